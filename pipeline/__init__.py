@@ -1,0 +1,1 @@
+"""clinical-triage: prior-authorization packets in, evaluated cases with their evidence out."""

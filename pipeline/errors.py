@@ -1,0 +1,83 @@
+"""Errors an operator can act on. Anything else that is raised is a bug and keeps its traceback.
+
+    TriageError
+    ├── UsageError            the command line asks for something that cannot be            exit 2
+    ├── ConfigurationError    settings, knowledge files or a missing component              exit 3
+    │   └── CatalogError      a file under models/ is wrong; names file, key, known names
+    ├── UnreadableFile        one received file cannot be read; the submission is parked    exit 1
+    └── EvaluatorError        the rules evaluator gave no usable answer; the case is parked exit 1
+
+Messages say what failed, where, and the next step. They never quote text of a patient's
+document: file names, page numbers, codes and counts only.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `triage` command."""
+
+    DONE = 0
+    PARKED = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    INTERNAL = 4
+
+
+class TriageError(Exception):
+    """An expected failure, shown to the operator without a traceback.
+
+    `next_step` is the sentence that tells a person what to do now.
+    """
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} {self.next_step}".rstrip() if self.next_step else message
+
+
+class UsageError(TriageError):
+    """The command asks for something that cannot be (a path that is not there)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigurationError(TriageError):
+    """A setting is wrong or a component is missing; `next_step` names the install step."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class CatalogError(ConfigurationError):
+    """A knowledge file under `models/` is wrong."""
+
+
+class UnreadableFile(TriageError):
+    """One received file cannot be read. `code` is the problem's code in the case.
+
+    Codes: encrypted, empty, truncated, unsupported_type, too_large, too_many_pages,
+    timed_out, out_of_memory, crashed.
+    """
+
+    exit_code = ExitCode.PARKED
+
+    def __init__(self, code: str, message: str, *, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.code = code
+
+
+class EvaluatorError(TriageError):
+    """The rules evaluator gave no usable answer. `retryable` says whether waiting can help."""
+
+    exit_code = ExitCode.PARKED
+
+    def __init__(self, message: str, *, retryable: bool, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.retryable = retryable

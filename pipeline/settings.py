@@ -1,0 +1,87 @@
+"""Settings: read once from an environment mapping, then passed as an argument."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pipeline.errors import ConfigurationError
+
+PREFIX = "TRIAGE_"
+
+
+def _default_models_dir() -> Path:
+    """`models/` of the checkout, or its copy inside an installed wheel."""
+    packaged = Path(__file__).parent / "_models"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "models"
+
+
+def _default_home() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "clinical-triage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Each is read from the environment as TRIAGE_<NAME>."""
+
+    models_dir: Path
+    """Knowledge files and models."""
+    home: Path
+    """Where submissions and cases of the flow are kept; readable by its owner only."""
+    policy: str = "cryosurgical-ablation"
+    """Policy pack under models/policies/ by which cases are judged."""
+    ocr_engine: str = "tesseract"
+    """Name of an engine in pipeline.ocr.ENGINES."""
+    workers: int = 2
+    """Processes that read pages side by side."""
+    max_file_mb: int = 200
+    """A larger file is parked unread, MiB."""
+    max_pages: int = 500
+    """A file with more pages is parked."""
+    max_page_megapixels: int = 60
+    """A page image with more pixels is not decoded; the page is a problem."""
+    page_timeout_s: float = 60.0
+    """Seconds for one page, after which the page is a problem and the rest goes on."""
+    worker_memory_mb: int = 2048
+    """Address space a reading process may take beyond its start, MiB (Linux)."""
+    evaluator_url: str = ""
+    """Rules evaluator behind HTTP; empty means the embedded one."""
+    evaluator_token: str = ""
+    """Bearer token sent to the HTTP evaluator."""
+    evaluator_timeout_s: float = 10.0
+    """Seconds for one request to the HTTP evaluator."""
+    evaluator_retries: int = 3
+    """How often a failed request to the HTTP evaluator is tried again."""
+
+    def __repr__(self) -> str:
+        return f"Settings(home={self.home}, policy={self.policy})"  # never the token
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from `environ` (TRIAGE_<NAME>), defaults for what it does not name.
+
+    Raises ConfigurationError for an unknown name or a value of the wrong type, all at once.
+    """
+    hints = get_type_hints(Settings)
+    known = {field.name for field in fields(Settings)}
+    values: dict[str, Any] = {"models_dir": _default_models_dir(), "home": _default_home()}
+    problems = []
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in known:
+            problems.append(f"{variable} is not a setting")
+            continue
+        try:
+            values[name] = hints[name](text)
+        except ValueError:
+            problems.append(f"{variable} must be {hints[name].__name__}")
+    if problems:
+        names = ", ".join(sorted(PREFIX + name.upper() for name in known))
+        raise ConfigurationError(f"{'; '.join(problems)}.", next_step=f"Known settings: {names}.")
+    return Settings(**values)
