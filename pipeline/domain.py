@@ -3,7 +3,7 @@
 All records are frozen: a stage takes records and returns new ones. What holds patient text
 keeps it out of `repr`, so that a log line or an exception that shows a record shows no text.
 
-Reading:    SourceFile, Submission, Word, Page, Problem
+Reading:    SourceFile, Submission, Word, Page, Problem, Reading
 Documents:  Section, Document
 Findings:   Assertion, Mention, AnnotatedDocument, Evidence, Alternative, Field
 Case:       the JSON shape of the contract, record for record (see `triage schema case`)
@@ -102,6 +102,18 @@ class Page:
     duplicate_of: tuple[str, int] | None = None
     banner: tuple[int, int] | None = None
     mean_confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a submission gave: pages of all files in order, and what could not be read.
+
+    `page_counts` has the number of pages of each file by its name, 0 where it cannot be known.
+    """
+
+    pages: tuple[Page, ...]
+    problems: tuple[Problem, ...]
+    page_counts: Mapping[str, int]
 
 
 # --------------------------------------------------------------------------- documents

@@ -1,0 +1,114 @@
+"""`triage`: the command line. Options become arguments, errors become exit codes; nothing else.
+
+Importing this module is cheap, so that `triage --help` answers at once: what does the work is
+imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline import commands
+from pipeline.errors import ExitCode, TriageError, UsageError
+from pipeline.settings import load_settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--quiet", action="store_true", help="no progress bar and no summary, errors only")
+    shared.add_argument("--json-logs", action="store_true", help="log lines as JSON on stderr")
+    shared.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+
+    top = argparse.ArgumentParser(
+        prog="triage", description="Prior-authorization packets in, evaluated cases with their evidence out."
+    )
+    command = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = command.add_parser(
+        "run", parents=[shared], help="read, build and evaluate one submission or a folder of them"
+    )
+    run.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="files, or a folder whose files belong together"
+    )
+    run.add_argument(
+        "--each", type=Path, metavar="FOLDER", help="every sub-folder or lone file is one submission"
+    )
+    run.add_argument(
+        "--output-dir", type=Path, metavar="OUT", help="with --each: writes OUT/<name>/case.json"
+    )
+    run.add_argument(
+        "--output", metavar="FILE", help="write the case JSON to FILE, or to standard output with -"
+    )
+    run.add_argument(
+        "--images", type=Path, metavar="DIR", help="page images with the evidence boxes drawn on them"
+    )
+    run.add_argument("--flow", action="store_true", help="through the Prefect flow instead of in process")
+    run.set_defaults(function=commands.run)
+
+    extract = command.add_parser("extract", parents=[shared], help="clinical extraction alone, on plain text")
+    extract.add_argument("file", type=Path, metavar="FILE.jsonl", help='each line {"id", "text"}')
+    extract.add_argument("--output", type=Path, required=True, metavar="OUT.jsonl")
+    extract.set_defaults(function=commands.extract)
+
+    schema = command.add_parser("schema", parents=[shared], help="print a published JSON Schema")
+    schema.add_argument("name", choices=["case"])
+    schema.set_defaults(function=commands.schema)
+
+    evaluate = command.add_parser(
+        "evaluate-set",
+        parents=[shared],
+        help="accuracy per field over submissions that have an expected.json",
+    )
+    evaluate.add_argument("folder", type=Path, metavar="FOLDER")
+    evaluate.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the figures and differences as JSON"
+    )
+    evaluate.set_defaults(function=commands.evaluate_set)
+    return top
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises UsageError for options that contradict each other."""
+    if options.command != "run":
+        return
+    if options.each and (options.paths or options.output or options.images):
+        raise UsageError(
+            "--each takes no other PATH, no --output and no --images.", next_step="Use --output-dir OUT."
+        )
+    if options.each and not options.output_dir:
+        raise UsageError("--each needs --output-dir OUT.")
+    if not options.each and not options.paths:
+        raise UsageError("Nothing to run.", next_step="Name the files of one submission, or --each FOLDER.")
+    if not options.each and options.output_dir:
+        raise UsageError("--output-dir belongs to --each.", next_step="Use --output FILE.")
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Runs one command and returns its exit code (see `errors.ExitCode`)."""
+    options = parser().parse_args(argv)
+    try:
+        check(options)
+        settings = load_settings(os.environ if environ is None else environ)
+        commands.set_up_logging(options)
+        return int(options.function(options, settings))
+    except TriageError as error:
+        sys.stderr.write(f"triage: {error}\n")
+        return int(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except KeyboardInterrupt:
+        sys.stderr.write("triage: interrupted.\n")
+        return int(ExitCode.INTERNAL)
+    except Exception as error:
+        commands.report_bug(error)
+        return int(ExitCode.INTERNAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

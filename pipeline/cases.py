@@ -1,0 +1,178 @@
+"""The main job on one page: pages become documents, documents give findings, findings are
+checked against what the policy asks for, and the case goes to the rules evaluator.
+
+`build_case` is the pure middle: no file, network or clock. What it needs from outside (the
+language pipeline, the catalog) arrives in `Knowledge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.catalog import Catalog, load_catalog
+from pipeline.domain import (
+    Case,
+    CaseDocument,
+    CaseFile,
+    CasePage,
+    Document,
+    Page,
+    PolicyRef,
+    Problem,
+    Reading,
+    Submission,
+)
+from pipeline.errors import EvaluatorError
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What the stages know: the catalog of `models/` and the language pipeline made from it.
+
+    Both are loaded when first asked for: spaCy is not imported to read a page.
+    """
+
+    settings: Settings
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return load_catalog(self.settings.models_dir)
+
+    @cached_property
+    def nlp(self) -> Language:
+        from pipeline.nlp import load_nlp
+
+        return load_nlp(self.settings.models_dir)
+
+
+def process(
+    submission: Submission, knowledge: Knowledge, *, on_page: Callable[[], None] | None = None
+) -> Case:
+    """One submission, from its files to its evaluated case. `on_page` is called after each page."""
+    reading = read(submission, knowledge.settings, on_page=on_page)
+    return evaluate(build_case(submission, reading, knowledge), knowledge.settings)
+
+
+def read(submission: Submission, settings: Settings, *, on_page: Callable[[], None] | None = None) -> Reading:
+    """All pages of a submission; what could not be read is told in `problems`."""
+    from pipeline.pages import read_submission
+
+    return read_submission(submission, settings, on_page=on_page)
+
+
+def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -> Case:
+    """Pages become documents, documents give findings, findings are checked for completeness."""
+    from pipeline.completeness import check_completeness
+    from pipeline.documents import split_documents
+    from pipeline.findings import extract_findings
+    from pipeline.identity import identify
+    from pipeline.nlp import annotate
+    from pipeline.request import read_request
+
+    catalog = knowledge.catalog
+    policy = catalog.policies[knowledge.settings.policy]
+    if not reading.pages:
+        return _case(submission, reading, policy.ref, status="parked", problems=reading.problems)
+
+    documents, announced = split_documents(reading.pages, catalog.documents)
+    patient, conflict, documents = identify(documents, catalog.identity)
+    request = read_request(documents, catalog.request)
+    annotated = annotate(knowledge.nlp, documents)
+    findings = extract_findings(annotated, request, catalog.findings)
+    completeness = check_completeness(
+        annotated, policy.required_documents, findings, conflict, catalog.elements
+    )
+
+    case = _case(
+        submission,
+        reading,
+        policy.ref,
+        status="partial" if reading.problems else "complete",
+        problems=(*reading.problems, *announced),
+    )
+    return replace(
+        case,
+        documents=tuple(
+            _case_document(document, catalog.documents.loinc(document.type)) for document in documents
+        ),
+        patient=patient,
+        request=request,
+        findings=findings,
+        completeness=completeness,
+    )
+
+
+def evaluate(case: Case, settings: Settings) -> Case:
+    """The case with the rules evaluator's answer; parked with the reason where there is none."""
+    if case.status == "parked":
+        return case
+    from pipeline.evaluation import evaluate as ask_evaluator
+
+    try:
+        return replace(case, evaluation=ask_evaluator(case, settings))
+    except EvaluatorError as error:
+        return park(case, Problem(None, None, "evaluator", str(error)))
+
+
+def park(case: Case, problem: Problem) -> Case:
+    """The case put aside for a person, with the reason."""
+    return replace(case, status="parked", problems=(*case.problems, problem))
+
+
+def _case(
+    submission: Submission,
+    reading: Reading,
+    policy: PolicyRef,
+    *,
+    status: Literal["complete", "partial", "parked"],
+    problems: tuple[Problem, ...],
+) -> Case:
+    return Case(
+        case_id=submission.id,
+        status=status,
+        problems=problems,
+        policy=policy,
+        files=tuple(
+            CaseFile(file.name, file.sha256, file.media_type, reading.page_counts.get(file.name, 0))
+            for file in submission.files
+        ),
+        pages=tuple(map(_case_page, reading.pages)),
+    )
+
+
+def _case_page(page: Page) -> CasePage:
+    return CasePage(
+        file=page.file,
+        page=page.number,
+        source=page.source,
+        rotation=page.rotation,
+        blank=page.blank,
+        duplicate_of=f"{page.duplicate_of[0]}#{page.duplicate_of[1]}" if page.duplicate_of else None,
+        mean_confidence=page.mean_confidence,
+        width=page.width,
+        height=page.height,
+    )
+
+
+def _case_document(document: Document, loinc: str | None) -> CaseDocument:
+    return CaseDocument(
+        id=document.id,
+        file=document.file,
+        type=document.type,
+        loinc=loinc,
+        title=document.title,
+        first_page=document.first_page,
+        last_page=document.last_page,
+        confidence=document.confidence,
+        pages=tuple(page.number for page in document.pages),
+        service_date=document.service_date,
+        belongs_to_patient=document.belongs_to_patient,
+        text=document.text,
+    )

@@ -1,0 +1,197 @@
+"""What each `triage` command does. Stages are imported inside the command that needs them, since
+spaCy, OpenCV and Prefect take seconds to import and `triage --help` must not wait for them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ExitCode, TriageError, UsageError
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.cases import Knowledge
+    from pipeline.domain import Case, Submission
+
+Process = Callable[["Submission"], "Case"]
+
+# The flow is named, not imported: Prefect is imported by flows/ alone, and only when asked for.
+FLOW = "flows.triage:run_flow"
+
+
+def set_up_logging(options: argparse.Namespace) -> None:
+    """Logs go to stderr at the chosen level, without patient text."""
+    from pipeline.logs import configure_logging
+
+    configure_logging(level=options.log_level, json=options.json_logs, quiet=options.quiet)
+
+
+def report_bug(error: Exception) -> None:
+    """Where a bug struck, on stderr: class and code lines, not the message, which may quote a page."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    sys.stderr.write(f"triage: internal error, please report it.\n{frames}{type(error).__name__}\n")
+
+
+@contextmanager
+def progress(options: argparse.Namespace, title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr; yields the function that moves it one step on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    hidden = options.quiet or options.json_logs or not console.is_terminal
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)
+
+
+# --------------------------------------------------------------------------- run
+
+
+def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage run`: one submission, or with --each every submission of a folder."""
+    return _run_each(options, settings) if options.each else _run_one(options, settings)
+
+
+def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    from pipeline.case_json import to_json
+    from pipeline.intake import receive
+    from pipeline.summary import summarize
+
+    submission = receive(options.paths)
+    with progress(options, "Pages", total=0) as step:
+        case = _processor(options, settings, on_page=step)(submission)
+    if options.images:
+        from pipeline.evidence_images import draw_evidence
+
+        draw_evidence(case, submission, options.images)
+    if options.output == "-":
+        sys.stdout.write(_dump(to_json(case)))
+    elif options.output:
+        Path(options.output).write_text(_dump(to_json(case)), encoding="utf-8")
+    if options.output != "-" and not options.quiet:
+        sys.stdout.write(summarize(case))
+    return ExitCode.DONE if case.status == "complete" else ExitCode.PARKED
+
+
+def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    from pipeline.case_json import to_json
+    from pipeline.intake import receive, submissions_in
+
+    named = submissions_in(options.each)
+    process = _processor(options, settings)
+    statuses = []
+    with progress(options, "Submissions", total=len(named)) as step:
+        for name, paths in named:
+            case = process(receive(paths))
+            target = options.output_dir / name
+            target.mkdir(parents=True, exist_ok=True)
+            (target / "case.json").write_text(_dump(to_json(case)), encoding="utf-8")
+            statuses.append(case.status)
+            step()
+    if not options.quiet:
+        counts = ", ".join(f"{statuses.count(s)} {s}" for s in ("complete", "partial", "parked"))
+        sys.stdout.write(f"{len(statuses)} submissions: {counts}. Cases are in {options.output_dir}.\n")
+    return ExitCode.DONE if all(status == "complete" for status in statuses) else ExitCode.PARKED
+
+
+def _processor(
+    options: argparse.Namespace, settings: Settings, on_page: Callable[[], None] | None = None
+) -> Process:
+    if options.flow:
+        return _through_flow(settings)
+    from pipeline.cases import Knowledge, process
+
+    knowledge = Knowledge(settings)
+    return lambda submission: process(submission, knowledge, on_page=on_page)
+
+
+def _through_flow(settings: Settings) -> Process:
+    try:
+        run_flow = resolve_name(FLOW)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "--flow needs Prefect, which is not installed.",
+            next_step="Install clinical-triage with its lock file.",
+        ) from error
+    return lambda submission: run_flow(submission, settings)  # type: ignore[no-any-return]
+
+
+# --------------------------------------------------------------------------- extract
+
+
+def extract(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage extract`: findings of plain texts, a JSON line in, a JSON line out."""
+    from pipeline.cases import Knowledge
+    from pipeline.plain_text import extract_text
+
+    lines = list(_json_lines(options.file))
+    knowledge = Knowledge(settings)
+    with options.output.open("w", encoding="utf-8") as out, progress(options, "Texts", len(lines)) as step:
+        for line in lines:
+            out.write(
+                json.dumps(extract_text(line["id"], line["text"], knowledge), ensure_ascii=False) + "\n"
+            )
+            step()
+    return ExitCode.DONE
+
+
+def _json_lines(path: Path) -> Iterator[Mapping[str, str]]:
+    """The lines of a JSON Lines file. Raises UsageError naming the line, never its content."""
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file.")
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError:
+                raise UsageError(f"{path}, line {number} is not JSON.") from None
+            if not isinstance(record, dict) or not {"id", "text"} <= record.keys():
+                raise UsageError(f'{path}, line {number} must have "id" and "text".')
+            yield record
+
+
+# --------------------------------------------------------------------------- schema, evaluate-set
+
+
+def schema(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage schema case`: the published JSON Schema of a case."""
+    from pipeline.case_json import case_schema
+
+    sys.stdout.write(_dump(case_schema()))
+    return ExitCode.DONE
+
+
+def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage evaluate-set`: runs every submission that has an expected.json and compares."""
+    from pipeline.case_json import to_json
+    from pipeline.cases import Knowledge, process
+    from pipeline.evaluate_set import compare, expectations_in, report, table
+    from pipeline.intake import receive
+
+    expectations = expectations_in(options.folder)
+    knowledge = Knowledge(settings)
+    comparisons = []
+    with progress(options, "Submissions", len(expectations)) as step:
+        for expectation in expectations:
+            case = to_json(process(receive([expectation.folder]), knowledge))
+            comparisons.append(compare(case, expectation))
+            step()
+    if options.output:
+        options.output.write_text(_dump(report(comparisons)), encoding="utf-8")
+    sys.stdout.write(table(comparisons))
+    return ExitCode.PARKED if any(one.status != "complete" for one in comparisons) else ExitCode.DONE
+
+
+def _dump(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

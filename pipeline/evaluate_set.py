@@ -1,0 +1,264 @@
+"""Accuracy per field over submissions whose truth is known, with coverage and every difference.
+
+The truth is the `expected.json` beside a submission's files. How a value is compared:
+
+- codes, categories, dates, TNM, statuses: equal, case and spaces apart
+- `histology` and `treatment_area` are phrases: equal when the words in common are at least half
+  of the words of both together (Dice coefficient >= 0.5), or the one phrase holds the other
+- `primary_site` other: the truth's shorter list of sites has `other` for any site it lacks
+- `cpt`, `icd10`: each code by itself
+- documents: file, first page, last page (`pages`), and the type on top of it (`types`)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UsageError
+
+EXPECTED = "expected.json"
+PHRASES = {"histology", "treatment_area"}
+SITES_OF_TRUTH = {
+    *("kidney prostate lung breast bone pancreas liver skin uvea cervix soft_tissue adrenal thyroid".split()),
+    *("head_neck esophagus brain lymph_node other".split()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A submission's folder and what is true of it."""
+
+    folder: Path
+    truth: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One compared value: `group.name`, what was expected and what was answered (None: nothing)."""
+
+    name: str
+    expected: Any = field(repr=False)
+    answered: Any = field(repr=False)
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All rows of one submission."""
+
+    id: str
+    status: str
+    rows: tuple[Row, ...]
+
+
+def expectations_in(folder: Path) -> list[Expectation]:
+    """Every submission under `folder` that has an expected.json. Raises UsageError where none has."""
+    found = [
+        Expectation(path.parent, json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.rglob(EXPECTED))
+    ]
+    if not found:
+        raise UsageError(f"No submission under {folder} has an {EXPECTED} beside its files.")
+    return found
+
+
+def compare(case: Mapping[str, Any], expectation: Expectation) -> Comparison:
+    """The case's JSON against the truth, value by value."""
+    rows = tuple(_rows(case, expectation.truth))
+    return Comparison(expectation.folder.name, case["status"], rows)
+
+
+def _rows(case: Mapping[str, Any], truth: Mapping[str, Any]) -> Iterator[Row]:
+    yield from _document_rows(case["documents"], truth.get("documents", ()))
+    for name, expected in truth.get("patient", {}).items():
+        yield _row(f"patient.{name}", expected, case["patient"][name]["value"])
+    for name in ("cpt", "icd10"):
+        expected = truth.get("request", {}).get(name, [])
+        yield from _set_rows(f"request.{name}", expected, [code["value"] for code in case["request"][name]])
+    for name, expected in truth.get("findings", {}).items():
+        yield _row(f"findings.{name}", expected, case["findings"][name]["value"])
+    for name, expected in truth.get("completeness", {}).items():
+        answered = case["completeness"].get(name, {})
+        yield _row(f"completeness.{name}", expected, answered.get("status", answered.get("value")))
+    evaluation = case["evaluation"] or {}
+    for name in ("outcome", "criterion"):
+        expected = truth.get("policy", {}).get(name)
+        yield _row(f"evaluation.{name}", None if expected == "none" else expected, evaluation.get(name))
+
+
+def _row(name: str, expected: Any, answered: Any) -> Row:
+    return Row(name, expected, answered, _same(name.rpartition(".")[2], expected, answered))
+
+
+def _same(name: str, expected: Any, answered: Any) -> bool:
+    if expected is None or answered is None:
+        return expected is answered
+    if isinstance(expected, bool) or isinstance(answered, bool):
+        return expected is answered
+    if name in PHRASES:
+        return _similar(str(expected), str(answered))
+    if name == "primary_site" and expected == "other":
+        return answered == "other" or answered not in SITES_OF_TRUTH
+    if name == "criterion" and expected in ("out_of_scope", "other_policy"):
+        return answered in (expected, None)
+    return _normal(expected) == _normal(answered)
+
+
+def _normal(value: Any) -> str:
+    return re.sub(r"\s+", "", str(value)).casefold()
+
+
+def _similar(one: str, other: str) -> bool:
+    a, b = (set(re.findall(r"[a-z0-9.]*[a-z0-9]", text.casefold())) for text in (one, other))
+    if _normal(one) in _normal(other) or _normal(other) in _normal(one):
+        return True
+    return bool(a and b) and 2 * len(a & b) / (len(a) + len(b)) >= 0.5
+
+
+def _set_rows(name: str, expected: Sequence[str], answered: Sequence[str]) -> Iterator[Row]:
+    wanted, given = {_normal(code): code for code in expected}, {_normal(code): code for code in answered}
+    for code in sorted(wanted.keys() | given.keys()):
+        yield Row(name, wanted.get(code), given.get(code), code in wanted and code in given)
+
+
+def _document_rows(
+    answered: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]
+) -> Iterator[Row]:
+    def place(document: Mapping[str, Any]) -> tuple[str, int, int]:
+        return document["file"], document["first_page"], document["last_page"]
+
+    by_place = {place(document): document["type"] for document in answered}
+    for document in expected:
+        kind = by_place.get(place(document))
+        label = f"pages {document['first_page']}-{document['last_page']}"
+        yield Row("documents.pages", label, label if kind else None, kind is not None)
+        yield Row("documents.types", document["type"], kind, kind == document["type"])
+    wanted = {place(document) for document in expected}
+    for document in answered:
+        if place(document) not in wanted:
+            label = f"pages {document['first_page']}-{document['last_page']}"
+            yield Row("documents.pages", None, label, False)
+
+
+# --------------------------------------------------------------------------- figures
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts of one field. An answer where nothing is true counts against precision."""
+
+    name: str
+    rows: int
+    stated: int
+    """rows where the truth has a value"""
+    answered: int
+    """rows where the case has a value"""
+    right: int
+    """rows where both have the same value"""
+    silent: int
+    """rows where neither has a value: rightly silent"""
+
+    @property
+    def accuracy(self) -> float | None:
+        return (self.right + self.silent) / self.rows if self.rows else None
+
+    @property
+    def precision(self) -> float | None:
+        return self.right / self.answered if self.answered else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.right / self.stated if self.stated else None
+
+
+def figures(comparisons: Sequence[Comparison]) -> list[Figures]:
+    """One Figures a field, in the order in which the fields are compared."""
+    rows: dict[str, list[Row]] = {}
+    for comparison in comparisons:
+        for row in comparison.rows:
+            rows.setdefault(row.name, []).append(row)
+    return [
+        Figures(
+            name,
+            rows=len(group),
+            stated=sum(row.expected is not None for row in group),
+            answered=sum(row.answered is not None for row in group),
+            right=sum(row.right and row.expected is not None for row in group),
+            silent=sum(row.right and row.expected is None for row in group),
+        )
+        for name, group in rows.items()
+    ]
+
+
+def unsafe(comparisons: Sequence[Comparison]) -> list[str]:
+    """Submissions called `meets` that are not: the error that must not happen."""
+    return [
+        comparison.id
+        for comparison in comparisons
+        for row in comparison.rows
+        if row.name == "evaluation.outcome" and row.answered == "meets" and row.expected != "meets"
+    ]
+
+
+def report(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Figures and differences as JSON."""
+    return {
+        "submissions": len(comparisons),
+        "statuses": {one.id: one.status for one in comparisons},
+        "unsafe_meets": unsafe(comparisons),
+        "fields": [
+            {
+                "field": one.name,
+                "stated": one.stated,
+                "answered": one.answered,
+                "right": one.right,
+                "rightly_silent": one.silent,
+                "accuracy": one.accuracy,
+                "precision": one.precision,
+                "recall": one.recall,
+            }
+            for one in figures(comparisons)
+        ],
+        "differences": [
+            {"submission": one.id, "field": row.name, "expected": row.expected, "answered": row.answered}
+            for one in comparisons
+            for row in one.rows
+            if not row.right
+        ],
+    }
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+    """Figures and differences as text for a terminal."""
+
+    def share(value: float | None) -> str:
+        return "    -" if value is None else f"{value:5.2f}"
+
+    lines = [
+        f"{'field':34} {'stated':>6} {'answered':>8} {'right':>6} {'precision':>9} {'recall':>6} {'accuracy':>8}"
+    ]
+    lines += [
+        f"{one.name:34} {one.stated:6} {one.answered:8} {one.right:6} "
+        f"{share(one.precision):>9} {share(one.recall):>6} {share(one.accuracy):>8}"
+        for one in figures(comparisons)
+    ]
+    lines.append("")
+    for comparison in comparisons:
+        wrong = [row for row in comparison.rows if not row.right]
+        if wrong or comparison.status != "complete":
+            lines.append(f"{comparison.id} ({comparison.status})")
+        lines += [
+            f"    {row.name:32} expected {row.expected!s:40.40} answered {row.answered!s:.60}"
+            for row in wrong
+        ]
+    bad = unsafe(comparisons)
+    lines.append("")
+    lines.append(
+        f"{len(comparisons)} submissions; called `meets` and are not: {len(bad)} {' '.join(bad)}".rstrip()
+    )
+    return "\n".join(lines) + "\n"

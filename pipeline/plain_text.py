@@ -1,0 +1,49 @@
+"""`triage extract`: the findings of one plain text, with evidence as offsets into that text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pipeline.cases import Knowledge
+from pipeline.documents import classify_text
+from pipeline.domain import Document, Field, Neoplasm, Page, Request
+from pipeline.findings import extract_findings
+from pipeline.findings.site import neoplasms
+from pipeline.nlp import annotate
+
+_FIELDS = TypeAdapter(dict[str, Field])
+_NEOPLASMS = TypeAdapter(tuple[Neoplasm, ...])
+
+# A plain text has no pages: what a reader of the output needs of an Evidence.
+_PLACES = {"file", "page", "document", "boxes"}
+
+
+def extract_text(id: str, text: str, knowledge: Knowledge) -> dict[str, Any]:
+    """`{"id", "document_type", "findings", "neoplasms"}`; `start` and `end` count characters of `text`.
+
+    The text is one document; its findings are about its principal neoplasm.
+    """
+    catalog = knowledge.catalog
+    document_type, confidence = classify_text(text, catalog.documents)
+    page = Page(file="text", number=1, source="text", rotation=0, width=0, height=0, text=text, words=())
+    document = Document(id="d1", type=document_type, title="", pages=(page,), confidence=confidence)
+    annotated = annotate(knowledge.nlp, [document])
+    findings = extract_findings(annotated, Request(), catalog.findings)
+    return {
+        "id": id,
+        "document_type": document_type,
+        "document_confidence": confidence,
+        "findings": _without_places(_FIELDS.dump_python(dict(findings), mode="json")),
+        "neoplasms": _without_places(_NEOPLASMS.dump_python(neoplasms(annotated[0]), mode="json")),
+    }
+
+
+def _without_places(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_without_places(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    dropped = _PLACES if "quote" in data else set()
+    return {key: _without_places(value) for key, value in data.items() if key not in dropped}
