@@ -126,6 +126,17 @@ def park(case: Case, problem: Problem) -> Case:
     return replace(case, status="parked", problems=(*case.problems, problem))
 
 
+def parked(submission: Submission, problem: Problem) -> Case:
+    """The case of a submission that could not be worked at all: nothing received is lost."""
+    return Case(
+        case_id=submission.id,
+        status="parked",
+        problems=(problem,),
+        policy=None,
+        files=tuple(CaseFile(file.name, file.sha256, file.media_type, 0) for file in submission.files),
+    )
+
+
 def _case(
     submission: Submission,
     reading: Reading,

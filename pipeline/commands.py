@@ -7,17 +7,16 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ExitCode, TriageError, UsageError
+from pipeline.errors import ConfigurationError, ExitCode, TriageError, UsageError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.cases import Knowledge
     from pipeline.domain import Case, Submission
 
 Process = Callable[["Submission"], "Case"]
@@ -87,7 +86,7 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.intake import receive, submissions_in
 
     named = submissions_in(options.each)
-    process = _processor(options, settings)
+    process = _parking(_processor(options, settings))
     statuses = []
     with progress(options, "Submissions", total=len(named)) as step:
         for name, paths in named:
@@ -101,6 +100,26 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in ("complete", "partial", "parked"))
         sys.stdout.write(f"{len(statuses)} submissions: {counts}. Cases are in {options.output_dir}.\n")
     return ExitCode.DONE if all(status == "complete" for status in statuses) else ExitCode.PARKED
+
+
+def _parking(process: Process) -> Process:
+    """`process`, but what goes wrong parks its submission: one bad packet must not stop the others."""
+    from pipeline.cases import parked
+    from pipeline.domain import Problem
+
+    def process_or_park(submission: Submission) -> Case:
+        try:
+            return process(submission)
+        except ConfigurationError:
+            raise  # the same for every submission: nothing is gained by going on
+        except TriageError as error:
+            return parked(submission, Problem(None, None, "failed", str(error)))
+        except Exception as error:
+            report_bug(error)
+            message = "The tool failed on this submission; standard error has what to report."
+            return parked(submission, Problem(None, None, "internal_error", message))
+
+    return process_or_park
 
 
 def _processor(
