@@ -1,0 +1,90 @@
+"""What is known of each document type: its code, and the words that it is recognised by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.catalog.toml import Entry, read_toml
+from pipeline.errors import CatalogError
+from pipeline.spelling import Phrases
+
+
+class Loinc(Entry):
+    """A LOINC document code."""
+
+    code: str = Field(pattern=r"^\d{1,6}-\d$")
+    display: str
+
+
+class Cue(Entry):
+    """Phrases that speak for a type (or against it, with a negative weight), each counted once."""
+
+    weight: float
+    phrases: tuple[str, ...] = Field(min_length=1)
+
+
+class DocumentType(Entry):
+    """One file of `models/documents/`; its name is the file's.
+
+    `titles` name the document at the head of a page, `headings` stand at the start of a line or a
+    cell, `phrases` anywhere. `prior` is added to every score; `visit_note` marks the types that
+    share their headings (history, examination, plan) and are told apart by how the visit came about.
+    """
+
+    title: str
+    loinc: Loinc | None = None
+    prior: float = 0.0
+    visit_note: bool = False
+    titles: tuple[Cue, ...] = ()
+    headings: tuple[Cue, ...] = ()
+    phrases: tuple[Cue, ...] = ()
+
+
+@dataclass(frozen=True)
+class DocumentTypes:
+    """All document types by name."""
+
+    types: Mapping[str, DocumentType]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.types)
+
+    def __getitem__(self, name: str) -> DocumentType:
+        return self.types[name]
+
+    def loinc(self, name: str) -> str | None:
+        """The LOINC code of a type, None where there is none."""
+        loinc = self.types[name].loinc
+        return loinc.code if loinc else None
+
+    @cached_property
+    def titles(self) -> Phrases:
+        return Phrases(
+            phrase for type in self.types.values() for cue in type.titles for phrase in cue.phrases
+        )
+
+    @cached_property
+    def headings(self) -> Phrases:
+        return Phrases(
+            phrase for type in self.types.values() for cue in type.headings for phrase in cue.phrases
+        )
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        return Phrases(
+            phrase for type in self.types.values() for cue in type.phrases for phrase in cue.phrases
+        )
+
+
+def load_documents(models_dir: Path) -> DocumentTypes:
+    """The types of `models/documents/`. Raises CatalogError where a file is wrong or `other` is missing."""
+    folder = models_dir / "documents"
+    types = {path.stem: read_toml(path, DocumentType) for path in sorted(folder.glob("*.toml"))}
+    if "other" not in types:
+        raise CatalogError(f"{folder} has no other.toml.", next_step="Restore it or set TRIAGE_MODELS_DIR.")
+    return DocumentTypes(types)

@@ -1,0 +1,63 @@
+"""Dates as American offices write them, with the offsets they stand at."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Dated(NamedTuple):
+    """A date in a text; `day` is ISO 8601. `two_digit_year` tells that the century was inferred."""
+
+    day: str
+    start: int
+    end: int
+    two_digit_year: bool
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_DATE = re.compile(
+    r"""
+    (?<![\d/.-])(?:
+      (?P<iso_y>(?:19|20)\d\d)-(?P<iso_m>\d{1,2})-(?P<iso_d>\d{1,2})
+    | (?P<m>\d{1,2})\s?(?P<sep>[/.-])\s?(?P<d>\d{1,2})\s?(?P=sep)\s?(?P<y>(?:19|20)\d\d|\d\d)
+    | (?P<name_m>[A-Za-z]{3,9})\.?\s{1,2}(?P<name_d>\d{1,2})(?:st|nd|rd|th)?,?\s{1,2}(?P<name_y>(?:19|20)\d\d)
+    | (?P<day_d>\d{1,2})[\s-](?P<day_m>[A-Za-z]{3,9})\.?,?[\s-](?P<day_y>(?:19|20)\d\d)
+    )(?![\d/])
+    """,
+    re.VERBOSE,
+)
+
+
+def find_dates(text: str, *, latest_year: int = 2035) -> Iterator[Dated]:
+    """Every valid date of `text`, month before day. A two-digit year is of the last hundred years.
+
+    `latest_year` is the last year that a two-digit year may mean: 35 is 2035, 36 is 1936.
+    """
+    for match in _DATE.finditer(text):
+        part = match.groupdict()
+        year = part["iso_y"] or part["y"] or part["name_y"] or part["day_y"]
+        month = part["iso_m"] or part["m"] or _month(part["name_m"] or part["day_m"] or "")
+        day = part["iso_d"] or part["d"] or part["name_d"] or part["day_d"]
+        short = len(year) == 2
+        full = int(year) + (2000 if short else 0)
+        if short and full > latest_year:
+            full -= 100
+        try:
+            found = datetime.date(full, int(month), int(day))
+        except ValueError:
+            continue
+        yield Dated(found.isoformat(), match.start(), match.end(), short)
+
+
+def first_date(text: str, *, latest_year: int = 2035) -> Dated | None:
+    """The first valid date of `text`, or None."""
+    return next(find_dates(text, latest_year=latest_year), None)
+
+
+def _month(name: str) -> str:
+    short = name[:3].lower()
+    return str(_MONTHS.index(short) + 1) if short in _MONTHS else "0"

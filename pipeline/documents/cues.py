@@ -1,0 +1,53 @@
+"""Where a phrase stands on a page: in its title lines, as a heading, or in running text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Cell(NamedTuple):
+    """A run of words of one line without a column gap; `line` counts the page's lines with words from 0."""
+
+    line: int
+    start: int
+    end: int
+
+
+_CELL = re.compile(r"\S+(?: \S+)*")
+_BEFORE_HEADING = re.compile(r"(?:^|\n|\f)[\s•*·\-–=|.\d()\[\]_]*$|\s{2,}\S?$|[,;|]\s*$|[.:,]\s{1,2}$|^\s*$")
+_AFTER_HEADING = re.compile(
+    r"\s*(?:[:;=]|\.{2,}|\?)|[ \t]{2,}|[ \t]*(?:\n|$)|[ \t]+[-–—] |\s*\(s\)\s*:|\.[ ,]|\s?#"
+)
+_LINE_START = re.compile(r"(?:^|\n)[ \t•*\-\d.)]*$")
+
+
+def head_cells(text: str, *, skip: tuple[tuple[int, int], ...] = (), lines: int = 14) -> Iterator[Cell]:
+    """The cells of the first `lines` lines with words, leaving out the ranges in `skip`."""
+    number, position = 0, 0
+    for line in text.split("\n"):
+        start, position = position, position + len(line) + 1
+        if not any(map(str.isalnum, line)) or any(low <= start < high for low, high in skip):
+            continue
+        for match in _CELL.finditer(line):
+            yield Cell(number, start + match.start(), start + match.end())
+        number += 1
+        if number == lines:
+            return
+
+
+def is_heading(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` stands as a heading: at the start of a line or cell, set off from what follows."""
+    words = text[start:end]
+    before, after = text[max(0, start - 24) : start], text[end : end + 12]
+    if len(words) == 1 and not (words.isupper() and _LINE_START.search(before) and re.match(r":|  ", after)):
+        return False
+    if not _BEFORE_HEADING.search(before):
+        return False
+    if before.rstrip()[-1:] in {".", ",", ":", ";"} and "\n" not in before[-4:]:
+        # inside a line: only a capitalised heading with its colon, as dictation systems print them
+        return words[0].isupper() and after.lstrip().startswith(":")
+    if _AFTER_HEADING.match(after):
+        return True
+    return words.isupper() and bool(_LINE_START.search(before)) and after.startswith(" ")

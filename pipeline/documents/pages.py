@@ -1,0 +1,109 @@
+"""What a page says of its place in a document: numbering, continuation, running header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.domain import Page
+
+# "Page 2 of 4", "2/4", "Pg 2 of 4", "p. 2", "PAGE TWO", "-2-", "(2/2)", "continued"
+_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
+_OF = re.compile(
+    r"(?:\b(?:page|pag[ef]|pg|p)\b[.:]?\s*)?(?<![\d/.:-])(\d{1,2})\s*(?:of|0f|oF)\s*(\d{1,2})(?![\d/])",
+    re.IGNORECASE,
+)
+_SLASH = re.compile(
+    r"(?:\((\d)\s*/\s*(\d{1,2})\)|\b(?:page|pg|p)\b[.:]?\s*(\d{1,2})\s*/\s*(\d{1,2})\b)", re.IGNORECASE
+)
+_ALONE = re.compile(
+    r"\b(?:page|pg|p)\b[.:]?\s*(\d{1,2}|one|two|three|four|five|six|seven|eight)\b(?!\s*(?:of|/|\d))|(?:^|\s)-\s?(\d{1,2})\s?-(?:\s|$)",
+    re.IGNORECASE,
+)
+_CONTINUED = re.compile(r"\b(?:cont(?:'d|d|inued|inuation)|cont\.)(?=\W|$)|\bcont$", re.IGNORECASE)
+
+# A fax machine's line: a day or a time, and a telephone number or a sender, and mostly its own page count.
+_TRANSMISSION = re.compile(
+    r"""^(?=.*(?:\d{1,2}\s?[:.]?\s?\d{2}\b|\d{1,2}[/-]\d{1,2}))      # a time or a day
+         (?=.*(?:\d{10,11}|\d{3}[\s.-]\d{3}[\s.-]\d{4}|\d{3}-\d{4}|fax|from))  # a telephone number
+         (?=.*(?:\b(?:page|pag[ef]|pg|p)\b[.:]?\s*0?\d{1,3}\s?(?:/|of)?|\d{1,3}\s?/\s?\d{1,3}\s*$|\b\d{3}/\d{3}\b))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_HEAD, _FOOT = 6, 3  # lines with words in which a running header and a footer stand
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """`number` of `total` as the page prints them (total 0: not printed); `continued` without a number."""
+
+    number: int = 0
+    total: int = 0
+    continued: bool = False
+
+
+def transmission_lines(page: Page) -> tuple[tuple[int, int], ...]:
+    """Ranges of the page's text which a fax machine or portal added: not the document's own words."""
+    found = [page.banner] if page.banner else []
+    lines = _lines(page.text)
+    found += [
+        (start, end) for start, end in (*lines[:2], *lines[-1:]) if _TRANSMISSION.match(page.text[start:end])
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def numbering(page: Page, skip: tuple[tuple[int, int], ...]) -> Numbering:
+    """The document's own page number, from the page's head or foot; the transmission's is left out."""
+    lines = [
+        page.text[start:end]
+        for start, end in _lines(page.text)
+        if not any(low <= start < high for low, high in skip)
+    ]
+    for line in (*lines[:_HEAD], *lines[-_FOOT:]):
+        if match := _OF.search(line) or _SLASH.search(line):
+            number, total = (int(group) for group in match.groups() if group)
+            if 1 <= number <= total <= 40 and total > 0 and not _case_number(line, match.start()):
+                return Numbering(number, total)
+    for line in (*lines[:_HEAD], *lines[-_FOOT:]):
+        if match := _ALONE.search(line):
+            printed = (match.group(1) or match.group(2)).lower()
+            number = _NUMBER_WORDS.get(printed) or int(printed)
+            if 1 <= number <= 40:
+                return Numbering(number)
+    return Numbering(continued=any(_CONTINUED.search(line) for line in lines[:4]))
+
+
+def header_words(page: Page, skip: tuple[tuple[int, int], ...]) -> frozenset[str]:
+    """The words with digits and the long words of the page's first lines: what a running header repeats."""
+    lines = [
+        page.text[start:end]
+        for start, end in _lines(page.text)
+        if not any(low <= start < high for low, high in skip)
+    ][:5]
+    words = (word.strip(".,:;()").lower() for line in lines for word in line.split())
+    return frozenset(word for word in words if len(word) >= 4)
+
+
+def first_words(page: Page, skip: tuple[tuple[int, int], ...]) -> str:
+    """The first line with words, as it stands."""
+    for start, end in _lines(page.text):
+        if not any(low <= start < high for low, high in skip):
+            return page.text[start:end].strip()
+    return ""
+
+
+def _case_number(line: str, position: int) -> bool:
+    """ "Case 3 of 9" counts cases of a meeting, "1 of 7 factors" something else again."""
+    before = line[:position].lower()
+    return bool(
+        re.search(r"(?:case|line|item|cycle|dose|fraction|step|part|visit|session|specimen)\s*#?\s*$", before)
+    )
+
+
+def _lines(text: str) -> Sequence[tuple[int, int]]:
+    found, position = [], 0
+    for line in text.split("\n"):
+        if sum(map(str.isalnum, line)) >= 2:
+            found.append((position, position + len(line)))
+        position += len(line) + 1
+    return found

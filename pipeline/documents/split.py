@@ -1,0 +1,200 @@
+"""Pages to documents: where one starts, which pages go on, which are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.catalog.documents import DocumentTypes
+from pipeline.dates import find_dates
+from pipeline.documents.classify import PageCues, classify, page_cues
+from pipeline.documents.pages import Numbering, first_words, header_words, numbering, transmission_lines
+from pipeline.domain import Document, Page, Problem
+
+_TITLE_STARTS = 3.5  # title score from which a page is a document's first
+_SAME_HEADER = 0.5  # share of a running header's words that two pages of a document have in common
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A page with all that is known of it before documents are made."""
+
+    page: Page
+    cues: PageCues
+    numbering: Numbering
+    header: frozenset[str]
+    first: str
+
+    @property
+    def title_score(self) -> float:
+        return max(self.cues.titles.values(), default=0.0)
+
+
+@dataclass
+class _Run:
+    """Pages that were found to belong together, in the order in which they came."""
+
+    sheets: list[_Sheet] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return max((sheet.numbering.total for sheet in self.sheets), default=0)
+
+    @property
+    def numbers(self) -> set[int]:
+        return {sheet.numbering.number for sheet in self.sheets if sheet.numbering.number}
+
+    def ordered(self) -> list[_Sheet]:
+        """As the document numbers its pages; pages without a number stay where they came."""
+        if all(sheet.numbering.number or sheet is self.sheets[0] for sheet in self.sheets):
+            return sorted(self.sheets, key=lambda sheet: sheet.numbering.number or 1)
+        return self.sheets
+
+
+def split_documents(
+    pages: Sequence[Page], types: DocumentTypes
+) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    """The documents of a submission in the order of their first pages, and the pages they announce but lack.
+
+    `pages` are of all files, in order; a document never spans files. Blank pages and copies of an
+    earlier page belong to no document.
+    """
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for file in dict.fromkeys(page.file for page in pages):
+        usable = [page for page in pages if page.file == file and not page.blank and not page.duplicate_of]
+        sheets = [_sheet(page, types) for page in usable]
+        for run in _runs(sheets, types):
+            documents.append(_document(run, types, number=len(documents) + 1))
+            problems += _missing(run, packet_pages=len(usable))
+    return tuple(documents), tuple(problems)
+
+
+def _sheet(page: Page, types: DocumentTypes) -> _Sheet:
+    skip = transmission_lines(page)
+    return _Sheet(
+        page=page,
+        cues=page_cues(page.text, types, misread=page.source == "ocr", skip=skip),
+        numbering=numbering(page, skip),
+        header=header_words(page, skip),
+        first=first_words(page, skip),
+    )
+
+
+def _runs(sheets: Sequence[_Sheet], types: DocumentTypes) -> list[_Run]:
+    """First the pages that start a document, then every other page to the run that it continues."""
+    sheets = _without_packet_numbering(sheets)
+    runs: list[_Run] = []
+    waiting: list[_Sheet] = []
+    for sheet in sheets:
+        if not runs and sheet.numbering.number <= 1 or _starts(sheet, runs, types):
+            runs.append(_Run([sheet]))
+            continue
+        run = _continued(sheet, runs)
+        if run is None:
+            waiting.append(sheet)
+        else:
+            run.sheets.append(sheet)
+    for sheet in waiting:  # came before the first page of their document, or without one
+        run = _continued(sheet, [run for run in runs if run.total == sheet.numbering.total > 0])
+        if run is None:
+            runs.append(_Run([sheet]))
+        else:
+            run.sheets.append(sheet)
+    return sorted(runs, key=lambda run: min(sheet.page.number for sheet in run.sheets))
+
+
+def _without_packet_numbering(sheets: Sequence[_Sheet]) -> list[_Sheet]:
+    """Numbers that count the packet's pages, not a document's, say nothing about documents."""
+    counted = [s for s in sheets if s.numbering.total and abs(s.numbering.total - len(sheets)) <= 1]
+    in_step = [s for s in counted if abs(s.numbering.number - s.page.number) <= 1]
+    if len(sheets) < 4 or len(in_step) < 0.6 * len(sheets):
+        return list(sheets)
+    return [
+        _Sheet(s.page, s.cues, Numbering() if s in in_step else s.numbering, s.header, s.first)
+        for s in sheets
+    ]
+
+
+def _starts(sheet: _Sheet, runs: Sequence[_Run], types: DocumentTypes) -> bool:
+    number, total = sheet.numbering.number, sheet.numbering.total
+    if number == 1:
+        return True
+    if number > 1 or sheet.numbering.continued:
+        return False
+    if sheet.title_score >= _TITLE_STARTS and sheet.cues.title_line <= 7:
+        return True
+    if sheet.first[:1].islower() or not runs:
+        return False
+    return _other_kind(sheet, runs[-1], types)
+
+
+def _other_kind(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
+    """Whether an unnumbered, untitled page reads as another kind of document than the run before it."""
+    alone = classify([sheet.cues], types)
+    before = classify([other.cues for other in run.sheets], types)
+    together = classify([*(other.cues for other in run.sheets), sheet.cues], types)
+    gain = alone.scores[alone.type] - alone.scores[before.type]
+    has_header = bool(run.sheets) and _likeness(sheet, run) >= _SAME_HEADER
+    return alone.type != before.type and together.type == before.type and gain >= (6.0 if has_header else 3.0)
+
+
+def _continued(sheet: _Sheet, runs: Iterable[_Run]) -> _Run | None:
+    """The run that `sheet` goes on, the nearest before it where several would take it."""
+    number, total = sheet.numbering.number, sheet.numbering.total
+    before = list(runs)
+    if not before:
+        return None
+    if total:
+        fitting = [run for run in before if run.total == total and number not in run.numbers]
+        if not fitting:
+            open_runs = [run for run in before[-1:] if run.total == 0 and number == len(run.sheets) + 1]
+            return open_runs[0] if open_runs else None
+    elif number > 1:
+        fitting = [run for run in before if run.total == 0 and len(run.sheets) == number - 1] or before[-1:]
+    else:
+        fitting = before[-1:]
+    # interleaved documents: the running header decides, then nearness
+    return max(reversed(fitting), key=lambda run: round(_likeness(sheet, run), 1))
+
+
+def _likeness(sheet: _Sheet, run: _Run) -> float:
+    """Share of the sheet's header words that stand in a header of the run."""
+    words = frozenset().union(*(other.header for other in run.sheets))
+    return len(sheet.header & words) / len(sheet.header) if sheet.header else 0.0
+
+
+def _missing(run: _Run, *, packet_pages: int) -> list[Problem]:
+    """One problem for each page that the document's own numbering announces and that did not come."""
+    total = run.total
+    if not total or (total == packet_pages and len(run.sheets) == 1):  # the packet's own count
+        return []
+    first = run.ordered()[0].page
+    return [
+        Problem(
+            first.file,
+            first.number,
+            "missing_page",
+            f"page {number} of {total} of this document was not received",
+        )
+        for number in sorted(set(range(1, total + 1)) - run.numbers)
+    ]
+
+
+def _document(run: _Run, types: DocumentTypes, *, number: int) -> Document:
+    sheets = run.ordered()
+    verdict = classify([sheet.cues for sheet in sheets], types)
+    first = sheets[0]
+    title = first.cues.title
+    return Document(
+        id=f"d{number}",
+        type=verdict.type,
+        title=" ".join(first.page.text[title[0] : title[1]].split()) if title else types[verdict.type].title,
+        pages=tuple(sheet.page for sheet in sheets),
+        confidence=verdict.confidence,
+        service_date=_service_date(first),
+    )
+
+
+def _service_date(sheet: _Sheet) -> str | None:
+    return next((date.day for date in find_dates(sheet.page.text[:1500]) if date.day > "2000"), None)
