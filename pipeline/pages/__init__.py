@@ -1,0 +1,120 @@
+"""Reading: received files to upright pages of words.
+
+    read_submission(submission, settings) -> Reading     in worker processes, within limits
+    read_pages(file, recognize=...) -> FilePages         one file in this process, for tests and tools
+
+Pages of a text layer that shows what the page shows are read from it, all others are recognised. Reading
+is always done in processes of its own, also for one small PDF: a parser written in C that meets a bad
+file must not take the run with it. The first process starts at once and costs about half a second; more
+are started only when there are pages to recognise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from pipeline.domain import Page, Problem, SourceFile, Submission
+from pipeline.errors import UnreadableFile
+from pipeline.ocr import ENGINES, Orient, Recognize, engine
+from pipeline.pages.duplicates import mark_duplicates
+from pipeline.pages.limits import Limits
+from pipeline.pages.worker import Count, Job, ReadPage
+from pipeline.pages.workers import Answer, Workers
+from pipeline.settings import Settings
+
+__all__ = ["FilePages", "Limits", "Reading", "read_pages", "read_submission"]
+
+OnPage = Callable[[int, int], None]
+"""Told (pages done, pages in all) after each page."""
+
+# Text layers take 20 ms a page: below this number a second process costs more than it brings.
+_WORTH_A_SECOND_PROCESS = 60
+
+
+class FilePages(NamedTuple):
+    """The pages of one file, in their order, and what could not be read."""
+
+    pages: tuple[Page, ...]
+    problems: tuple[Problem, ...]
+
+
+class Reading(NamedTuple):
+    """The pages of a submission in the order of its files; `counts` are pages by file name, 0 where
+    the file could not be read."""
+
+    pages: tuple[Page, ...]
+    problems: tuple[Problem, ...]
+    counts: Mapping[str, int]
+
+
+def read_submission(submission: Submission, settings: Settings, *, on_page: OnPage | None = None) -> Reading:
+    """All pages of a submission. What cannot be read is a problem, never an exception.
+
+    Raises ConfigurationError when the OCR engine is unknown or not installed.
+    """
+    if settings.ocr_engine not in ENGINES:
+        engine(settings.ocr_engine)  # raises
+    with Workers(settings.ocr_engine, Limits.of(settings), settings.workers) as workers:
+        workers.start()
+        counts, scanned, problems = _count(submission, workers)
+        jobs: list[Job] = [
+            ReadPage(file, number) for file in submission.files for number in range(1, counts[file.name] + 1)
+        ]
+        many = scanned or len(jobs) > _WORTH_A_SECOND_PROCESS
+        pages: dict[tuple[str, int], Page] = {}
+        for done, (job, answer) in enumerate(
+            workers.work_through(jobs, side_by_side=settings.workers if many else 1), 1
+        ):
+            assert isinstance(job, ReadPage)
+            if answer[0] == "page":
+                pages[job.file.name, job.number] = answer[1]
+            else:
+                problems.append(_problem(job.file, job.number, answer))
+            if on_page is not None:
+                on_page(done, len(jobs))
+    ordered = [
+        pages[job.file.name, job.number]
+        for job in jobs
+        if isinstance(job, ReadPage) and (job.file.name, job.number) in pages
+    ]
+    return Reading(tuple(mark_duplicates(ordered)), tuple(problems), counts)
+
+
+def _count(submission: Submission, workers: Workers) -> tuple[dict[str, int], bool, list[Problem]]:
+    counts, scanned, problems = {file.name: 0 for file in submission.files}, False, list[Problem]()
+    for job, answer in workers.work_through([Count(file) for file in submission.files], side_by_side=1):
+        if answer[0] == "pages":
+            counts[job.file.name] = answer[1]
+            scanned = scanned or answer[2]
+        else:
+            problems.append(_problem(job.file, None, answer))
+    return counts, scanned, problems
+
+
+def _problem(file: SourceFile, page: int | None, answer: Answer) -> Problem:
+    if answer[0] == "unreadable":
+        _, code, message, next_step = answer
+        return Problem(file.name, page, code, f"{message} {next_step}".rstrip())
+    return Problem(file.name, page, "crashed", f"Reading it failed ({answer[1]}). Look at it yourself.")
+
+
+def read_pages(
+    file: SourceFile, *, recognize: Recognize, orient: Orient | None = None, limits: Limits | None = None
+) -> FilePages:
+    """The pages of one file, read in this process. Raises UnreadableFile where it has none."""
+    from pipeline.pages.reading import open_file, read_page
+
+    stored = open_file(file.path, file.media_type, limits or Limits())
+    pages, problems = list[Page](), list[Problem]()
+    try:
+        for number in range(1, len(stored) + 1):
+            try:
+                pages.append(read_page(file, stored, number, recognize=recognize, orient=orient))
+            except UnreadableFile as error:
+                problems.append(
+                    _problem(file, number, ("unreadable", error.code, error.args[0], error.next_step))
+                )
+    finally:
+        stored.close()
+    return FilePages(tuple(mark_duplicates(pages)), tuple(problems))

@@ -1,0 +1,116 @@
+"""Finding two columns of prose on a page.
+
+A gutter alone does not make prose: forms and tables have gutters too, and splitting those tears labels
+from their values. So both sides must read like running text: several words a line, lines that go on in
+the middle of a sentence, and a right side that starts at one margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from pipeline.pages.geometry import Token, around
+
+_FEWEST_LINES = 6
+_FEWEST_WORDS = 3.2
+_GUTTER = 9.0  # least width; the unit is points, or what makes a page 612 wide
+_CONTINUED = 0.15
+
+
+class _Gutter(NamedTuple):
+    x: float
+    top: float
+    bottom: float
+
+
+def split_columns(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The tokens in blocks to be read one after the other; one block where there are no prose columns."""
+    if len(tokens) < 4 * _FEWEST_LINES:
+        return [list(tokens)] if tokens else []
+    gutter = _find_gutter(tokens)
+    if gutter is None:
+        return [list(tokens)]
+    above, below, left, right = list[Token](), list[Token](), list[Token](), list[Token]()
+    for token in tokens:
+        middle = (token.box.top + token.box.bottom) / 2
+        if middle < gutter.top:
+            above.append(token)
+        elif middle > gutter.bottom:
+            below.append(token)
+        else:
+            (left if token.box.x1 <= gutter.x else right).append(token)
+    return [*(split_columns(above)), left, right, *(split_columns(below))]
+
+
+def _find_gutter(tokens: Sequence[Token]) -> _Gutter | None:
+    page = around(token.box for token in tokens)
+    width = page.x1 - page.x0
+    starts = _frequent_starts(tokens, page.x0 + 0.25 * width, page.x0 + 0.75 * width)
+    found = [gutter for start in starts for gutter in _runs(tokens, start)]
+    return max(found, key=lambda gutter: gutter.bottom - gutter.top, default=None)
+
+
+def _frequent_starts(tokens: Sequence[Token], low: float, high: float) -> list[float]:
+    """x at which many words begin after a wide gap: the left margins of possible right columns."""
+    counts: dict[int, int] = {}
+    for token in tokens:
+        if low <= token.box.x0 <= high:
+            counts[round(token.box.x0 / 4)] = counts.get(round(token.box.x0 / 4), 0) + 1
+    often = sorted(counts, key=lambda key: -counts[key] - counts.get(key + 1, 0))
+    return [4.0 * key - 3.0 for key in often[:6] if counts[key] + counts.get(key + 1, 0) >= _FEWEST_LINES]
+
+
+def _runs(tokens: Sequence[Token], start: float) -> list[_Gutter]:
+    """Heights over which no word stands in the strip left of `start`, with prose on both sides."""
+    crossing = sorted(
+        (token.box.top, token.box.bottom)
+        for token in tokens
+        if token.box.x0 < start and token.box.x1 > start - _GUTTER
+    )
+    top = min(token.box.top for token in tokens)
+    end = max(token.box.bottom for token in tokens)
+    runs = []
+    for low, high in [*crossing, (end, end)]:
+        if low - top > 4 and _prose_on_both_sides(tokens, start, top, low):
+            runs.append(_Gutter(start, top, low))
+        top = max(top, high)
+    return runs
+
+
+def _prose_on_both_sides(tokens: Sequence[Token], x: float, top: float, bottom: float) -> bool:
+    inside = [token for token in tokens if top <= (token.box.top + token.box.bottom) / 2 <= bottom]
+    left = _rows([token for token in inside if token.box.x1 <= x])
+    right = _rows([token for token in inside if token.box.x1 > x])
+    return _is_prose(left) and _is_prose(right) and _starts_at(right, x) > 0.6
+
+
+def _rows(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Tokens of one side in rough lines, left to right."""
+    rows: list[list[Token]] = []
+    for token in sorted(tokens, key=lambda token: (token.box.top + token.box.bottom) / 2):
+        middle = (token.box.top + token.box.bottom) / 2
+        if rows and middle < rows[-1][0].box.bottom - 0.2 * (rows[-1][0].box.bottom - rows[-1][0].box.top):
+            rows[-1].append(token)
+        else:
+            rows.append([token])
+    return [sorted(row, key=lambda token: token.box.x0) for row in rows]
+
+
+def _is_prose(rows: Sequence[Sequence[Token]]) -> bool:
+    if len(rows) < _FEWEST_LINES or sum(map(len, rows)) / len(rows) < _FEWEST_WORDS:
+        return False
+    continued = sum(row[0].text[0].islower() for row in rows[1:])
+    torn = sum(_has_column_gap(row) for row in rows)
+    return continued >= _CONTINUED * len(rows) and torn <= 0.2 * len(rows)
+
+
+def _has_column_gap(row: Sequence[Token]) -> bool:
+    character = sum(token.box.x1 - token.box.x0 for token in row) / sum(len(token.text) for token in row)
+    pairs = pairwise(row)
+    return any(after.box.x0 - before.box.x1 > 3.5 * character for before, after in pairs)
+
+
+def _starts_at(rows: Sequence[Sequence[Token]], x: float) -> float:
+    return sum(row[0].box.x0 - x < 9 for row in rows) / len(rows)

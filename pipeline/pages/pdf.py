@@ -1,0 +1,291 @@
+"""PDF through pypdfium2: words with boxes, and page images.
+
+pdfium gives the words of a page in a thirteenth of pdfplumber's time, with the same text and boxes
+(tests/test_pages_pdf.py compares them); pdfplumber (`plumber`) is asked where there are form fields or
+drawn tick boxes, and when pdfium cannot load a page's text.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from pipeline.domain import Box
+from pipeline.errors import UnreadableFile
+from pipeline.pages.geometry import Token, turned, turned_size
+from pipeline.pages.stored import Raster, TextLayer
+from pipeline.pages.textlayer import is_garbage, leaves_ink_uncovered
+
+_PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
+_INVISIBLE = {3, 7}  # text render modes that draw nothing (ISO 32000-1, table 106)
+_HYPHEN_AT_LINE_END = 2  # how pdfium tells a hyphen at which it joined two lines
+_PROBE_DPI = 60
+_LEAST_DPI, _MOST_DPI = 200.0, 300.0
+_LEGIBLE_DPI = 75.0
+_BIG_IMAGE = 0.3
+_FULL_PAGE = 0.85
+_LITTLE_TEXT = 60
+
+
+class PdfPages:
+    """A PDF as pages."""
+
+    def __init__(self, path: Path, *, max_megapixels: int) -> None:
+        self.path = path
+        self._limit = max_megapixels
+        try:
+            self._pdf = pypdfium2.PdfDocument(path)
+        except pypdfium2.PdfiumError as error:
+            raise _unreadable(error) from error
+
+    def __len__(self) -> int:
+        return len(self._pdf)
+
+    def text_layer(self, number: int) -> TextLayer | None:
+        page = self._page(number)
+        try:
+            width, height = page.get_width(), page.get_height()
+            tokens, degrees = _words(page)
+            if not tokens or is_garbage(tokens) or self._shows_more(page, tokens):
+                return None
+            upright = tuple(token._replace(box=turned(token.box, degrees, width, height)) for token in tokens)
+            size = turned_size(degrees, width, height)
+            return TextLayer(upright, *size, (page.get_rotation() + degrees) % 360)
+        finally:
+            page.close()
+
+    def _shows_more(self, page: Any, tokens: Sequence[Token]) -> bool:
+        """Whether the page shows more than its words: a scan under them, outlines instead of letters."""
+        images = list(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4))
+        area = max((_area(image) for image in images), default=0.0)
+        paper = page.get_width() * page.get_height()
+        characters = sum(len(token.text) for token in tokens)
+        if area < _BIG_IMAGE * paper and characters >= _LITTLE_TEXT:
+            return False
+        self._check_images(images)
+        ink = self._render(page, min(_PROBE_DPI, self._most_dpi(page))) < 128
+        return leaves_ink_uncovered(ink, tokens, ink.shape[1] / page.get_width())
+
+    def raster(self, number: int) -> Raster:
+        page = self._page(number)
+        try:
+            images = list(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4))
+            self._check_images(images)
+            native = _sole_image(page, images)
+            return native if native is not None else self._rendered(page, images)
+        finally:
+            page.close()
+
+    def close(self) -> None:
+        self._pdf.close()
+
+    def _page(self, number: int) -> Any:
+        try:
+            return self._pdf[number - 1]
+        except pypdfium2.PdfiumError as error:
+            raise UnreadableFile(
+                "truncated", "The page is damaged.", next_step="Ask the sender to send it again."
+            ) from error
+
+    def _check_images(self, images: Sequence[Any]) -> None:
+        for image in images:
+            width, height = image.get_px_size()
+            if width * height > self._limit * 1_000_000:
+                raise self._too_large()
+
+    def _most_dpi(self, page: Any) -> float:
+        inches = max(1e-6, page.get_width() * page.get_height() / 72**2)
+        return math.sqrt(self._limit * 1_000_000 / inches)
+
+    def _too_large(self) -> UnreadableFile:
+        return UnreadableFile(
+            "too_large",
+            f"The page's image has more than {self._limit} million pixels.",
+            next_step="Ask the sender to scan at 200 to 300 dots an inch.",
+        )
+
+    def _rendered(self, page: Any, images: Sequence[Any]) -> Raster:
+        dpi = min(self._most_dpi(page), max((_dpi(image) for image in images), default=_LEAST_DPI))
+        if dpi < _LEGIBLE_DPI and self._most_dpi(page) < _LEGIBLE_DPI:
+            raise self._too_large()
+        dpi = min(max(dpi, _LEAST_DPI), _MOST_DPI, self._most_dpi(page))
+        image = self._render(page, dpi)
+        return Raster(
+            image,
+            image.shape[1] * 72 / page.get_width(),
+            image.shape[0] * 72 / page.get_height(),
+            page.get_rotation(),
+        )
+
+    def _render(self, page: Any, dpi: float) -> npt.NDArray[np.uint8]:
+        bitmap = page.render(scale=dpi / 72, grayscale=True)
+        try:
+            return _array(bitmap)
+        finally:
+            bitmap.close()
+
+
+def _unreadable(error: pypdfium2.PdfiumError) -> UnreadableFile:
+    if error.err_code == _PASSWORD_ERROR:
+        return UnreadableFile(
+            "encrypted",
+            "The PDF is locked with a password.",
+            next_step="Ask the sender for a copy without a password.",
+        )
+    return UnreadableFile(
+        "truncated", "The PDF is damaged or cut off.", next_step="Ask the sender to send it again."
+    )
+
+
+def _array(bitmap: Any) -> npt.NDArray[np.uint8]:
+    """The bitmap in grey; a copy, for the bitmap's memory goes with it."""
+    pixels = np.asarray(bitmap.to_numpy())
+    if pixels.ndim == 3:
+        if pixels.shape[2] >= 3:
+            grey = pixels[..., :3].astype(np.float32) @ np.array([0.114, 0.587, 0.299], np.float32)
+            return np.asarray(np.rint(grey), dtype=np.uint8)
+        pixels = pixels[..., 0]
+    return np.array(pixels, dtype=np.uint8, order="C")
+
+
+def _area(image: Any) -> float:
+    left, bottom, right, top = image.get_bounds()
+    return float(max(0.0, right - left) * max(0.0, top - bottom))
+
+
+def _dpi(image: Any) -> float:
+    """Resolution of a placed image, the finer of its two; 0 for one drawn to nothing."""
+    left, bottom, right, top = image.get_bounds()
+    width, height = image.get_px_size()
+    long, short = sorted((width, height)), sorted((right - left, top - bottom))
+    return max(
+        (pixels * 72 / points for pixels, points in zip(long, short, strict=True) if points > 1), default=0.0
+    )
+
+
+def _sole_image(page: Any, images: Sequence[Any]) -> Raster | None:
+    """The image that is the whole page, pixel for pixel as it was sent; None where the page is more.
+
+    Despeckling needs the fax's own pixels, which rendering to square ones would smear.
+    """
+    if len(images) != 1 or pdfium.FPDFPage_GetAnnotCount(page) > 0:
+        return None
+    others = [item for item in page.get_objects(max_depth=4) if _draws(item)]
+    image, matrix = images[0], images[0].get_matrix()
+    upright = matrix.a > 0 and matrix.d > 0 and abs(matrix.b) + abs(matrix.c) < 1e-3 * matrix.a
+    boxes = page.get_bbox()
+    paper = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
+    if others or not upright or image.level or _area(image) < _FULL_PAGE * paper:
+        return None
+    left, bottom, right, top = image.get_bounds()
+    if max(boxes[0] - left, left - boxes[0], right - boxes[2], boxes[2] - right) > 2:
+        return None  # cropped or inset: positions would be those of the image, not of the page
+    if max(abs(bottom - boxes[1]), abs(top - boxes[3])) > 2:
+        return None
+    bitmap = image.get_bitmap()
+    try:
+        pixels = _array(bitmap)
+    finally:
+        bitmap.close()
+    x_dpi, y_dpi = pixels.shape[1] * 72 / (right - left), pixels.shape[0] * 72 / (top - bottom)
+    turn = page.get_rotation()
+    if turn % 180:
+        x_dpi, y_dpi = y_dpi, x_dpi
+    return Raster(np.ascontiguousarray(np.rot90(pixels, -turn // 90)), x_dpi, y_dpi, turn)
+
+
+def _draws(item: Any) -> bool:
+    if item.type == pdfium.FPDF_PAGEOBJ_TEXT:
+        return pdfium.FPDFTextObj_GetTextRenderMode(item) not in _INVISIBLE
+    return item.type in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING)
+
+
+def _words(page: Any) -> tuple[list[Token], int]:
+    """The visible words on the page as a viewer shows it, and by how much they are turned on it."""
+    textpage = page.get_textpage()
+    try:
+        degrees = _text_turn(textpage)
+        left, bottom, right, top = page.get_bbox()
+        rotation = page.get_rotation()
+        tokens = []
+        for text, (x0, y0, x1, y1) in _runs(textpage, vertical=bool((degrees - rotation) % 180)):
+            box = Box(x0 - left, top - y1, x1 - left, top - y0)
+            tokens.append(Token(text, turned(box, rotation, right - left, top - bottom)))
+        return tokens, (degrees - rotation) % 360
+    finally:
+        textpage.close()
+
+
+def _text_turn(textpage: Any) -> int:
+    """By how many degrees clockwise the stored page is to be turned for most of its characters to stand."""
+    count = pdfium.FPDFText_CountChars(textpage)
+    step = max(1, count // 60)
+    angles = Counter[int]()
+    for index in range(0, count, step):
+        angle = pdfium.FPDFText_GetCharAngle(textpage, index)
+        if angle >= 0 and not pdfium.FPDFText_IsGenerated(textpage, index):
+            angles[round(math.degrees(angle) / 90) * 90 % 360] += 1
+    return angles.most_common(1)[0][0] if angles else 0
+
+
+def _runs(textpage: Any, *, vertical: bool) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
+    """Words as pdfium finds them, with their boxes in the page's own coordinates (y upwards)."""
+    rect = pdfium.FS_RECTF()
+    pointer = ctypes.byref(rect)
+    handle = textpage.raw
+    letters: list[str] = []
+    box: tuple[float, float, float, float] | None = None
+    for index in range(pdfium.FPDFText_CountChars(handle)):
+        code = pdfium.FPDFText_GetUnicode(handle, index)
+        ends = code == _HYPHEN_AT_LINE_END
+        character = "-" if ends else chr(code) if code < 0x110000 else "\ufffd"
+        if character.isspace() or code in (0, 0xAD, 0xFFFE):
+            if letters and box:
+                yield "".join(letters), box
+            letters, box = [], None
+            continue
+        pdfium.FPDFText_GetLooseCharBox(handle, index, pointer)
+        here = (rect.left, rect.bottom, rect.right, rect.top)
+        if box and letters and _apart(box, here, vertical):
+            yield "".join(letters), box
+            letters, box = [], None
+        if not letters and _hidden(handle, index):
+            continue
+        letters.append(character)
+        box = here if box is None else _joined(box, here)
+        if ends:
+            yield "".join(letters), box
+            letters, box = [], None
+    if letters and box:
+        yield "".join(letters), box
+
+
+def _joined(
+    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _apart(
+    word: tuple[float, float, float, float], character: tuple[float, float, float, float], vertical: bool
+) -> bool:
+    """Whether a character stands away from the word before it: another line, or a gap of 3 points."""
+    along, across = (1, 0) if vertical else (0, 1)
+    gap = max(character[along] - word[along + 2], word[along] - character[along + 2])
+    height = word[across + 2] - word[across]
+    shift = abs(character[across] + character[across + 2] - word[across] - word[across + 2]) / 2
+    return gap > 3 or shift > 0.6 * height
+
+
+def _hidden(textpage: Any, index: int) -> bool:
+    item = pdfium.FPDFText_GetTextObject(textpage, index)
+    return bool(item) and pdfium.FPDFTextObj_GetTextRenderMode(item) in _INVISIBLE

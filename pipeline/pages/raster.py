@@ -1,0 +1,170 @@
+"""Page images made ready for recognition: upright, square pixels, level, clean.
+
+The order and the numbers are measured (benchmarks/): specks are removed in the fax's own pixels, before
+anything smears them; deskewing is worth most (word accuracy of a skewed scan 0.91 to 0.98); a light blur
+turns the stairs of a bilevel image into grey. Upscaling beyond 200 dpi costs a third more time for
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.domain import Box
+from pipeline.pages.stored import Raster
+
+Grey = npt.NDArray[np.uint8]
+
+_DARK = 128
+_LEAST_DPI, _MOST_DPI = 200.0, 300.0
+_BLUR = 0.8
+_MOST_SKEW = 4.0
+_BLANK_SHARE = 0.00006  # of the page's pixels: about twenty small letters
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image to recognise, and how to get from its pixels to points on the upright page."""
+
+    image: Grey
+    dpi: float
+    skew: float
+
+    def level_box(self, x0: float, top: float, x1: float, bottom: float) -> Box:
+        """Pixels to points on the levelled page, on which lines are straight."""
+        scale = 72 / self.dpi
+        return Box(x0 * scale, top * scale, x1 * scale, bottom * scale)
+
+    def page_box(self, box: Box) -> Box:
+        """Points on the levelled page to points on the page as it is seen: the skew comes back."""
+        if not self.skew:
+            return box
+        height, width = self.image.shape
+        matrix = cv2.getRotationMatrix2D((width * 36 / self.dpi, height * 36 / self.dpi), -self.skew, 1)
+        corners = np.array(
+            [(x, y, 1) for x in (box.x0, box.x1) for y in (box.top, box.bottom)], dtype=np.float64
+        )
+        xs, ys = matrix @ corners.T
+        return Box(float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
+
+
+def clean(raster: Raster) -> Raster:
+    """Dark ink on white paper without specks, in the pixels it came in."""
+    image = raster.image
+    if not _is_bilevel(image):
+        image = _even_paper(image)
+    if (image < _DARK).mean() > 0.5:
+        image = np.subtract(255, image, dtype=np.uint8)
+    return Raster(_despeckled(image, raster.y_dpi), raster.x_dpi, raster.y_dpi, raster.rotation)
+
+
+def turn(raster: Raster, degrees: int) -> Raster:
+    """The page turned clockwise."""
+    if not degrees:
+        return raster
+    x_dpi, y_dpi = (raster.y_dpi, raster.x_dpi) if degrees % 180 else (raster.x_dpi, raster.y_dpi)
+    image = np.ascontiguousarray(np.rot90(raster.image, -degrees // 90))
+    return Raster(image, x_dpi, y_dpi, (raster.rotation + degrees) % 360)
+
+
+def squared(raster: Raster) -> tuple[Grey, float]:
+    """(image, dpi) with square pixels, at 200 to 300 dpi."""
+    dpi = min(max(raster.x_dpi, raster.y_dpi, _LEAST_DPI), _MOST_DPI)
+    if min(raster.x_dpi, raster.y_dpi) < 150 and raster.x_dpi != raster.y_dpi:
+        dpi = max(min(raster.x_dpi, raster.y_dpi) * 2, _LEAST_DPI)  # rows doubled
+        dpi = max(dpi, min(max(raster.x_dpi, raster.y_dpi), _MOST_DPI))
+    width = round(raster.image.shape[1] * dpi / raster.x_dpi)
+    height = round(raster.image.shape[0] * dpi / raster.y_dpi)
+    if (height, width) == raster.image.shape:
+        return raster.image, dpi
+    smaller = width <= raster.image.shape[1] and height <= raster.image.shape[0]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(raster.image, (width, height), interpolation=how), np.uint8), dpi
+
+
+def prepare(raster: Raster) -> Prepared:
+    """An upright, clean page as the engine reads it best."""
+    image, dpi = squared(raster)
+    skew = find_skew(image, dpi)
+    if skew:
+        height, width = image.shape
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), skew, 1)
+        image = np.asarray(
+            cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(255,)),
+            np.uint8,
+        )
+    blurred = cv2.GaussianBlur(image, (0, 0), _BLUR)
+    return Prepared(np.asarray(blurred, np.uint8), dpi, skew)
+
+
+def find_skew(image: Grey, dpi: float) -> float:
+    """Degrees anticlockwise by which to turn the page to make its lines level; to a tenth of a degree."""
+    scale = 80 / dpi
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    ink = (small < 160).astype(np.float32)
+    if ink.sum() < 50:
+        return 0.0
+    coarse = max(np.arange(-_MOST_SKEW, _MOST_SKEW + 0.1, 0.5), key=lambda angle: _sharpness(ink, angle))
+    fine = max(np.arange(coarse - 0.4, coarse + 0.41, 0.1), key=lambda angle: _sharpness(ink, angle))
+    return 0.0 if abs(fine) < 0.05 else float(fine)
+
+
+def _sharpness(ink: npt.NDArray[np.float32], angle: float) -> float:
+    """How sharply lines and gaps alternate down the page when it is turned by `angle`."""
+    height, width = ink.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
+    rows = cv2.warpAffine(ink, matrix, (width, height)).sum(axis=1)
+    return float(np.square(np.diff(rows)).sum())
+
+
+def lies_sideways(image: Grey, dpi: float) -> float:
+    """How much more the ink alternates across than down the page: above 0, lines seem to run upwards."""
+    scale = 80 / dpi
+    ink = (cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) < 160).astype(np.float32)
+    down = np.square(np.diff(ink.sum(axis=1))).sum() + 1.0
+    across = np.square(np.diff(ink.sum(axis=0))).sum() + 1.0
+    return float(np.log(across / down))
+
+
+def is_blank(raster: Raster) -> bool:
+    """Whether a clean page has no ink to speak of. Punch holes, edges and dust are not ink."""
+    height, width = raster.image.shape
+    y, x = round(0.02 * height), round(0.02 * width)
+    inner = raster.image[y : height - y, x : width - x]
+    return float((inner < _DARK).mean()) < _BLANK_SHARE
+
+
+def _is_bilevel(image: Grey) -> bool:
+    sample = image[::7, ::7]
+    return bool(((sample < 8) | (sample > 247)).mean() > 0.995)
+
+
+def _even_paper(image: Grey) -> Grey:
+    """Paper to white and ink to black, whatever the scanner's exposure and shadows."""
+    small = cv2.resize(image, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+    # The paper around a place is the lightest thing near it: wider than a letter's stroke and height.
+    paper = cv2.GaussianBlur(cv2.dilate(small, np.ones((9, 9), np.uint8)), (0, 0), 4)
+    if float(np.median(paper)) < 70:
+        return image  # a dark page is an inverted one, or a photograph
+    paper = cv2.resize(paper, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    level = cv2.divide(image, paper, scale=250)
+    ink = float(np.percentile(level[::3, ::3], 0.5))
+    if 60 < ink < 200:  # faint: stretch so that its darkest part is black; lighter still is an empty page
+        level = np.clip((level.astype(np.float32) - ink) * (250 / (250 - ink)), 0, 255).astype(np.uint8)
+    return np.asarray(level, np.uint8)
+
+
+def _despeckled(image: Grey, y_dpi: float) -> Grey:
+    """Without lone specks; they are smaller than the dot of an i, which at 98 lines an inch is 4 pixels."""
+    most = 3 if y_dpi < 150 else 4 if y_dpi < 250 else 8
+    ink = (image < _DARK).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    specks = stats[:, cv2.CC_STAT_AREA] <= most
+    specks[0] = False
+    result = image.copy()
+    result[specks[labels]] = 255
+    return result

@@ -1,0 +1,120 @@
+"""A reading process: a Python that calls `main(descriptor)` with its end of a pipe.
+
+It is a program of its own, not a copy of its parent, so that it starts quickly and carries nothing over.
+First it is sent (engine name, limits), then jobs, and it answers each with one tuple:
+
+    ("pages", count, scanned)    to Count       how many pages, and whether they seem to need recognition
+    ("page", Page)               to ReadPage
+    ("unreadable", code, message, next_step)
+    ("configuration", message, next_step)
+    ("failed", name)             an error that is a bug; its name only, for its text may hold page text
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pipeline.domain import SourceFile
+from pipeline.errors import ConfigurationError, UnreadableFile
+from pipeline.ocr import engine, orienter
+from pipeline.pages.limits import Limits
+from pipeline.pages.reading import open_file, read_page
+from pipeline.pages.stored import StoredPages
+
+_PROBED_PAGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many pages has this file?"""
+
+    file: SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """Read this page."""
+
+    file: SourceFile
+    number: int
+
+
+Job = Count | ReadPage
+
+
+class Reader:
+    """Does jobs one after the other; keeps the last file open, for jobs on one file come in a row."""
+
+    def __init__(self, engine_name: str, limits: Limits) -> None:
+        self._engine_name = engine_name
+        self._limits = limits
+        self._open: tuple[Path, StoredPages] | None = None
+
+    def do(self, job: Job) -> tuple[Any, ...]:
+        try:
+            pages = self._pages(job.file)
+            if isinstance(job, Count):
+                return "pages", len(pages), _seems_scanned(pages)
+            return "page", self._page(job, pages)
+        except UnreadableFile as error:
+            return "unreadable", error.code, error.args[0], error.next_step
+        except MemoryError:
+            return "unreadable", "out_of_memory", "The page needs more memory than is allowed.", _SMALLER
+        except ConfigurationError as error:
+            return "configuration", error.args[0], error.next_step
+        except Exception as error:
+            return "failed", type(error).__name__
+
+    def _page(self, job: ReadPage, pages: StoredPages) -> Any:
+        return read_page(
+            job.file,
+            pages,
+            job.number,
+            recognize=engine(self._engine_name),
+            orient=orienter(self._engine_name),
+        )
+
+    def _pages(self, file: SourceFile) -> StoredPages:
+        if self._open is None or self._open[0] != file.path:
+            if self._open is not None:
+                self._open[1].close()
+                self._open = None
+            self._open = file.path, open_file(file.path, file.media_type, self._limits)
+        return self._open[1]
+
+
+_SMALLER = "Ask the sender to scan at 200 to 300 dots an inch."
+
+
+def _seems_scanned(pages: StoredPages) -> bool:
+    """Whether one of the first pages has no usable text layer."""
+    return any(pages.text_layer(number) is None for number in range(1, min(len(pages), _PROBED_PAGES) + 1))
+
+
+def limit_memory(megabytes: int) -> None:
+    """Lets this process take `megabytes` more address space than it has now. Linux only."""
+    try:
+        import resource
+
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20,) * 2)
+    except (ImportError, OSError, ValueError):
+        return  # elsewhere the time limit alone stands guard
+
+
+def main(descriptor: int) -> None:
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    connection = Connection(descriptor)
+    engine_name, limits = connection.recv()
+    reader = Reader(engine_name, limits)
+    limit_memory(limits.worker_memory_mb)
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:  # the parent is done, or gone
+            return
+        connection.send(reader.do(job))
