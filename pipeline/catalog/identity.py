@@ -1,0 +1,54 @@
+"""What is known of how papers name a patient (`models/identity.toml`)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.catalog.toml import Entry, read_toml
+from pipeline.spelling import Phrases
+
+
+class IdentityLabels(Entry):
+    """Labels in front of a value, by what the value is; `others` name other people and things."""
+
+    name: tuple[str, ...]
+    last_name: tuple[str, ...]
+    first_name: tuple[str, ...]
+    dob: tuple[str, ...]
+    member_id: tuple[str, ...]
+    mrn: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+class NameRules(Entry):
+    """What is no name, what is no part of one, and which first names mean one person."""
+
+    not_names: frozenset[str]
+    suffixes: frozenset[str]
+    same_first: tuple[frozenset[str], ...]
+
+
+class IdentityRules(Entry):
+    """All that `pipeline.identity` knows."""
+
+    labels: IdentityLabels
+    names: NameRules
+
+    @cached_property
+    def by_label(self) -> dict[str, frozenset[str]]:
+        """Label to the kinds of value that may follow it ("member" heads a name or a number)."""
+        kinds: dict[str, frozenset[str]] = {}
+        for kind in IdentityLabels.model_fields:
+            for label in getattr(self.labels, kind):
+                kinds[label] = kinds.get(label, frozenset()) | {kind}
+        return kinds
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        return Phrases(self.by_label)
+
+
+def load_identity(models_dir: Path) -> IdentityRules:
+    """The rules of `models/identity.toml`. Raises CatalogError."""
+    return read_toml(models_dir / "identity.toml", IdentityRules)

@@ -1,0 +1,239 @@
+"""Who the packet is about, and which of its documents are about somebody else.
+
+Every page is searched for a patient's name, birth date, record and member number. The request form,
+the cover sheet and the letters say who the patient is; where OCR may have misread a value there, the
+other documents' readings decide between the candidates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.catalog.identity import IdentityRules
+from pipeline.dates import find_dates
+from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Patient, Status
+from pipeline.evidence import evidence_for
+from pipeline.labels import Labelled, labelled_values
+from pipeline.names import PersonName, name_likeness, read_name
+from pipeline.spelling import fold, tokenize
+
+EXTRACTOR = "rule:identity"
+
+# How much a document's word weighs on who the patient is; any other document only supports.
+_AUTHORITY = {"pa_request_form": 6.0, "fax_cover": 3.0, "letter_of_medical_necessity": 2.0}
+
+# Labels that leave no doubt that a patient is named.
+_PATIENT_LABELS = frozenset(
+    {"patient", "patient name", "name of patient", "member", "member name", "pt", "pt name", "patient label"}
+)
+
+_MEMBER_ID = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Z]{1,4}[ -]?)?\d[\d -]{4,14}\d(?![\d/])|(?<![A-Za-z0-9])[A-Z0-9]{8,14}(?![A-Za-z0-9])"
+)
+_RECORD = re.compile(r"[A-Z]{0,4}[ -]?\d[\dA-Z-]{2,14}")
+_HEADER_NAME = re.compile(r"(?m)^[ \t]*(?:\[label\]\s*)?(?=[A-Z])")
+_CAPITAL_CELL = re.compile(r"[A-Z'-]{2,}(?: [A-Z'-]{2,})?(?: [A-Z])?(?= {2}|\t)")
+_BESIDE_NAME = re.compile(
+    r"\b(?:DOB|D\.O\.B|MRN|MR|acct|born|M|F)\b|\d{1,2}[/-]\d{1,2}[/-]\d{2,4}", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One reading of one fact of identity: `value` is its normal form, `raw` as it stands."""
+
+    kind: str
+    value: str
+    document: Document
+    start: int
+    end: int
+    name: PersonName | None = None
+    labelled: bool = False
+
+    @property
+    def evidence(self) -> Evidence:
+        return evidence_for(self.document, self.start, self.end, extractor=EXTRACTOR)
+
+
+def identify(
+    documents: Sequence[Document], rules: IdentityRules
+) -> tuple[Patient, IdentityConflict, tuple[Document, ...]]:
+    """The patient, whether papers of another patient are there, and the documents with `belongs_to_patient`."""
+    seen = {document.id: tuple(_read(document, rules)) for document in documents}
+    everything = [reading for readings in seen.values() for reading in readings]
+    name, dob = _agreed("name", everything, rules), _agreed("dob", everything, rules)
+    records = {
+        reading.value for reading in everything if reading.kind == "mrn" and dob and _near(reading, seen, dob)
+    }
+    marked, conflicts = [], []
+    for document in documents:
+        belongs, against = _belongs(seen[document.id], name, dob, records, rules)
+        marked.append(replace(document, belongs_to_patient=belongs))
+        conflicts += against
+    own = [reading for reading in (name, dob) if reading is not None]
+    evidence = [reading.evidence for reading in (*own, *conflicts)] if conflicts else []
+    patient = Patient(
+        name=_field(name, everything, rules),
+        dob=_field(dob, everything, rules),
+        member_id=_field(_agreed("member_id", everything, rules), everything, rules),
+    )
+    return patient, IdentityConflict(bool(conflicts), tuple(evidence)), tuple(marked)
+
+
+def _near(reading: Seen, seen: dict[str, tuple[Seen, ...]], dob: Seen) -> bool:
+    """Whether the reading's document also states the patient's birth date."""
+    return any(other.kind == "dob" and other.value == dob.value for other in seen[reading.document.id])
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def _read(document: Document, rules: IdentityRules) -> Iterable[Seen]:
+    tokens = tokenize(document.text)
+    misread = any(page.source == "ocr" for page in document.pages)
+    values = list(labelled_values(document.text, tokens, rules.phrases, misread=misread))
+    for index, value in enumerate(values):
+        kinds = rules.by_label[value.label]
+        following = values[index + 1] if index + 1 < len(values) else None
+        yield from _read_value(document, value, following, kinds, rules)
+    yield from _header_names(document, rules)
+
+
+def _read_value(
+    document: Document,
+    value: Labelled,
+    following: Labelled | None,
+    kinds: frozenset[str],
+    rules: IdentityRules,
+) -> Iterable[Seen]:
+    text = document.text[value.start : value.end]
+    if "last_name" in kinds and following and "first_name" in rules.by_label[following.label]:
+        if name := _split_name(document, value, following, rules):
+            yield name
+    if "name" in kinds and (found := _name(text, rules)):
+        name, end = found
+        labelled = value.label in _PATIENT_LABELS
+        yield Seen("name", str(name), document, value.start, value.start + end, name, labelled)
+    if "dob" in kinds and (date := next(find_dates(text[:30], latest_year=2026), None)) and date.start < 12:
+        yield Seen("dob", date.day, document, value.start + date.start, value.start + date.end)
+    if "member_id" in kinds and (match := _MEMBER_ID.match(text.lstrip())):
+        start = value.start + len(text) - len(text.lstrip())
+        if sum(map(str.isdigit, match.group())) >= 6 and not next(find_dates(match.group()), None):
+            yield Seen("member_id", _plain(match.group()), document, start, start + match.end())
+    if "mrn" in kinds and (match := _RECORD.match(text)):
+        if sum(map(str.isdigit, match.group())) >= 4:
+            yield Seen("mrn", fold(_plain(match.group())), document, value.start, value.start + match.end())
+
+
+def _split_name(document: Document, last: Labelled, first: Labelled, rules: IdentityRules) -> Seen | None:
+    lasts = re.match(r"[A-Za-z'’.-]+(?: [A-Za-z'’-]+)*", document.text[last.start : last.end])
+    firsts = re.match(r"[A-Za-z'’-]+", document.text[first.start : first.end])
+    if not lasts or not firsts:
+        return None
+    name = PersonName(lasts.group(), firsts.group())
+    return Seen("name", str(name), document, last.start, first.start + firsts.end(), name, labelled=True)
+
+
+def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:
+    """Names without a label: at the start of a line on which a birth date or record number stands too."""
+    for match in _HEADER_NAME.finditer(document.text):
+        line_end = document.text.find("\n", match.end())
+        line = document.text[match.end() : line_end if line_end >= 0 else len(document.text)]
+        found = _name(line, rules)
+        if not found or not _BESIDE_NAME.search(line[found[1] :]):
+            continue
+        name, end = found
+        if "," not in line[:end] and not _CAPITAL_CELL.match(line):
+            continue
+        yield Seen("name", str(name), document, match.end(), match.end() + end, name)
+        date = next(find_dates(line[end:], latest_year=2026), None)
+        if date and date.day < "2015" and not date.two_digit_year:
+            start = match.end() + end + date.start
+            yield Seen("dob", date.day, document, start, start + date.end - date.start)
+
+
+def _name(text: str, rules: IdentityRules) -> tuple[PersonName, int] | None:
+    return read_name(text, not_names=rules.names.not_names, suffixes=rules.names.suffixes)
+
+
+def _plain(number: str) -> str:
+    return re.sub(r"[\s-]", "", number)
+
+
+# --------------------------------------------------------------------------- agreeing
+
+
+def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen | None:
+    """The reading that form, cover and the other documents support most, in the best document's words."""
+    readings = [reading for reading in everything if reading.kind == kind]
+    official = [reading for reading in readings if reading.document.type in _AUTHORITY]
+    candidates = official or readings
+    if not candidates:
+        return None
+    support: dict[int, float] = defaultdict(float)
+    for index, candidate in enumerate(candidates):
+        for document_id in {reading.document.id for reading in readings}:
+            agreeing = [
+                reading
+                for reading in readings
+                if reading.document.id == document_id and _same(candidate, reading, rules)
+            ]
+            if agreeing:
+                support[index] += _AUTHORITY.get(agreeing[0].document.type, 1.0)
+    best = max(range(len(candidates)), key=lambda index: (round(support[index], 2), -index))
+    return candidates[best]
+
+
+def _same(reading: Seen, other: Seen, rules: IdentityRules) -> bool:
+    if reading.name and other.name:
+        return name_likeness(reading.name, other.name, rules.names.same_first) >= 1
+    return reading.value == other.value
+
+
+def _field(reading: Seen | None, everything: Sequence[Seen], rules: IdentityRules) -> Field:
+    if reading is None:
+        return NOT_FOUND
+    same = [other for other in everything if other.kind == reading.kind and _same(reading, other, rules)]
+    value = str(reading.name) if reading.name else reading.value
+    if reading.kind == "member_id":
+        value = " ".join(reading.document.text[reading.start : reading.end].split())
+    confidence = 0.99 if len({other.document.id for other in same}) > 1 else 0.9
+    evidence = [reading.evidence]
+    return Field(value=value, status=Status.FOUND, confidence=confidence, evidence=tuple(evidence))
+
+
+# --------------------------------------------------------------------------- comparing
+
+
+def _belongs(
+    readings: Sequence[Seen], name: Seen | None, dob: Seen | None, records: set[str], rules: IdentityRules
+) -> tuple[bool | None, list[Seen]]:
+    """True, False or None (names nobody), and where False the readings that say so."""
+    names = [reading for reading in readings if reading.name]
+    dobs = [reading for reading in readings if reading.kind == "dob"]
+    mrns = [reading for reading in readings if reading.kind == "mrn"]
+    by_name = max((_name_score(name, reading, rules) for reading in names), default=0)
+    by_dob = max((_dob_likeness(dob.value, reading.value) for reading in dobs), default=0) if dob else 0
+    by_mrn = (2 if any(reading.value in records for reading in mrns) else -1) if mrns and records else 0
+    score = by_name + by_dob + by_mrn
+    if score <= -2 and (by_dob < 0 or (by_name < 0 and any(reading.labelled for reading in names))):
+        return False, [*names[:1], *dobs[:1]]
+    return (True if score > 0 else None), []
+
+
+def _name_score(name: Seen | None, reading: Seen, rules: IdentityRules) -> int:
+    if name is None or name.name is None or reading.name is None:
+        return 0
+    return name_likeness(name.name, reading.name, rules.names.same_first)
+
+
+def _dob_likeness(day: str, other: str) -> int:
+    """3 the same, 1 one part differs (misread or mistyped), -3 different."""
+    differing = sum(a != b for a, b in zip(day.split("-"), other.split("-"), strict=True))
+    if differing == 0:
+        return 3
+    swapped = day.split("-")[0] == other.split("-")[0] and sorted(day) == sorted(other)
+    return 1 if differing == 1 or swapped else -3
