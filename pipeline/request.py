@@ -1,0 +1,247 @@
+"""What is asked for: procedure and diagnosis codes and the urgency, from the form, else the cover, else the letter.
+
+Only what is asked for counts: of a list with tick marks the ticked lines, of a corrected code the
+correction, and no code that a line names "for comparison" or "not billed".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.catalog.request import RequestRules
+from pipeline.domain import NOT_FOUND, Document, Field, Request, Status
+from pipeline.evidence import evidence_for
+from pipeline.spelling import Phrases, fold, tokenize
+
+EXTRACTOR = "rule:request"
+
+_TICK = r"(?:[\[({|]\s?[xX✓√]\s?[\])}|]|(?<![A-Za-z])[xX✓√☒☑](?![A-Za-z]))"
+_BOX = r"(?:[\[({|]\s{0,2}[xX✓√]?\s{0,2}[\])}|]|[☐☒☑])"
+_TICKED_LINE = re.compile(rf"^\s*(?:\d{{1,2}}[.)]?\s+)?{_TICK}\s")
+
+# Five digits, or four and a letter; not part of a telephone number, an amount, a date or an account.
+_CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-\d|\.\d)")
+_ICD10 = re.compile(
+    r"""(?<![A-Za-z0-9./-])
+    (?P<letter>[A-TV-Z12850|!€¢(])(?P<digits>[0-9OIlSBJ/][0-9OIlSBA])     # C64, with what OCR makes of it
+    (?:\s?[.,]\s?(?P<rest>[0-9OIlSBA-Z]{1,4}))?
+    (?![A-Za-z0-9/]|\.\d)""",
+    re.VERBOSE,
+)
+# What OCR makes of the letter of a diagnosis code, and of its digits.
+_LETTERS = {"1": "I", "2": "Z", "8": "B", "5": "S", "0": "D", "|": "I", "!": "I", "€": "C", "¢": "C", "(": "C"}
+_DIGITS = str.maketrans({"O": "0", "I": "1", "l": "1", "S": "5", "B": "8", "o": "0", "/": "7", "J": "3"})
+# Third characters that are letters occur in few categories only.
+_LETTER_CATEGORIES = frozenset({"C4A", "C7A", "C7B", "D3A", "M1A", "O9A", "Z3A"})
+# Codes complete with three characters, as far as tumor requests carry them.
+_WITHOUT_DOT = re.compile(r"C(?:01|07|12|19|20|23|33|37|52|55|56|58|61|64|65|66|73|34|50|18|22|25|44|43|69|71|72|79|78|80|90|91|92)|D(?:0[0-9]|34|45)|I(?:10|11|48|50)|E(?:03|11|66)|J44|N18|N40|N87|K74")
+
+
+@dataclass(frozen=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class _Code:
+    value: str
+    start: int
+    end: int
+    line: int
+    ticked: bool
+
+
+def read_request(documents: Sequence[Document], rules: RequestRules) -> Request:
+    """The codes asked for and whether the review is to be expedited; what is not said is not filled in."""
+    official = [document for document in documents if document.type in rules.sources and document.belongs_to_patient is not False]
+    return Request(
+        cpt=_codes(official, rules, _procedure_codes),
+        icd10=_codes(official, rules, _diagnosis_codes),
+        expedited=_expedited(official, rules),
+    )
+
+
+def _codes(documents: Sequence[Document], rules: RequestRules, read: object) -> tuple[Field, ...]:
+    """The codes of the best kind of document that states any; each once, with the words that state it."""
+    for source in rules.sources:
+        fields: dict[str, Field] = {}
+        for document in documents:
+            if document.type != source:
+                continue
+            for code in read(document, rules):  # type: ignore[operator]
+                evidence = evidence_for(document, code.start, code.end, extractor=EXTRACTOR)
+                fields.setdefault(code.value, Field(code.value, Status.FOUND, 0.97, evidence=(evidence,)))
+        if fields:
+            return tuple(fields.values())
+    return ()
+
+
+# --------------------------------------------------------------------------- procedure codes
+
+
+def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
+    lines = _lines(document.text)
+    misread = _misread(document)
+    known = {fold(code): code for code in rules.cpt.known}
+    found: list[_Code] = []
+    for number, line in enumerate(lines):
+        tokens = tokenize(line.text)
+        refused = rules.cpt_not_requested.find(tokens, misread=misread)
+        labelled = _in_context(lines, number, rules.cpt_labels, misread=misread)
+        corrected = bool(rules.corrections.find(tokens, misread=misread))
+        for match in _CPT.finditer(line.text):
+            value = known.get(fold(match.group()))
+            if value is None and (not labelled or not _looks_like_code(match.group(), line.text, match.start())):
+                continue
+            if refused or _quoted_away(line.text, match.start()):
+                continue
+            if corrected:
+                found = [code for code in found if number - code.line > 4]
+            ticked = bool(_TICKED_LINE.match(line.text[: match.start()] + " ")) or bool(
+                re.search(rf"{_TICK}\s*$", line.text[: match.start()])
+            )
+            value = value or match.group().upper().translate(_DIGITS)
+            found.append(_Code(value, line.start + match.start(), line.start + match.end(), number, ticked))
+    return _ticked_only(found)
+
+
+def _ticked_only(codes: list[_Code]) -> list[_Code]:
+    """Where some lines of a list of codes are ticked, the others are not asked for."""
+    ticked = [code for code in codes if code.ticked]
+    if not ticked:
+        return codes
+    near = {code.line for code in ticked}
+    return [code for code in codes if code.ticked or min(abs(code.line - line) for line in near) > 12]
+
+
+def _looks_like_code(word: str, line: str, start: int) -> bool:
+    """Not a postal code, an extension or an amount: no letter misread but the last, no such word before it."""
+    if not re.fullmatch(r"\d{4}[\dTFU]", word.translate(_DIGITS).upper()):
+        return False
+    before = line[max(0, start - 14) : start].lower()
+    return not re.search(r"(?:\bext?\.?|\bx|box|\b[A-Z]{2}|zip|acct|form|case|no\.|mrn|\$|tin|group|id)\s*#?:?\s*$", before)
+
+
+def _quoted_away(line: str, start: int) -> bool:
+    """Whether the code is struck out or keyed and then corrected."""
+    before = line[:start].lower()
+    return "~~" in before or bool(re.search(r"(?:corrected|changed|amended)\s+from\s*:?\s*$|\bnot\s*$", before))
+
+
+# --------------------------------------------------------------------------- diagnosis codes
+
+
+def _diagnosis_codes(document: Document, rules: RequestRules) -> list[_Code]:
+    lines = _lines(document.text)
+    misread = _misread(document)
+    requested = {code.line for code in _procedure_codes(document, rules)}
+    found: list[_Code] = []
+    for number, line in enumerate(lines):
+        if rules.icd10_not_requested.find(tokenize(line.text), misread=misread):
+            continue
+        labelled = _in_context(lines, number, rules.icd10_labels, misread=misread)
+        for match in _ICD10.finditer(line.text):
+            value = _icd10(match, misread=misread)
+            if value is None or (not labelled and not ("." in value and match["letter"].isalpha())):
+                continue
+            if not labelled and not _beside_words(line.text, match.end()) and number not in requested:
+                continue
+            found.append(_Code(value, line.start + match.start(), line.start + match.end(), number, False))
+    return found
+
+
+def _icd10(match: re.Match[str], *, misread: bool) -> str | None:
+    letter, digits, rest = match["letter"], match["digits"], match["rest"]
+    if not letter.isalpha():
+        if not misread or rest is None:
+            return None
+        letter = _LETTERS[letter]
+    category = letter + digits
+    if category not in _LETTER_CATEGORIES:
+        category = letter + digits.translate(_DIGITS)
+        if not category[1:].isdigit():
+            return None
+    if rest is None:  # "DOS" and "III" look like codes to an eye as bad as OCR's: only digits count here
+        return category if digits.isdigit() and _WITHOUT_DOT.fullmatch(category) else None
+    rest = rest.translate(_DIGITS) if misread and not rest.isdigit() else rest
+    return f"{category}.{rest}"
+
+
+def _beside_words(line: str, end: int) -> bool:
+    """A code without a label on its line is one where its meaning stands beside it."""
+    return bool(re.match(r"\s*[-:]?\s*[A-Za-z]{4,}", line[end:]))
+
+
+# --------------------------------------------------------------------------- urgency
+
+
+def _expedited(documents: Sequence[Document], rules: RequestRules) -> Field:
+    """True or False as ticked or written; not found where nothing is ticked or both are."""
+    for source in rules.sources:
+        answers: dict[bool, tuple[Document, int, int]] = {}
+        for document in (document for document in documents if document.type == source):
+            for answer, start, end in _urgency(document, rules):
+                answers.setdefault(answer, (document, start, end))
+        if len(answers) == 1:
+            (value, (document, start, end)), *_ = answers.items()
+            evidence = evidence_for(document, start, end, extractor=EXTRACTOR)
+            return Field(value, Status.FOUND, 0.95, evidence=(evidence,))
+        if answers:
+            return Field(status=Status.UNCERTAIN)
+    return NOT_FOUND
+
+
+def _urgency(document: Document, rules: RequestRules) -> Iterator[tuple[bool, int, int]]:
+    misread = _misread(document)
+    labels = Phrases(rules.expedited.labels)
+    for line in _lines(document.text):
+        hits = rules.urgency.find(tokenize(line.text), misread=misread)
+        boxes = bool(re.search(_BOX, line.text))
+        for hit in hits:
+            before = line.text[: hit.start]
+            if boxes:
+                if tick := re.search(rf"{_TICK}\s*$", before):
+                    yield hit.phrase in rules.expedited.yes, line.start + tick.start(), line.start + hit.end
+            elif any(label.end <= hit.start for label in labels.find(tokenize(before), misread=misread)):
+                yield hit.phrase in rules.expedited.yes, line.start + hit.start, line.start + hit.end
+
+
+# --------------------------------------------------------------------------- lines
+
+
+def _lines(text: str) -> list[_Line]:
+    found, position = [], 0
+    for line in text.split("\n"):
+        found.append(_Line(position, position + len(line), line))
+        position += len(line) + 1
+    return found
+
+
+def _in_context(lines: Sequence[_Line], number: int, labels: Phrases, *, misread: bool) -> bool:
+    """Whether a label stands on the line, or heads the block or table that the line belongs to."""
+    blanks = 0
+    for line in reversed(lines[max(0, number - 7) : number + 1]):
+        if not line.text.strip():
+            blanks += 1
+            if blanks > 1:
+                return False
+            continue
+        if any(_opens(line.text, hit.start) for hit in labels.find(tokenize(line.text), misread=misread)):
+            return True
+        if line is not lines[number] and not line.text.startswith((" ", "\t", "|", "+", "-", "_", "=")):
+            return False
+    return False
+
+
+def _opens(line: str, start: int) -> bool:
+    """At the start of the line or of a cell, or after a mark: not in the middle of a sentence."""
+    before = line[:start]
+    return not before.strip(" .|+-_=*\t()#0123456789") or before.endswith(("  ", "| ", ": ", ", ", "- "))
+
+
+def _misread(document: Document) -> bool:
+    return any(page.source == "ocr" for page in document.pages)
