@@ -1,0 +1,114 @@
+"""What a packet says about the treatment that is asked for: `models/treatment.toml`.
+
+Terms are words as they are written; `pipeline.findings.phrases` says how they are matched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.catalog.toml import Entry, read_toml
+
+
+class Modality(Entry):
+    """One way of destroying a tumour. `codes` are CPT codes that mean this modality and no other;
+    `short` are abbreviations that count only beside a tick box or a procedure label."""
+
+    name: str
+    terms: tuple[str, ...]
+    short: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+
+
+class Procedures(Entry):
+    """Which procedure is asked for. `neutral_codes` name an organ but no modality; `setback` are
+    cues that a modality in the same clause is not the one that is asked for."""
+
+    modalities: tuple[Modality, ...]
+    neutral_codes: tuple[str, ...]
+    labels: tuple[str, ...]
+    setback: tuple[str, ...]
+    comparison: tuple[str, ...]
+
+
+class Regions(Entry):
+    """Where a text says what will be done: by document type and by section of a note."""
+
+    plan_documents: tuple[str, ...]
+    note_documents: tuple[str, ...]
+    board_documents: tuple[str, ...]
+    letter_documents: tuple[str, ...]
+    form_documents: tuple[str, ...]
+    cover_documents: tuple[str, ...]
+    consent_documents: tuple[str, ...]
+    silent_documents: tuple[str, ...]
+    plan_sections: tuple[str, ...]
+    assessment_sections: tuple[str, ...]
+    background_sections: tuple[str, ...]
+    weights: dict[str, int]
+
+
+class Area(Entry):
+    """The phrase that says what is treated. `labels` are in order of preference; `lesions` are words
+    for a lesion, `places` words that are narrower than an organ, `organs` words for an organ alone,
+    `naming` words that still name the procedure."""
+
+    labels: tuple[tuple[str, ...], ...]
+    lesions: tuple[str, ...]
+    places: tuple[str, ...]
+    organs: tuple[str, ...]
+    sides: tuple[str, ...]
+    whole: tuple[str, ...]
+    blank: tuple[str, ...]
+    technique: tuple[str, ...]
+    naming: tuple[str, ...]
+
+
+class Intent(Entry):
+    """Cues of curative and palliative intent and what makes them speak of something else."""
+
+    labels: tuple[str, ...]
+    curative: tuple[str, ...]
+    palliative: tuple[str, ...]
+    denial: tuple[str, ...]
+    other_subject: tuple[str, ...]
+    condition: tuple[str, ...]
+    anchors: tuple[str, ...]
+
+
+class Airway(Entry):
+    """Cues of a central airway obstructing lesion, documented as there or as not there."""
+
+    airways: tuple[str, ...]
+    obstruction: tuple[str, ...]
+    clear: tuple[str, ...]
+    none_of: tuple[str, ...]
+    denial: tuple[str, ...]
+    not_stated: tuple[str, ...]
+    question: tuple[str, ...]
+
+
+class Nodes(Entry):
+    """Words for involved and uninvolved regional nodes where no N category is stated."""
+
+    negative: tuple[str, ...]
+    positive: tuple[str, ...]
+    node: tuple[str, ...]
+    pathology_negative: tuple[str, ...]
+    pathology_positive: tuple[str, ...]
+
+
+class Treatment(Entry):
+    """All of `models/treatment.toml`."""
+
+    procedures: Procedures
+    regions: Regions
+    area: Area
+    intent: Intent
+    airway: Airway
+    nodes: Nodes
+
+
+def load_treatment(models_dir: Path) -> Treatment:
+    """The treatment knowledge under `models_dir`. Raises CatalogError."""
+    return read_toml(models_dir / "treatment.toml", Treatment)

@@ -1,0 +1,77 @@
+"""Tick boxes and answered questions: what a form or an order says by a mark."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.findings.phrases import line_of
+
+_BOX = re.compile(
+    r"[\[({|][ \t]*(?P<mark>[xX✓✔*■]|[ _]|)[ \t]*[\])}|]|(?P<empty>☐|□)|(?P<ticked>☒|☑|✓|✔)|\b_{2,4}(?=\s?\w)"
+)
+_MARKED_LINE = re.compile(r"^[ \t]*[xX][ \t]{2,}\S")
+_ANSWER = re.compile(
+    r"""[\s:?.=-]*(?:
+        (?P<yes>\b(?:yes|y)\b(?![ \t]*[\]\[/]))
+      | (?P<no>\b(?:no|n|none|neg|negative|denied|absent)\b(?![ \t]*[\]\[/]))
+      | (?P<boxes>[\[(].*)
+      )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_BOXED = re.compile(
+    r"""(?:[\[(][ \t]*(?P<mark>[xX✓✔]|[ _]?)[ \t]*[\])]|(?P<empty>☐|□)|(?P<ticked>☒|☑))[ \t]*(?P<word>yes|y|no|n)\b
+      | \b(?P<before>yes|y|no|n)[ \t]*[\[(][ \t]*(?P<mark2>[xX✓✔])[ \t]*[\])]""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def ticked(text: str, start: int) -> bool | None:
+    """Whether the choice that `start` belongs to is ticked: its box stands before it on its line.
+
+    None where no box stands before it. A box belongs to the words up to the next box or column gap
+    of three blanks behind other words.
+    """
+    line_start, _ = line_of(text, start)
+    last: re.Match[str] | None = None
+    for match in _BOX.finditer(text, line_start, start):
+        last = match
+    if last is None:
+        return None
+    between = text[last.end() : start]
+    if re.search(r"\S[ \t]{3,}", between):
+        return None
+    if last["ticked"]:
+        return True
+    if last["empty"] or last["mark"] is None:
+        return False
+    return last["mark"].strip(" _") != ""
+
+
+def answer_after(text: str, end: int) -> bool | None:
+    """The answer to a printed question that ends at `end`: yes, no, or None where none is readable.
+
+    Reads `... ? no`, `... ....... Y`, `[X] Yes  [ ] No` on the rest of the line.
+    """
+    _, line_end = line_of(text, end)
+    rest = text[end:line_end]
+    match = re.match(r"[^\[(\n?:]{0,40}?(?=\?|:|\.{2,}|[ \t]{2,}|[\[(☐☒☑])", rest)
+    if match is None:
+        return None
+    found = _ANSWER.match(rest, match.end())
+    if found is None:
+        return None
+    if found["yes"]:
+        return True
+    if found["no"]:
+        return False
+    return _boxed_answer(rest[match.end() :])
+
+
+def _boxed_answer(words: str) -> bool | None:
+    chosen = set()
+    for match in _BOXED.finditer(words):
+        word = (match["word"] or match["before"]).lower()
+        mark = match["mark2"] or match["mark"] or match["ticked"]
+        if mark and mark.strip(" _"):
+            chosen.add(word[0] == "y")
+    return chosen.pop() if len(chosen) == 1 else None
