@@ -26,6 +26,7 @@ from pipeline.catalog.policies import Policies
 from pipeline.catalog.policy_packs import load_policies
 from pipeline.domain import Case, Evaluation, PolicyRef
 from pipeline.errors import ConfigurationError, EvaluatorError
+from pipeline.masking import masked
 from pipeline.rules import Ruleset
 from pipeline.rules import evaluate as evaluate_embedded
 from pipeline.settings import Settings
@@ -101,22 +102,23 @@ def _ask(client: httpx.Client, case: Case, settings: Settings, sleep: Callable[[
         if attempt:
             sleep(min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S))
         try:
-            return _answer(client.post(url, content=body, headers=headers))
+            return _answer(client.post(url, content=body, headers=headers), body)
         except EvaluatorError as error:
             if not error.retryable or attempt == settings.evaluator_retries:
                 raise
         except httpx.HTTPError as error:
             if attempt == settings.evaluator_retries:
+                cause = type(error).__name__
                 raise EvaluatorError(
-                    f"The rules evaluator could not be reached ({type(error).__name__}, {attempt + 1} tries).",
+                    f"The rules evaluator could not be reached ({cause}, {attempt + 1} tries).",
                     retryable=True,
                     next_step="Check TRIAGE_EVALUATOR_URL and that it runs, then run the case again.",
                 ) from None
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _answer(response: httpx.Response) -> Evaluation:
-    """The evaluation in a response. Raises EvaluatorError; an answer's own words are never repeated."""
+def _answer(response: httpx.Response, body: bytes) -> Evaluation:
+    """The evaluation in the response to `body`. Raises EvaluatorError."""
     status = response.status_code
     if status >= 500:
         raise EvaluatorError(
@@ -126,9 +128,9 @@ def _answer(response: httpx.Response) -> Evaluation:
         )
     if status != httpx.codes.OK:
         raise EvaluatorError(
-            f"The rules evaluator did not take the case: status {status}.",
+            f"The rules evaluator did not take the case: status {status}{_told(response, body)}.",
             retryable=False,
-            next_step="Its log tells why; the idempotency key starts with the case id.",
+            next_step="Its own log tells more; the idempotency key starts with the case id.",
         )
     if len(response.content) > _LONGEST_ANSWER:
         raise _nonsense("it is too long")
@@ -136,6 +138,18 @@ def _answer(response: httpx.Response) -> Evaluation:
         return evaluation_from_json(response.content)
     except ValidationError as error:
         raise _nonsense(problems(error)) from None
+
+
+def _told(response: httpx.Response, body: bytes) -> str:
+    """The message of a refusal, masked: it may repeat what it was sent. Empty if there is none."""
+    try:
+        answer = response.json()
+    except ValueError:
+        return ""
+    names = ("message", "detail", "error", "title")
+    messages = [answer[name] for name in names if isinstance(answer, dict) and name in answer]
+    told = next((message for message in messages if isinstance(message, str)), "")
+    return f", {masked(told, json.loads(body))}".rstrip(" .,") if told else ""
 
 
 def _nonsense(why: str) -> EvaluatorError:
