@@ -26,17 +26,30 @@ _CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-\d|\.\
 _ICD10 = re.compile(
     r"""(?<![A-Za-z0-9./-])
     (?P<letter>[A-TV-Z12850|!€¢(])(?P<digits>[0-9OIlSBJ/][0-9OIlSBA])     # C64, with what OCR makes of it
-    (?:\s?[.,]\s?(?P<rest>[0-9OIlSBA-Z]{1,4}))?
+    (?:(?:\s?[.,]\s?|\ (?=\d{1,3}(?:[\s,;)]|$)))(?P<rest>[0-9OIlSBA-Z]{1,4}))?
     (?![A-Za-z0-9/]|\.\d)""",
     re.VERBOSE,
 )
 # What OCR makes of the letter of a diagnosis code, and of its digits.
-_LETTERS = {"1": "I", "2": "Z", "8": "B", "5": "S", "0": "D", "|": "I", "!": "I", "€": "C", "¢": "C", "(": "C"}
+_LETTERS = {
+    "1": "I",
+    "2": "Z",
+    "8": "B",
+    "5": "S",
+    "0": "D",
+    "|": "I",
+    "!": "I",
+    "€": "C",
+    "¢": "C",
+    "(": "C",
+}
 _DIGITS = str.maketrans({"O": "0", "I": "1", "l": "1", "S": "5", "B": "8", "o": "0", "/": "7", "J": "3"})
 # Third characters that are letters occur in few categories only.
 _LETTER_CATEGORIES = frozenset({"C4A", "C7A", "C7B", "D3A", "M1A", "O9A", "Z3A"})
 # Codes complete with three characters, as far as tumor requests carry them.
-_WITHOUT_DOT = re.compile(r"C(?:01|07|12|19|20|23|33|37|52|55|56|58|61|64|65|66|73|34|50|18|22|25|44|43|69|71|72|79|78|80|90|91|92)|D(?:0[0-9]|34|45)|I(?:10|11|48|50)|E(?:03|11|66)|J44|N18|N40|N87|K74")
+_WITHOUT_DOT = re.compile(
+    r"C(?:01|07|12|19|20|23|33|37|52|55|56|58|61|64|65|66|73|34|50|18|22|25|44|43|69|71|72|79|78|80|90|91|92)|D(?:0[0-9]|34|45)|I(?:10|11|48|50)|E(?:03|11|66)|J44|N18|N40|N87|K74"
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,11 @@ class _Code:
 
 def read_request(documents: Sequence[Document], rules: RequestRules) -> Request:
     """The codes asked for and whether the review is to be expedited; what is not said is not filled in."""
-    official = [document for document in documents if document.type in rules.sources and document.belongs_to_patient is not False]
+    official = [
+        document
+        for document in documents
+        if document.type in rules.sources and document.belongs_to_patient is not False
+    ]
     return Request(
         cpt=_codes(official, rules, _procedure_codes),
         icd10=_codes(official, rules, _diagnosis_codes),
@@ -95,7 +112,9 @@ def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
         corrected = bool(rules.corrections.find(tokens, misread=misread))
         for match in _CPT.finditer(line.text):
             value = known.get(fold(match.group()))
-            if value is None and (not labelled or not _looks_like_code(match.group(), line.text, match.start())):
+            if value is None and (
+                not labelled or not _looks_like_code(match.group(), line.text, match.start())
+            ):
                 continue
             if refused or _quoted_away(line.text, match.start()):
                 continue
@@ -123,13 +142,17 @@ def _looks_like_code(word: str, line: str, start: int) -> bool:
     if not re.fullmatch(r"\d{4}[\dTFU]", word.translate(_DIGITS).upper()):
         return False
     before = line[max(0, start - 14) : start].lower()
-    return not re.search(r"(?:\bext?\.?|\bx|box|\b[A-Z]{2}|zip|acct|form|case|no\.|mrn|\$|tin|group|id)\s*#?:?\s*$", before)
+    return not re.search(
+        r"(?:\bext?\.?|\bx|box|\b[A-Z]{2}|zip|acct|form|case|no\.|mrn|\$|tin|group|id)\s*#?:?\s*$", before
+    )
 
 
 def _quoted_away(line: str, start: int) -> bool:
     """Whether the code is struck out or keyed and then corrected."""
     before = line[:start].lower()
-    return "~~" in before or bool(re.search(r"(?:corrected|changed|amended)\s+from\s*:?\s*$|\bnot\s*$", before))
+    return "~~" in before or bool(
+        re.search(r"(?:corrected|changed|amended)\s+from\s*:?\s*$|\bnot\s*$", before)
+    )
 
 
 # --------------------------------------------------------------------------- diagnosis codes
@@ -173,7 +196,7 @@ def _icd10(match: re.Match[str], *, misread: bool) -> str | None:
 
 def _beside_words(line: str, end: int) -> bool:
     """A code without a label on its line is one where its meaning stands beside it."""
-    return bool(re.match(r"\s*[-:]?\s*[A-Za-z]{4,}", line[end:]))
+    return bool(re.match(r"\s*[-:(]?\s*[A-Za-z]{4,}", line[end:]))
 
 
 # --------------------------------------------------------------------------- urgency

@@ -1,0 +1,102 @@
+"""What the elements of required documents are and how they are recognised (`models/elements.toml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.catalog.toml import Entry, read_toml
+from pipeline.spelling import Phrases
+
+
+class ElementRule(Entry):
+    """One element; see the head of the file for the kinds."""
+
+    kind: Literal["history", "examination", "finding", "planned", "section"]
+    finding: str | None = None
+    sections: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> ElementRule:
+        if self.kind in ("finding", "planned") and not self.finding:
+            raise ValueError(f"an element of kind {self.kind} names its finding")
+        if self.kind == "section" and not self.sections:
+            raise ValueError("an element of kind section names its sections")
+        return self
+
+
+class HistoryRules(Entry):
+    """What tells a history: sections, and words where headings are missing."""
+
+    narrative: frozenset[str]
+    core: frozenset[str]
+    background: frozenset[str]
+    narrative_words: int = Field(gt=0)
+    narrative_cues: tuple[str, ...]
+    core_cues: tuple[str, ...]
+    background_cues: tuple[str, ...]
+
+
+class ExaminationRules(Entry):
+    """Where an examination stands and which words name the systems examined."""
+
+    sections: frozenset[str]
+    openings: tuple[str, ...]
+    least_systems: int = Field(gt=0)
+    systems: Mapping[str, tuple[str, ...]]
+
+
+class PlaceholderRules(Entry):
+    """Words that stand where content should."""
+
+    words: tuple[str, ...]
+    no_examination: tuple[str, ...]
+    no_visit: tuple[str, ...]
+    at_a_distance: tuple[str, ...]
+
+
+class PlanRules(Entry):
+    """Where a plan stands, and what makes a procedure in it less than planned."""
+
+    sections: frozenset[str]
+    tentative: tuple[str, ...]
+    words: int = Field(gt=0)
+    area_labels: tuple[str, ...]
+
+
+class ElementRules(Entry):
+    """All that `pipeline.completeness` knows."""
+
+    elements: Mapping[str, ElementRule]
+    claims: Mapping[str, frozenset[str]]
+    history: HistoryRules
+    examination: ExaminationRules
+    placeholders: PlaceholderRules
+    plan: PlanRules
+
+    @cached_property
+    def phrases(self) -> Mapping[str, Phrases]:
+        """The phrases of each list of words, by the list's name; systems as `system:<name>`."""
+        lists: dict[str, tuple[str, ...]] = {
+            "narrative": self.history.narrative_cues,
+            "core": self.history.core_cues,
+            "background": self.history.background_cues,
+            "openings": self.examination.openings,
+            "placeholders": self.placeholders.words,
+            "no_examination": self.placeholders.no_examination,
+            "no_visit": self.placeholders.no_visit,
+            "at_a_distance": self.placeholders.at_a_distance,
+            "tentative": self.plan.tentative,
+            "area_labels": self.plan.area_labels,
+        }
+        lists |= {f"system:{name}": words for name, words in self.examination.systems.items()}
+        return {name: Phrases(words) for name, words in lists.items()}
+
+
+def load_elements(models_dir: Path) -> ElementRules:
+    """The rules of `models/elements.toml`. Raises CatalogError."""
+    return read_toml(models_dir / "elements.toml", ElementRules)

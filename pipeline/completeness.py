@@ -1,0 +1,192 @@
+"""Is each required document there, and does it hold its elements: three-way, with the words that show it.
+
+A title proves nothing: a consultation or an office note with a history and an examination serves as
+History and Physical; an examination is findings, not vital signs. Papers of another patient serve
+for nothing (issue 5; CMS 42 CFR 482.22(c)(5) fixes who and when, the policy fixes what).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pipeline.catalog.elements import ElementRules
+from pipeline.domain import (
+    AnnotatedDocument,
+    Assertion,
+    Completeness,
+    Document,
+    Element,
+    Evidence,
+    Field,
+    IdentityConflict,
+    Met,
+    Requirement,
+    Status,
+)
+from pipeline.elements import Shown, blank_area, examination, history, is_visit, planned
+from pipeline.evidence import evidence_for
+
+EXTRACTOR = "rule:completeness"
+
+
+class RequiredDocument(Protocol):
+    """What a policy asks for; see `pipeline.catalog.policies`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def accepted_types(self) -> tuple[str, ...]: ...
+    @property
+    def elements(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What one document holds of a requirement."""
+
+    document: Document
+    elements: Mapping[str, Element]
+
+    @property
+    def met(self) -> int:
+        return sum(element.status is Met.MET for element in self.elements.values())
+
+
+def check_completeness(
+    documents: Sequence[AnnotatedDocument],
+    requirements: Sequence[RequiredDocument],
+    findings: Mapping[str, Field],
+    identity_conflict: IdentityConflict,
+    rules: ElementRules,
+) -> Completeness:
+    """Each requirement by its name, and the identity conflict as it was found."""
+    own = [annotated for annotated in documents if annotated.document.belongs_to_patient is not False]
+    return Completeness(
+        documents={
+            requirement.name: _check(own, requirement, findings, rules) for requirement in requirements
+        },
+        identity_conflict=identity_conflict,
+    )
+
+
+def _check(
+    documents: Sequence[AnnotatedDocument],
+    requirement: RequiredDocument,
+    findings: Mapping[str, Field],
+    rules: ElementRules,
+) -> Requirement:
+    accepted = [
+        annotated
+        for kind in requirement.accepted_types
+        for annotated in documents
+        if annotated.document.type == kind
+    ]
+    held = [_Held(a.document, _elements(a, requirement, findings, rules)) for a in accepted]
+    held = [candidate for candidate in held if _is_there(candidate, requirement, rules)]
+    if not held:
+        return Requirement("missing", {name: Element(Met.MISSING) for name in requirement.elements})
+    best = max(held, key=lambda candidate: candidate.met)
+    return Requirement(_status(best, held, requirement), best.elements, best.document.id)
+
+
+def _is_there(held: _Held, requirement: RequiredDocument, rules: ElementRules) -> bool:
+    """Whether the document is the required one, if perhaps with a gap."""
+    if held.document.type == requirement.name or held.met == len(requirement.elements):
+        return True
+    claims = rules.claims.get(requirement.name, frozenset())
+    first = held.elements[requirement.elements[0]] if requirement.elements else None
+    return (held.met > 0 and held.document.type in claims) or (first is not None and first.status is Met.MET)
+
+
+def _status(
+    best: _Held, held: Iterable[_Held], requirement: RequiredDocument
+) -> Literal["present", "incomplete", "missing", "unclear"]:
+    statuses = {element.status for element in best.elements.values()}
+    if statuses <= {Met.MET}:
+        return "present"
+    across = {name for other in held for name, element in other.elements.items() if element.status is Met.MET}
+    # every element is there, but no document holds them all: whether that will do is for a person
+    if Met.UNCLEAR in statuses or across >= set(requirement.elements):
+        return "unclear"
+    return "incomplete"
+
+
+def _elements(
+    annotated: AnnotatedDocument,
+    requirement: RequiredDocument,
+    findings: Mapping[str, Field],
+    rules: ElementRules,
+) -> dict[str, Element]:
+    return {name: _element(annotated, name, findings, rules) for name in requirement.elements}
+
+
+def _element(
+    annotated: AnnotatedDocument, name: str, findings: Mapping[str, Field], rules: ElementRules
+) -> Element:
+    rule = rules.elements[name]
+    document, text = annotated.document, annotated.document.text
+    misread = any(page.source == "ocr" for page in document.pages)
+    if rule.kind in ("history", "examination"):
+        recognise = history if rule.kind == "history" else examination
+        shown = recognise(text, annotated.sections, rules, misread=misread) if is_visit(text, rules) else []
+        return _shown(document, shown)
+    if rule.kind == "section":
+        names = [s for s in annotated.sections if s.name in rule.sections and text[s.body : s.end].strip()]
+        return _shown(document, [Shown(section.start, section.end, section.name) for section in names[:1]])
+    if rule.kind == "planned":
+        return _planned(annotated, rule.finding or name, findings, rules)
+    return _finding(annotated, findings.get(rule.finding or name, Field()), rules)
+
+
+def _planned(
+    annotated: AnnotatedDocument, finding: str, findings: Mapping[str, Field], rules: ElementRules
+) -> Element:
+    """A mention of a procedure in a plan, or anywhere in a document that is a plan."""
+    document = annotated.document
+    is_plan = document.type == "treatment_plan"
+    for mention in annotated.mentions:
+        if mention.label != finding or mention.assertion in (
+            Assertion.ABSENT,
+            Assertion.FAMILY,
+            Assertion.HISTORICAL,
+        ):
+            continue
+        if is_plan or (
+            mention.section in rules.plan.sections
+            and planned(document.text, mention.start, mention.end, rules)
+        ):
+            shown = Shown(mention.start, mention.end, mention.section)
+            return _shown(document, [shown])
+    return _finding_here(document, findings.get(finding, Field()))
+
+
+def _finding(annotated: AnnotatedDocument, field: Field, rules: ElementRules) -> Element:
+    """A finding that this document shows; a blank line for it is shown where it should have been."""
+    element = _finding_here(annotated.document, field)
+    if element.status is Met.MISSING and (blank := blank_area(annotated.document.text, rules)):
+        return Element(Met.MISSING, _evidence(annotated.document, [Shown(*blank, "treatment_plan")]))
+    return element
+
+
+def _finding_here(document: Document, field: Field) -> Element:
+    evidence = tuple(e for e in field.evidence if e.document == document.id)
+    if field.status in (Status.FOUND, Status.CONFLICTING) and evidence:
+        return Element(Met.MET, evidence)
+    return (
+        Element(Met.UNCLEAR, evidence)
+        if field.status is Status.UNCERTAIN and evidence
+        else Element(Met.MISSING)
+    )
+
+
+def _shown(document: Document, shown: Sequence[Shown]) -> Element:
+    return Element(Met.MET, _evidence(document, shown)) if shown else Element(Met.MISSING)
+
+
+def _evidence(document: Document, shown: Sequence[Shown]) -> tuple[Evidence, ...]:
+    return tuple(
+        evidence_for(document, part.start, part.end, section=part.section, extractor=EXTRACTOR)
+        for part in shown
+    )

@@ -1,0 +1,205 @@
+"""Whether a text holds a history, an examination or a plan, and which words show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pipeline.catalog.elements import ElementRules
+from pipeline.domain import Section
+from pipeline.spelling import Token, tokenize
+
+
+class Shown(NamedTuple):
+    """What shows an element: the range of the words, and the section that they stand in."""
+
+    start: int
+    end: int
+    section: str
+
+
+class NoteFlags(NamedTuple):
+    """What one note holds."""
+
+    has_history: bool
+    has_physical_exam: bool
+    has_treatment_plan: bool
+
+
+_HANDS_ON = re.compile(
+    r"auscult|palpa|percuss|nontender|non-tender|\btender|murmur|\bsoft\b|clear to|\bcta\b|fundus|slit lamp|"
+    r"\bdre\b|speculum|bimanual|edema|organomegaly|\bnodes?\b|adenopathy|reflexes|\brrr\b",
+    re.IGNORECASE,
+)
+_BLANK = re.compile(r"\*{2,}|_{3,}|^\s*$")
+_SENTENCE_END = re.compile(r"(?<=[a-z0-9)])\.\s|\n\s*\n|;\s|\n(?=\s*(?:\d{1,2}[.)]|[-*•(]))")
+
+
+def note_flags(text: str, sections: Sequence[Section], rules: ElementRules) -> NoteFlags:
+    """The three flags of one plain text with its sections."""
+    return NoteFlags(
+        bool(history(text, sections, rules)),
+        bool(examination(text, sections, rules)),
+        any(
+            _substantive(text, section, rules, words=rules.plan.words)
+            for section in sections
+            if section.name in rules.plan.sections
+        ),
+    )
+
+
+def is_visit(text: str, rules: ElementRules) -> bool:
+    """False for a telephone call or a message: nobody was seen."""
+    head = tokenize(text[:700])
+    tail = tokenize(text[-400:])
+    return not (rules.phrases["no_visit"].find(head) or rules.phrases["no_visit"].find(tail))
+
+
+def history(
+    text: str, sections: Sequence[Section], rules: ElementRules, *, misread: bool = False
+) -> list[Shown]:
+    """What shows a history: the complaint told, and background; empty where either lacks.
+
+    Background is one core part (past, surgical, family or social history) or two others.
+    """
+    full = [section for section in sections if _substantive(text, section, rules, words=1)]
+    narrative = [
+        section
+        for section in full
+        if section.name in rules.history.narrative
+        and _substantive(text, section, rules, words=rules.history.narrative_words)
+        and (
+            section.name != "preamble"
+            or _tells(text[section.body : section.end], "narrative", rules, least=2)
+        )
+    ]
+    core = [section for section in full if section.name in rules.history.core]
+    background = [section for section in full if section.name in rules.history.background]
+    if not narrative and (core or background):
+        narrative = [
+            section
+            for section in full
+            if _tells(text[section.body : section.end], "narrative", rules, least=2)
+        ][:1]
+    if not narrative:
+        return []
+    if core or len(background) >= 2:
+        kinds = {section.name: section for section in reversed([*narrative, *core, *background])}
+        return [
+            _shown(text, section) for section in sorted(kinds.values(), key=lambda section: section.start)
+        ][:4]
+    told = text[narrative[0].start : narrative[0].end]
+    if _tells(told, "core", rules, least=2) and _tells(told, "background", rules, least=1):
+        return [_shown(text, narrative[0])]
+    return []
+
+
+def examination(
+    text: str, sections: Sequence[Section], rules: ElementRules, *, misread: bool = False
+) -> list[Shown]:
+    """What shows an examination: findings in at least two body systems; vital signs alone are none."""
+    tokens = tokenize(text)
+    if rules.phrases["no_examination"].find(tokens, misread=misread):
+        return []
+    distant = bool(
+        rules.phrases["at_a_distance"].find([token for token in tokens if token.start < 700], misread=misread)
+    )
+    for start, end, name in _examination_ranges(text, sections, tokens, rules, misread=misread):
+        inside = [token for token in tokens if start <= token.start < end]
+        systems: dict[str, int] = {}
+        for key, phrases in rules.phrases.items():
+            if not key.startswith("system:"):
+                continue
+            for hit in phrases.find(inside, misread=misread):
+                if not _left_out(text, hit.end, end, rules):
+                    systems.setdefault(key, hit.start)
+        if len(systems) < rules.examination.least_systems or (
+            distant and not _HANDS_ON.search(text[start:end])
+        ):
+            continue
+        if set(systems) <= {"system:general", "system:psychiatric"} and name != "physical_exam":
+            continue
+        return [Shown(first, _line_end(text, first, end), name) for first in sorted(systems.values())[:2]]
+    return []
+
+
+def planned(text: str, start: int, end: int, rules: ElementRules) -> bool:
+    """Whether what stands at `start:end` in a plan is to be done, not only talked of."""
+    before = max((match.end() for match in _SENTENCE_END.finditer(text[:start])), default=0)
+    after = _SENTENCE_END.search(text, end)
+    sentence = text[before : after.start() if after else len(text)]
+    return not rules.phrases["tentative"].find(tokenize(sentence))
+
+
+def blank_area(text: str, rules: ElementRules) -> tuple[int, int] | None:
+    """A line for the treatment area that was left blank ("Target: ______")."""
+    for hit in rules.phrases["area_labels"].find(tokenize(text)):
+        line_end = text.find("\n", hit.end)
+        rest = text[hit.end : line_end if line_end >= 0 else len(text)]
+        if re.match(r"[^A-Za-z0-9\n]{0,3}(?:\+ ?\w+)?\s*[:.]?\s*_{3,}", rest):
+            return hit.start, hit.end + len(rest)
+    return None
+
+
+def _examination_ranges(
+    text: str, sections: Sequence[Section], tokens: Sequence[Token], rules: ElementRules, *, misread: bool
+) -> Iterator[tuple[int, int, str]]:
+    """Examination sections, joined where only parts of the examination part them; then examinations in running text."""
+    names = [section.name for section in sections]
+    for index, section in enumerate(sections):
+        if section.name not in rules.examination.sections:
+            continue
+        last = index
+        while last + 1 < len(names) and names[last + 1] in rules.examination.sections:
+            last += 1
+        yield section.body, sections[last].end, "physical_exam"
+    for hit in rules.phrases["openings"].find(list(tokens), misread=misread):
+        section = next((s for s in sections if s.start <= hit.start < s.end), None)
+        if section and section.name in (
+            "review_of_systems",
+            "family_history",
+            "policy_text",
+            "plan",
+            "imaging",
+            "laboratory",
+        ):
+            continue
+        end = min(section.end if section else len(text), hit.end + 900)
+        yield hit.start, end, section.name if section else "preamble"
+
+
+def _left_out(text: str, start: int, end: int, rules: ElementRules) -> bool:
+    """Whether a system is only named: deferred, see elsewhere, blank."""
+    clause = re.split(r"[.;\n]|\s{3,}\S", text[start : min(end, start + 60)].lstrip(" :.-"), maxsplit=1)[0]
+    if not re.search(r"[A-Za-z0-9]", clause) and _BLANK.search(text[start : start + 25]):
+        return bool(re.search(r"\*{2,}|_{3,}", text[start : start + 25]))
+    return bool(rules.phrases["placeholders"].find(tokenize(clause)[:5]))
+
+
+def _substantive(text: str, section: Section, rules: ElementRules, *, words: int) -> bool:
+    """Whether a section holds words of its own."""
+    body = text[section.body : section.end]
+    tokens = tokenize(body)
+    if len(tokens) < words or not tokens:
+        return False
+    placeholders = rules.phrases["placeholders"].find(tokens[:8])
+    if placeholders and len(tokens) <= 14 and section.name not in ("allergies",):
+        return False
+    return not (re.search(r"\*{3,}|_{4,}", body) and len(tokens) < 4)
+
+
+def _tells(text: str, cues: str, rules: ElementRules, *, least: int) -> bool:
+    return len({hit.phrase for hit in rules.phrases[cues].find(tokenize(text))}) >= least
+
+
+def _shown(text: str, section: Section) -> Shown:
+    start = section.start if text[section.start : section.body].strip() else section.body
+    start += len(text[start:]) - len(text[start:].lstrip())
+    return Shown(start, _line_end(text, max(start, section.body), section.end), section.name)
+
+
+def _line_end(text: str, start: int, limit: int) -> int:
+    """The end of the first line with words from `start` on."""
+    match = re.compile(r"\S[^\n]*").search(text, start, limit)
+    return match.end() if match else min(limit, len(text))
