@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -103,8 +104,10 @@ class StageFailed(Exception):
 
 async def _stage(name: str, submission_id: str, work: Callable[[Stages], None]) -> None:
     """Run a stage beside the event loop. Raises StageFailed in place of anything else."""
+    started = time.monotonic()
     try:
         await asyncio.to_thread(work, _work().stages)
+        _log.info("Submission %s: %s took %.1f s.", submission_id, name, time.monotonic() - started)
         return
     except Exception as error:
         _work().failure = error
