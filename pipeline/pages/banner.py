@@ -19,7 +19,7 @@ _DATE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_TIME = re.compile(r"\b[0-2]?\d[:.][0-5]\d(?:[:.][0-5]\d)?\s*(?:[ap]\.?m\b)?", re.IGNORECASE)
+_TIME = re.compile(r"\b[0-2]?\d[:. ][0-5]\d(?:[:.][0-5]\d)?\s*(?:[ap]\.?m\b)?", re.IGNORECASE)
 _PAGE = re.compile(
     r"\b(?:p(?:age|g)?)[.:\s]*\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?|\b\d{1,3}/\d{1,3}$", re.IGNORECASE
 )

@@ -8,10 +8,12 @@ drawn tick boxes, and when pdfium cannot load a page's text.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,7 @@ class PdfPages:
         self._limit = max_megapixels
         try:
             self._pdf = pypdfium2.PdfDocument(path)
+            self._pdf.init_forms()  # so that rendering draws what stands in form fields
         except pypdfium2.PdfiumError as error:
             raise _unreadable(error) from error
 
@@ -54,7 +57,7 @@ class PdfPages:
         page = self._page(number)
         try:
             width, height = page.get_width(), page.get_height()
-            tokens, degrees = _words(page)
+            tokens, degrees = self._words(page, number)
             if not tokens or is_garbage(tokens) or self._shows_more(page, tokens):
                 return None
             upright = tuple(token._replace(box=turned(token.box, degrees, width, height)) for token in tokens)
@@ -62,6 +65,22 @@ class PdfPages:
             return TextLayer(upright, *size, (page.get_rotation() + degrees) % 360)
         finally:
             page.close()
+
+    def _words(self, page: Any, number: int) -> tuple[list[Token], int]:
+        """The words on the page as a viewer shows it, ticks among them, and by how much they are turned."""
+        try:
+            tokens, degrees = _words(page)
+        except pypdfium2.PdfiumError:
+            tokens, degrees = self._plumber().words(self.path, number), 0
+        if _may_have_boxes(page):
+            ticks, values = self._plumber().read_form(self.path, number)
+            tokens = self._plumber().put_ticks(tokens, ticks, values)
+        return tokens, degrees
+
+    def _plumber(self) -> ModuleType:
+        from pipeline.pages import plumber  # pdfminer takes a fifth of a second to load
+
+        return plumber
 
     def _shows_more(self, page: Any, tokens: Sequence[Token]) -> bool:
         """Whether the page shows more than its words: a scan under them, outlines instead of letters."""
@@ -127,11 +146,7 @@ class PdfPages:
         )
 
     def _render(self, page: Any, dpi: float) -> npt.NDArray[np.uint8]:
-        bitmap = page.render(scale=dpi / 72, grayscale=True)
-        try:
-            return _array(bitmap)
-        finally:
-            bitmap.close()
+        return _array(page.render(scale=dpi / 72, grayscale=True))
 
 
 def _unreadable(error: pypdfium2.PdfiumError) -> UnreadableFile:
@@ -155,6 +170,29 @@ def _array(bitmap: Any) -> npt.NDArray[np.uint8]:
             return np.asarray(np.rint(grey), dtype=np.uint8)
         pixels = pixels[..., 0]
     return np.array(pixels, dtype=np.uint8, order="C")
+
+
+def _may_have_boxes(page: Any) -> bool:
+    """Whether the page has form fields, or small squares that may be tick boxes."""
+    if any(_is_widget(page, index) for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), 1000))):
+        return True
+    paths = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH], max_depth=4)
+    return any(_is_square(*path.get_bounds()) for path in itertools.islice(paths, 2000))
+
+
+def _is_widget(page: Any, index: int) -> bool:
+    annotation = pdfium.FPDFPage_GetAnnot(page, index)
+    if not annotation:
+        return False
+    try:
+        return bool(pdfium.FPDFAnnot_GetSubtype(annotation) == pdfium.FPDF_ANNOT_WIDGET)
+    finally:
+        pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _is_square(left: float, bottom: float, right: float, top: float) -> bool:
+    width, height = right - left, top - bottom
+    return 4.5 <= width <= 19 and 4.5 <= height <= 19 and 0.75 <= width / height <= 1.33
 
 
 def _area(image: Any) -> float:
@@ -191,11 +229,7 @@ def _sole_image(page: Any, images: Sequence[Any]) -> Raster | None:
         return None  # cropped or inset: positions would be those of the image, not of the page
     if max(abs(bottom - boxes[1]), abs(top - boxes[3])) > 2:
         return None
-    bitmap = image.get_bitmap()
-    try:
-        pixels = _array(bitmap)
-    finally:
-        bitmap.close()
+    pixels = _array(image.get_bitmap())
     x_dpi, y_dpi = pixels.shape[1] * 72 / (right - left), pixels.shape[0] * 72 / (top - bottom)
     turn = page.get_rotation()
     if turn % 180:

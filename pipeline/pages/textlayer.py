@@ -15,9 +15,32 @@ from pipeline.pages.geometry import Token
 # Letters of English running text, percent. Clinical notes and forms, in capitals or not, stay close to
 # it (cosine above 0.85); a font whose character map is missing or shifted does not (below 0.6).
 _ENGLISH = {
-    **{"e": 12.7, "t": 9.1, "a": 8.2, "o": 7.5, "i": 7.0, "n": 6.7, "s": 6.3, "h": 6.1, "r": 6.0},
-    **{"d": 4.3, "l": 4.0, "c": 2.8, "u": 2.8, "m": 2.4, "w": 2.4, "f": 2.2, "g": 2.0, "y": 2.0},
-    **{"p": 1.9, "b": 1.5, "v": 1.0, "k": 0.8, "j": 0.15, "x": 0.15, "q": 0.1, "z": 0.07},
+    "e": 12.7,
+    "t": 9.1,
+    "a": 8.2,
+    "o": 7.5,
+    "i": 7.0,
+    "n": 6.7,
+    "s": 6.3,
+    "h": 6.1,
+    "r": 6.0,
+    "d": 4.3,
+    "l": 4.0,
+    "c": 2.8,
+    "u": 2.8,
+    "m": 2.4,
+    "w": 2.4,
+    "f": 2.2,
+    "g": 2.0,
+    "y": 2.0,
+    "p": 1.9,
+    "b": 1.5,
+    "v": 1.0,
+    "k": 0.8,
+    "j": 0.15,
+    "x": 0.15,
+    "q": 0.1,
+    "z": 0.07,
 }
 _LIKE_ENGLISH = 0.72
 _ENOUGH_LETTERS = 80
