@@ -87,8 +87,8 @@ def _names_area(words: str, rules: Area, level: int) -> bool:
     place = holds(rules.places, words) or holds(rules.whole, words)
     lesion, side, organ, size = _kinds(words, rules)
     if level == 2:
-        return place or lesion and (side or size) and (organ or side)
-    return place or lesion and (organ or side or size) or side and organ
+        return place or (lesion and (side or size) and (organ or side))
+    return place or (lesion and (organ or side or size)) or (side and organ)
 
 
 def _kinds(words: str, rules: Area) -> tuple[bool, bool, bool, bool]:
@@ -163,4 +163,4 @@ def _is_specific(words: str, rules: Area) -> bool:
         return False
     lesion, side, _, size = _kinds(words, rules)
     place = holds(rules.places, words)
-    return holds(rules.whole, words) and holds(rules.organs, words) or (lesion or side) and (place or size)
+    return (holds(rules.whole, words) and holds(rules.organs, words)) or ((lesion or side) and (place or size))

@@ -45,7 +45,7 @@ def _statements(region: Region, modality: Modality, treatment: Treatment) -> Ite
         tick = ticked(region.text, match.start())
         line = _line_holding(lines, match.start())
         stated = tick is True or line is not None
-        if tick is False or (is_short or modality.name == "other") and not stated:
+        if tick is False or ((is_short or modality.name == "other") and not stated):
             continue
         if region.kind == "form" and not stated and _is_printed(region.text, match.start()):
             continue
@@ -88,7 +88,7 @@ def _share(region: Region, start: int, end: int, rules: Procedures, weight: int,
         + region.text[end : min(last, line_end + 100)]
     )
     label = region.text[line_start : min(start, line_start + 32)]
-    if holds(rules.setback, label) or not stated and holds(rules.setback, near):
+    if holds(rules.setback, label) or (not stated and holds(rules.setback, near)):
         return _REMARK
     return weight + (_STATED if stated else 0)
 
