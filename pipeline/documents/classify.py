@@ -89,11 +89,12 @@ def _titles(
     """The best title score of each type, and the cell that holds the best of all."""
     scores: dict[str, float] = {}
     best: tuple[float, Cell | None] = (0.0, None)
+    kept = _longest(hits)
     for cell in head_cells(text, skip=skip):
         words = text[cell.start : cell.end]
         if len(tokenize(words)) > _LONGEST_TITLE or _LISTED.match(words):
             continue
-        inside = {hit.phrase: hit for hit in hits if cell.start <= hit.start and hit.end <= cell.end}
+        inside = {hit.phrase: hit for hit in kept if cell.start <= hit.start and hit.end <= cell.end}
         for name in types:
             for cue in types[name].titles:
                 for phrase in cue.phrases:
@@ -111,14 +112,29 @@ def _titles(
     )
 
 
+def _longest(hits: Sequence[Hit]) -> list[Hit]:
+    """Without those that are part of a longer one: a "new patient office visit" is no "office visit"."""
+    return [
+        hit
+        for hit in hits
+        if not any(
+            other.start <= hit.start
+            and hit.end <= other.end
+            and other.end - other.start > hit.end - hit.start
+            for other in hits
+        )
+    ]
+
+
 def _share(text: str, cell: Cell, hit: Hit) -> float:
     """How much of a title a phrase is: all of its cell 1, a mention in a longer one down to 0.5.
 
     What follows a label ("Referred for: consultation") is a value, not a title.
     """
-    words = len(tokenize(text[cell.start : cell.end]))
+    words = sum(not token.word.isdigit() for token in tokenize(text[cell.start : cell.end]))
     own = len(tokenize(text[hit.start : hit.end]))
-    share = 0.5 + 0.5 * own / max(words, 1)
+    share = 0.5 + 0.5 * min(1.0, own / max(words, 1))
     capital = text[hit.start].isupper() or text[hit.start].isdigit()
+    opens = hit.start == cell.start
     labelled = ":" in text[cell.start : hit.start]
-    return share * (1.0 if capital else 0.4) * (0.4 if labelled else 1.0)
+    return share * (1.0 if capital else 0.8 if opens and cell.line < 4 else 0.4) * (0.4 if labelled else 1.0)

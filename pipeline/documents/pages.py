@@ -30,6 +30,11 @@ _TRANSMISSION = re.compile(
          (?=.*(?:\b(?:page|pag[ef]|pg|p)\b[.:]?\s*0?\d{1,3}\s?(?:/|of)?|\d{1,3}\s?/\s?\d{1,3}\s*$|\b\d{3}/\d{3}\b))""",
     re.VERBOSE | re.IGNORECASE,
 )
+_CLOSING = re.compile(
+    r"""\b(?:electronically|digitally|e-?)\s?sign | \bsigned\b | \bsignature\b | \bdictated\b | \bsincerely\b
+      | \byours\b | \bregards\b | ^\s*cc: | \bprinted\ by\b | (?:,|\s)(?:M\.?D|D\.?O|NP|PA-C|RN|APNP|CNM)\b\.?\s*(?:$|\s{2}|\d)""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _HEAD, _FOOT = 6, 3  # lines with words in which a running header and a footer stand
 
 
@@ -84,12 +89,16 @@ def header_words(page: Page, skip: tuple[tuple[int, int], ...]) -> frozenset[str
     return frozenset(word for word in words if len(word) >= 4)
 
 
-def first_words(page: Page, skip: tuple[tuple[int, int], ...]) -> str:
-    """The first line with words, as it stands."""
-    for start, end in _lines(page.text):
-        if not any(low <= start < high for low, high in skip):
-            return page.text[start:end].strip()
-    return ""
+def head_lines(page: Page, skip: tuple[tuple[int, int], ...], *, count: int) -> list[str]:
+    """The first `count` lines with words, as they stand."""
+    lines = [line for line in _lines(page.text) if not any(low <= line[0] < high for low, high in skip)]
+    return [page.text[start:end] for start, end in lines[:count]]
+
+
+def closes(page: Page) -> bool:
+    """Whether the page ends as a document does: signed, dated, with a greeting or copies."""
+    lines = _lines(page.text)[-7:]
+    return any(_CLOSING.search(page.text[start:end]) for start, end in lines)
 
 
 def _case_number(line: str, position: int) -> bool:

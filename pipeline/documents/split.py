@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.catalog.documents import DocumentTypes
 from pipeline.dates import find_dates
 from pipeline.documents.classify import PageCues, classify, page_cues
-from pipeline.documents.pages import Numbering, first_words, header_words, numbering, transmission_lines
+from pipeline.documents.pages import (
+    Numbering,
+    closes,
+    head_lines,
+    header_words,
+    numbering,
+    transmission_lines,
+)
 from pipeline.domain import Document, Page, Problem
 
 _TITLE_STARTS = 3.5  # title score from which a page is a document's first
+_STARTS = 2.0  # sum of the signs below from which a page without a number starts a document
 _SAME_HEADER = 0.5  # share of a running header's words that two pages of a document have in common
+
+# How a note, a letter or a report opens, and what stands only further inside one.
+_OPENING = re.compile(
+    r"""^\s*(?:chief\ complaint | cc\b | hpi\b | history\ of\ present | hx\b | subjective | s\s?: | reason\ for
+      | dear\b | to\ whom | indication | specimen | clinical\ (?:history|information|indication) | exam\s?: | re\s?:
+      | referring | requested\ by | date\ of\ (?:service|visit|procedure|operation) | preoperative | pre-op)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_INSIDE = re.compile(
+    r"""^\s*(?:physical\ exam | review\ of\ systems | ros\b | assessment | impression | plan\b | labs?\b | laboratory
+      | a\s?[:/] | o\s?: | p\s?: | recommendation | discussion | family\ history | social\ history | medications
+      | microscopic | comment | addendum | imaging | data\b | results\b | section\ [2-9] | follow | \d{1,2}[.)]\s )""",
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +46,7 @@ class _Sheet:
     cues: PageCues
     numbering: Numbering
     header: frozenset[str]
-    first: str
+    lines: tuple[str, ...]
 
     @property
     def title_score(self) -> float:
@@ -42,7 +65,9 @@ class _Run:
 
     @property
     def numbers(self) -> set[int]:
-        return {sheet.numbering.number for sheet in self.sheets if sheet.numbering.number}
+        """Page numbers that came; a first page often bears none."""
+        printed = {sheet.numbering.number for sheet in self.sheets if sheet.numbering.number}
+        return printed | ({1} if not self.sheets[0].numbering.number else set())
 
     def ordered(self) -> list[_Sheet]:
         """As the document numbers its pages; pages without a number stay where they came."""
@@ -77,7 +102,7 @@ def _sheet(page: Page, types: DocumentTypes) -> _Sheet:
         cues=page_cues(page.text, types, misread=page.source == "ocr", skip=skip),
         numbering=numbering(page, skip),
         header=header_words(page, skip),
-        first=first_words(page, skip),
+        lines=tuple(head_lines(page, skip, count=12)),
     )
 
 
@@ -87,7 +112,7 @@ def _runs(sheets: Sequence[_Sheet], types: DocumentTypes) -> list[_Run]:
     runs: list[_Run] = []
     waiting: list[_Sheet] = []
     for sheet in sheets:
-        if not runs and sheet.numbering.number <= 1 or _starts(sheet, runs, types):
+        if _starts(sheet, runs, types):
             runs.append(_Run([sheet]))
             continue
         run = _continued(sheet, runs)
@@ -111,32 +136,58 @@ def _without_packet_numbering(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     if len(sheets) < 4 or len(in_step) < 0.6 * len(sheets):
         return list(sheets)
     return [
-        _Sheet(s.page, s.cues, Numbering() if s in in_step else s.numbering, s.header, s.first)
+        _Sheet(s.page, s.cues, Numbering() if s in in_step else s.numbering, s.header, s.lines)
         for s in sheets
     ]
 
 
 def _starts(sheet: _Sheet, runs: Sequence[_Run], types: DocumentTypes) -> bool:
-    number, total = sheet.numbering.number, sheet.numbering.total
+    """Whether a page is a document's first: by its number where it has one, else by several signs."""
+    number = sheet.numbering.number
     if number == 1:
         return True
     if number > 1 or sheet.numbering.continued:
         return False
-    if sheet.title_score >= _TITLE_STARTS and sheet.cues.title_line <= 7:
+    if not runs:
         return True
-    if sheet.first[:1].islower() or not runs:
-        return False
-    return _other_kind(sheet, runs[-1], types)
+    return _signs_of_start(sheet, runs[-1], types) >= _STARTS
+
+
+def _signs_of_start(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
+    """Signs that a page without a number starts a document, less those that it goes on with the run before it."""
+    before = run.sheets[-1]
+    signs = 0.0
+    if sheet.cues.title_line <= 7:
+        signs += 4.0 if sheet.title_score >= _TITLE_STARTS else 2.0 if sheet.title_score >= 2.0 else 0.0
+    signs += 2.0 if any(_OPENING.match(line) for line in sheet.lines) else 0.0
+    signs += 1.0 if sheet.lines and _is_header(sheet.lines[0]) else 0.0
+    signs += 1.5 if _other_kind(sheet, run, types) else 0.0
+    signs += 1.0 if closes(before.page) else 0.0
+    if sheet.lines:
+        signs -= 2.0 if any(_INSIDE.match(line) for line in sheet.lines[:4]) else 0.0
+        signs -= 4.0 if sheet.lines[0].lstrip()[:1].islower() else 0.0
+    if sheet.lines[:3] == before.lines[:3] and any(
+        char.isdigit() for line in sheet.lines[:3] for char in line
+    ):
+        signs -= 5.0  # the same running header, numbers and all
+    return signs
+
+
+def _is_header(line: str) -> bool:
+    """A letterhead or running header rather than a sentence or a row: in parts, in capitals, or titled."""
+    words = [word for word in line.split() if word[0].isalpha()]
+    return (
+        "   " in line.strip()
+        or line.isupper()
+        or (len(words) >= 2 and all(word[0].isupper() for word in words))
+    )
 
 
 def _other_kind(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
-    """Whether an unnumbered, untitled page reads as another kind of document than the run before it."""
+    """Whether a page by itself reads as another kind of document than the run before it."""
     alone = classify([sheet.cues], types)
     before = classify([other.cues for other in run.sheets], types)
-    together = classify([*(other.cues for other in run.sheets), sheet.cues], types)
-    gain = alone.scores[alone.type] - alone.scores[before.type]
-    has_header = bool(run.sheets) and _likeness(sheet, run) >= _SAME_HEADER
-    return alone.type != before.type and together.type == before.type and gain >= (6.0 if has_header else 3.0)
+    return alone.type != before.type and alone.scores[alone.type] - alone.scores[before.type] >= 3.0
 
 
 def _continued(sheet: _Sheet, runs: Iterable[_Run]) -> _Run | None:
