@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.catalog import Catalog, load_catalog
+from pipeline.catalog import Catalog
 from pipeline.domain import (
     Case,
     CaseDocument,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 
+OnPage = Callable[[int, int], None]
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """What the stages know: the catalog of `models/` and the language pipeline made from it.
@@ -43,7 +46,7 @@ class Knowledge:
 
     @cached_property
     def catalog(self) -> Catalog:
-        return load_catalog(self.settings.models_dir)
+        return Catalog(self.settings.models_dir)
 
     @cached_property
     def nlp(self) -> Language:
@@ -52,15 +55,13 @@ class Knowledge:
         return load_nlp(self.settings.models_dir)
 
 
-def process(
-    submission: Submission, knowledge: Knowledge, *, on_page: Callable[[], None] | None = None
-) -> Case:
-    """One submission, from its files to its evaluated case. `on_page` is called after each page."""
+def process(submission: Submission, knowledge: Knowledge, *, on_page: OnPage | None = None) -> Case:
+    """One submission, from its files to its evaluated case. `on_page` is told (pages done, pages in all)."""
     reading = read(submission, knowledge.settings, on_page=on_page)
     return evaluate(build_case(submission, reading, knowledge), knowledge.settings)
 
 
-def read(submission: Submission, settings: Settings, *, on_page: Callable[[], None] | None = None) -> Reading:
+def read(submission: Submission, settings: Settings, *, on_page: OnPage | None = None) -> Reading:
     """All pages of a submission; what could not be read is told in `problems`."""
     from pipeline.pages import read_submission
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Process = Callable[["Submission"], "Case"]
 
 # The flow is named, not imported: Prefect is imported by flows/ alone, and only when asked for.
-FLOW = "flows.triage:run_flow"
+FLOW = "flows.run:through_flow"
 
 
 def set_up_logging(options: argparse.Namespace) -> None:
@@ -39,8 +39,8 @@ def report_bug(error: Exception) -> None:
 
 
 @contextmanager
-def progress(options: argparse.Namespace, title: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr; yields the function that moves it one step on."""
+def progress(options: argparse.Namespace, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr; yields the function that sets it, called with (done, in all)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -48,8 +48,8 @@ def progress(options: argparse.Namespace, title: str, total: int) -> Iterator[Ca
     hidden = options.quiet or options.json_logs or not console.is_terminal
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(title, total=None)
+        yield lambda done, in_all: bar.update(task, completed=done, total=in_all)
 
 
 # --------------------------------------------------------------------------- run
@@ -66,8 +66,8 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.summary import summarize
 
     submission = receive(options.paths)
-    with progress(options, "Pages", total=0) as step:
-        case = _processor(options, settings, on_page=step)(submission)
+    with progress(options, "Pages") as step, _processor(options, settings, on_page=step) as process:
+        case = process(submission)
     if options.images:
         from pipeline.evidence_images import draw_evidence
 
@@ -86,16 +86,16 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.intake import receive, submissions_in
 
     named = submissions_in(options.each)
-    process = _parking(_processor(options, settings))
     statuses = []
-    with progress(options, "Submissions", total=len(named)) as step:
-        for name, paths in named:
-            case = process(receive(paths))
+    with progress(options, "Submissions") as step, _processor(options, settings) as process:
+        process_or_park = _parking(process)
+        for done, (name, paths) in enumerate(named, 1):
+            case = process_or_park(receive(paths))
             target = options.output_dir / name
             target.mkdir(parents=True, exist_ok=True)
             (target / "case.json").write_text(_dump(to_json(case)), encoding="utf-8")
             statuses.append(case.status)
-            step()
+            step(done, len(named))
     if not options.quiet:
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in ("complete", "partial", "parked"))
         sys.stdout.write(f"{len(statuses)} submissions: {counts}. Cases are in {options.output_dir}.\n")
@@ -122,26 +122,19 @@ def _parking(process: Process) -> Process:
     return process_or_park
 
 
+@contextmanager
 def _processor(
-    options: argparse.Namespace, settings: Settings, on_page: Callable[[], None] | None = None
-) -> Process:
+    options: argparse.Namespace, settings: Settings, on_page: Callable[[int, int], None] | None = None
+) -> Iterator[Process]:
+    """The function from a submission to its case, in process or through the flow."""
     if options.flow:
-        return _through_flow(settings)
+        with resolve_name(FLOW)(settings) as process_in_flow:
+            yield process_in_flow
+        return
     from pipeline.cases import Knowledge, process
 
     knowledge = Knowledge(settings)
-    return lambda submission: process(submission, knowledge, on_page=on_page)
-
-
-def _through_flow(settings: Settings) -> Process:
-    try:
-        run_flow = resolve_name(FLOW)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "--flow needs Prefect, which is not installed.",
-            next_step="Install clinical-triage with its lock file.",
-        ) from error
-    return lambda submission: run_flow(submission, settings)  # type: ignore[no-any-return]
+    yield lambda submission: process(submission, knowledge, on_page=on_page)
 
 
 # --------------------------------------------------------------------------- extract
@@ -154,12 +147,12 @@ def extract(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     lines = list(_json_lines(options.file))
     knowledge = Knowledge(settings)
-    with options.output.open("w", encoding="utf-8") as out, progress(options, "Texts", len(lines)) as step:
-        for line in lines:
+    with options.output.open("w", encoding="utf-8") as out, progress(options, "Texts") as step:
+        for done, line in enumerate(lines, 1):
             out.write(
                 json.dumps(extract_text(line["id"], line["text"], knowledge), ensure_ascii=False) + "\n"
             )
-            step()
+            step(done, len(lines))
     return ExitCode.DONE
 
 
@@ -201,11 +194,11 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     expectations = expectations_in(options.folder)
     knowledge = Knowledge(settings)
     comparisons = []
-    with progress(options, "Submissions", len(expectations)) as step:
-        for expectation in expectations:
+    with progress(options, "Submissions") as step:
+        for done, expectation in enumerate(expectations, 1):
             case = to_json(process(receive([expectation.folder]), knowledge))
             comparisons.append(compare(case, expectation))
-            step()
+            step(done, len(expectations))
     if options.output:
         options.output.write_text(_dump(report(comparisons)), encoding="utf-8")
     sys.stdout.write(table(comparisons))

@@ -11,10 +11,10 @@ are started only when there are pages to recognise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.domain import Page, Problem, SourceFile, Submission
+from pipeline.domain import Page, Problem, Reading, SourceFile, Submission
 from pipeline.errors import UnreadableFile
 from pipeline.ocr import ENGINES, Orient, Recognize, engine
 from pipeline.pages.duplicates import mark_duplicates
@@ -37,15 +37,6 @@ class FilePages(NamedTuple):
 
     pages: tuple[Page, ...]
     problems: tuple[Problem, ...]
-
-
-class Reading(NamedTuple):
-    """The pages of a submission in the order of its files; `counts` are pages by file name, 0 where
-    the file could not be read."""
-
-    pages: tuple[Page, ...]
-    problems: tuple[Problem, ...]
-    counts: Mapping[str, int]
 
 
 def read_submission(submission: Submission, settings: Settings, *, on_page: OnPage | None = None) -> Reading:

@@ -1,0 +1,55 @@
+"""The knowledge of `models/`, read once and checked: what the stages know, without any logic.
+
+One submodule for each kind of knowledge: its records (pydantic) and its `load_...` function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.catalog.documents import DocumentTypes, load_documents
+from pipeline.catalog.elements import ElementRules, load_elements
+from pipeline.catalog.fields import FieldRule, load_fields
+from pipeline.catalog.identity import IdentityRules, load_identity
+from pipeline.catalog.policies import Policies
+from pipeline.catalog.policy_packs import load_policies
+from pipeline.catalog.request import RequestRules, load_request
+
+__all__ = ["Catalog"]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All knowledge files under `models_dir`; each kind is read when first asked for.
+
+    Every attribute raises CatalogError, with the file and all its faults, where a file is wrong.
+    """
+
+    models_dir: Path
+
+    @cached_property
+    def documents(self) -> DocumentTypes:
+        return load_documents(self.models_dir)
+
+    @cached_property
+    def elements(self) -> ElementRules:
+        return load_elements(self.models_dir)
+
+    @cached_property
+    def fields(self) -> Mapping[str, FieldRule]:
+        return load_fields(self.models_dir)
+
+    @cached_property
+    def identity(self) -> IdentityRules:
+        return load_identity(self.models_dir)
+
+    @cached_property
+    def policies(self) -> Policies:
+        return load_policies(self.models_dir)
+
+    @cached_property
+    def request(self) -> RequestRules:
+        return load_request(self.models_dir)
