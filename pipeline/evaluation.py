@@ -135,9 +135,25 @@ def _answer(response: httpx.Response, body: bytes) -> Evaluation:
     if len(response.content) > _LONGEST_ANSWER:
         raise _nonsense("it is too long")
     try:
-        return evaluation_from_json(response.content)
+        evaluation = evaluation_from_json(response.content)
     except ValidationError as error:
         raise _nonsense(problems(error)) from None
+    if contradiction := _contradiction(evaluation):
+        raise _nonsense(contradiction)
+    return evaluation
+
+
+def _contradiction(evaluation: Evaluation) -> str:
+    """How an evaluation contradicts itself: such an answer is no ground for anything."""
+    results = {result.id: result.result for result in evaluation.criteria}
+    if evaluation.outcome == "meets":
+        if evaluation.criterion is None:
+            return "outcome is meets, criterion is null"
+        if results.get(evaluation.criterion, "met") != "met":
+            return "outcome is meets, the criterion's result is not met"
+        if evaluation.missing:
+            return "outcome is meets, and yet something is missing"
+    return ""
 
 
 def _told(response: httpx.Response, body: bytes) -> str:

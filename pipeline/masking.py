@@ -14,7 +14,11 @@ MASK = "…"
 _LONGEST = 300
 _SHORTEST_PART = 4  # letters of a record's word that, inside another word, still give it away
 _GRAMMAR = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "but", "by", "case", "cannot", "does", "error", "field", "for", "from", "has", "have", "in", "invalid", "is", "it", "its", "known", "must", "no", "not", "of", "on", "one", "only", "or", "required", "request", "should", "than", "that", "the", "this", "to", "unknown", "unsupported", "value", "was", "were", "which", "with"]
+    """
+    a an and are as at be but by case cannot does error field for from has have in invalid is it its
+    known must no not of on one only or required request should than that the this to unknown
+    unsupported value was were which with
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 
 
