@@ -62,18 +62,21 @@ ORIENTATION: dict[str, str] = {
 
 
 def engine(name: str) -> Recognize:
-    """The engine called `name`. Raises ConfigurationError naming the known ones."""
-    if name not in ENGINES:
+    """The engine called `name`, or the function "module:function" of an engine that is not listed here.
+
+    Raises ConfigurationError naming the known ones.
+    """
+    if name not in ENGINES and ":" not in name:
         raise ConfigurationError(
             f"There is no OCR engine called {name!r}.",
             next_step=f"Known engines: {', '.join(sorted(ENGINES))}.",
         )
     try:
-        return cast(Recognize, pkgutil.resolve_name(ENGINES[name]))
-    except ImportError as error:
+        return cast(Recognize, pkgutil.resolve_name(ENGINES.get(name, name)))
+    except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"The OCR engine {name!r} needs {error.name}, which is not installed.",
-            next_step=f"Install it with: pip install 'clinical-triage[{name}]'.",
+            f"The OCR engine {name!r} cannot be loaded.",
+            next_step=f"Install what it needs, or use one of: {', '.join(sorted(ENGINES))}.",
         ) from error
 
 

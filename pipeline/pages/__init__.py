@@ -44,8 +44,8 @@ def read_submission(submission: Submission, settings: Settings, *, on_page: OnPa
 
     Raises ConfigurationError when the OCR engine is unknown or not installed.
     """
-    if settings.ocr_engine not in ENGINES:
-        engine(settings.ocr_engine)  # raises
+    if settings.ocr_engine not in ENGINES and ":" not in settings.ocr_engine:
+        engine(settings.ocr_engine)  # raises, before a process is started
     with Workers(settings.ocr_engine, Limits.of(settings), settings.workers) as workers:
         workers.start()
         counts, scanned, problems = _count(submission, workers)

@@ -83,7 +83,7 @@ def squared(raster: Raster) -> tuple[Grey, float]:
 
 
 def _square_size(raster: Raster) -> tuple[int, int, float]:
-    """(width, height, dpi) of the page with square pixels: the finer of its two resolutions, within bounds."""
+    """(width, height, dpi) of the page with square pixels, as fine as its finer side, within bounds."""
     dpi = min(max(raster.x_dpi, raster.y_dpi, _LEAST_DPI), _MOST_DPI)
     height, width = raster.image.shape
     return max(1, round(width * dpi / raster.x_dpi)), max(1, round(height * dpi / raster.y_dpi)), dpi
