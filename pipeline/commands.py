@@ -71,7 +71,7 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     if options.images:
         from pipeline.evidence_images import draw_evidence
 
-        draw_evidence(case, submission, options.images)
+        draw_evidence(case, submission, options.images, settings)
     if options.output == "-":
         sys.stdout.write(_dump(to_json(case)))
     elif options.output:

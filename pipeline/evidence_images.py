@@ -8,14 +8,16 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from pipeline.domain import Case, Evidence, Submission
-from pipeline.pages import render_upright
+from pipeline.pages.limits import Limits
+from pipeline.pages.upright import upright_image
+from pipeline.settings import Settings
 
 DPI = 110
 MARK = (200, 30, 30)
 FILL = (255, 225, 90)
 
 
-def draw_evidence(case: Case, submission: Submission, folder: Path) -> list[Path]:
+def draw_evidence(case: Case, submission: Submission, folder: Path, settings: Settings) -> list[Path]:
     """One PNG for each page that holds evidence of a value, under `folder`; returns their paths.
 
     Named by the file's ordinal in the submission and the page, since senders put names of
@@ -26,7 +28,8 @@ def draw_evidence(case: Case, submission: Submission, folder: Path) -> list[Path
     for ordinal, file in enumerate(submission.files, 1):
         marks = _marks(case, file.name)
         for page in (page for page in case.pages if page.file == file.name and page.page in marks):
-            image = render_upright(file, page.page, rotation=page.rotation, dpi=DPI).convert("RGB")
+            grey = upright_image(file, page.page, rotation=page.rotation, dpi=DPI, limits=Limits.of(settings))
+            image = grey.convert("RGB")
             scale = image.width / page.width
             written.append(folder / f"file-{ordinal}-page-{page.page}.png")
             _draw(image, marks[page.page], scale).save(written[-1])
