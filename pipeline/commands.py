@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.case_json import to_json
-    from pipeline.intake import receive
+    from pipeline.intake.folder import receive
     from pipeline.summary import summarize
 
     submission = receive(options.paths)
@@ -83,7 +83,7 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.case_json import to_json
-    from pipeline.intake import receive, submissions_in
+    from pipeline.intake.folder import receive, submissions_in
 
     named = submissions_in(options.each)
     statuses = []
@@ -189,7 +189,7 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.case_json import to_json
     from pipeline.cases import Knowledge, process
     from pipeline.evaluate_set import compare, expectations_in, report, table
-    from pipeline.intake import receive
+    from pipeline.intake.folder import receive
 
     expectations = expectations_in(options.folder)
     knowledge = Knowledge(settings)
