@@ -73,8 +73,15 @@ def local_api(environment: Mapping[str, str], prefect_home: Path) -> Iterator[Ca
     log_path = prefect_home / "server.log"
     with log_path.open("ab") as server_log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.api_process"],
-            env={**environment, "PREFECT_SERVER_API_AUTH_STRING": password},
+            # The same modules as here, and none from the current folder, which may well be somebody's
+            # own Prefect project with its own flows/ and prefect.toml.
+            [sys.executable, "-P", "-m", "flows.api_process"],
+            cwd=prefect_home,
+            env={
+                **environment,
+                "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
+                "PREFECT_SERVER_API_AUTH_STRING": password,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=server_log,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flows.local_api import environment_replaced, local_api, prefect_environment
 from pipeline.case_json import from_json
+from pipeline.cases import OnPage
 from pipeline.domain import Case, Submission
 from pipeline.settings import Settings
 
@@ -21,16 +22,22 @@ MakeStages = Callable[[Settings], "Stages"]
 
 
 @contextmanager
-def through_flow(settings: Settings, *, make_stages: MakeStages | None = None) -> Iterator[Process]:
+def through_flow(
+    settings: Settings,
+    *,
+    on_page: OnPage | None = None,
+    make_stages: MakeStages | None = None,
+) -> Iterator[Process]:
     """`cases.process`, but through the flow; Prefect's API runs as long as the block.
 
-    The function raises what the stage raised where a flow run fails, as `cases.process` does.
-    `make_stages` is called once Prefect may be imported; the library's stages are the default.
+    The function raises what the stage raised where a flow run fails, as `cases.process` does;
+    `on_page` is told (pages done, pages in all) by the thread that reads. `make_stages` is called
+    once Prefect may be imported; the library's stages are the default.
     """
     with _prefect(settings):
         from flows.triage import WORK, Work, library_stages
 
-        work = Work((make_stages or library_stages)(settings))
+        work = Work((make_stages or library_stages)(settings), on_page)
         token = WORK.set(work)
         try:
             with asyncio.Runner() as runner:

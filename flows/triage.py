@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from prefect import flow, task
@@ -42,13 +43,14 @@ _log = logging.getLogger(__name__)
 class Stages:
     """What the tasks call: the library, or a test's stand-ins.
 
-    `evaluate` raises EvaluatorError where there is no answer; a retryable one is tried again after
-    each of `evaluator_delays` (seconds), since the evaluator's answer is the one thing that may be
-    there later without anybody's doing.
+    `read` tells its second argument (pages done, pages in all) after each page. `evaluate` raises
+    EvaluatorError where there is no answer; a retryable one is tried again after each of
+    `evaluator_delays` (seconds), since the evaluator's answer is the one thing that may be there
+    later without anybody's doing.
     """
 
     store: Store
-    read: Callable[[Submission], Reading]
+    read: Callable[[Submission, cases.OnPage], Reading]
     build: Callable[[Submission, Reading], Case]
     evaluate: Callable[[Case], Case]
     evaluator_delays: Sequence[float] = ()
@@ -62,7 +64,7 @@ def library_stages(settings: Settings) -> Stages:
     once = replace(settings, evaluator_retries=0)  # the task tries again, not the client
     return Stages(
         store=Store(settings.home),
-        read=lambda submission: cases.read(submission, settings),
+        read=lambda submission, after_page: cases.read(submission, settings, on_page=after_page),
         build=lambda submission, reading: cases.build_case(submission, reading, knowledge),
         evaluate=lambda case: replace(case, evaluation=ask_evaluator(case, once)),
         evaluator_delays=[min(2.0**attempt, 30.0) for attempt in range(settings.evaluator_retries)],
@@ -77,7 +79,16 @@ class Work:
     """
 
     stages: Stages
+    on_page: cases.OnPage | None = None
     failure: Exception | None = field(default=None, repr=False)
+    interrupted: Event = field(default_factory=Event)
+
+    def after_page(self, done: int, of: int) -> None:
+        """Between two pages: where a thread that reads can stop, as no interrupt reaches it."""
+        if self.interrupted.is_set():
+            raise InterruptedError("The flow run was cancelled.")
+        if self.on_page is not None:
+            self.on_page(done, of)
 
 
 WORK: ContextVar[Work] = ContextVar("work")
@@ -102,15 +113,18 @@ class StageFailed(Exception):
         self.no_answer = isinstance(error, EvaluatorError)
 
 
-async def _stage(name: str, submission_id: str, work: Callable[[Stages], None]) -> None:
+async def _stage(name: str, submission_id: str, run: Callable[[Work], None]) -> None:
     """Run a stage beside the event loop. Raises StageFailed in place of anything else."""
-    started = time.monotonic()
+    work, started = _work(), time.monotonic()
     try:
-        await asyncio.to_thread(work, _work().stages)
+        await asyncio.to_thread(run, work)
         _log.info("Submission %s: %s took %.1f s.", submission_id, name, time.monotonic() - started)
         return
+    except asyncio.CancelledError:
+        work.interrupted.set()
+        raise
     except Exception as error:
-        _work().failure = error
+        work.failure = error
         failed = StageFailed(name, error)
         if isinstance(error, EvaluatorError):
             _log.warning("Submission %s: %s", submission_id, failed)
@@ -129,34 +143,36 @@ async def _waiting_can_help(task: Task[Any, Any], run: TaskRun, state: State[Any
 async def read(submission_id: str) -> None:
     """Files to pages."""
 
-    def work(stages: Stages) -> None:
-        reading = stages.read(stages.store.submission(submission_id))
-        stages.store.save_reading(submission_id, reading)
+    def run(work: Work) -> None:
+        store = work.stages.store
+        store.save_reading(submission_id, work.stages.read(store.submission(submission_id), work.after_page))
 
-    await _stage("read", submission_id, work)
+    await _stage("read", submission_id, run)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 async def build(submission_id: str) -> None:
     """Pages to a case."""
 
-    def work(stages: Stages) -> None:
-        submission, reading = stages.store.submission(submission_id), stages.store.load_reading(submission_id)
-        stages.store.save_case(submission_id, to_json(stages.build(submission, reading)))
+    def run(work: Work) -> None:
+        store = work.stages.store
+        case = work.stages.build(store.submission(submission_id), store.load_reading(submission_id))
+        store.save_case(submission_id, to_json(case))
 
-    await _stage("build", submission_id, work)
+    await _stage("build", submission_id, run)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_waiting_can_help)
 async def evaluate(submission_id: str) -> None:
     """A case to its evaluation; a case that is parked already stays as it is."""
 
-    def work(stages: Stages) -> None:
-        case = from_json(stages.store.load_case(submission_id))
+    def run(work: Work) -> None:
+        store = work.stages.store
+        case = from_json(store.load_case(submission_id))
         if case.status != "parked":
-            stages.store.save_case(submission_id, to_json(stages.evaluate(case)))
+            store.save_case(submission_id, to_json(work.stages.evaluate(case)))
 
-    await _stage("evaluate", submission_id, work)
+    await _stage("evaluate", submission_id, run)
 
 
 @flow(name="triage", flow_run_name="{submission_id}", persist_result=False)

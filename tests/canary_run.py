@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.run import Process, through_flow
+from pipeline.cases import OnPage
 from pipeline.domain import Case, Reading, Submission
-from pipeline.intake import receive
+from pipeline.intake.folder import receive
 from pipeline.logs import configure_logging
 from pipeline.settings import Settings, load_settings
 
@@ -48,7 +49,7 @@ class Changing:
         self.now = library_stages(settings)
         return replace(
             self.now,
-            read=lambda submission: self.now.read(submission),
+            read=lambda submission, after_page: self.now.read(submission, after_page),
             build=lambda submission, reading: self.now.build(submission, reading),
             evaluate=lambda case: self.now.evaluate(case),
             evaluator_delays=(0.1,),
@@ -63,10 +64,10 @@ class Changing:
         self.now = replace(self.now, read=careless_read(words), build=careless_build(words))
 
 
-def careless_read(words: str) -> Callable[[Submission], Reading]:
+def careless_read(words: str) -> Callable[[Submission, OnPage], Reading]:
     """Logs, warnings and a dying thread that quote the packet."""
 
-    def read(submission: Submission) -> Reading:
+    def read(submission: Submission, after_page: OnPage) -> Reading:
         log_everything()
         for name in ("pdfminer.psparser", "spacy", "prefect.flow_runs", "prefect.task_runs", "httpx", None):
             logger = logging.getLogger(name)
