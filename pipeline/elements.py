@@ -32,21 +32,37 @@ _HANDS_ON = re.compile(
     r"\bdre\b|speculum|bimanual|edema|organomegaly|\bnodes?\b|adenopathy|reflexes|\brrr\b",
     re.IGNORECASE,
 )
+# Sections whose "on examination" tells of another time, another person or a rule.
+_NO_EXAMINATION = frozenset(
+    {"family_history", "policy_text", "past_medical_history", "patient_education", "imaging"}
+)
+_HEADS_LINE = re.compile(r"(?:^|\n|[.,]\s{0,2})[ \t]*$")
+_ENDS_HEADING = re.compile(r"(?:[ \t]*\([^)\n]{1,40}\))?[ \t]*(?:[:.\n]|\s{2,}|$)")
 _BLANK = re.compile(r"\*{2,}|_{3,}|^\s*$")
+_WINDOW = 600  # characters within which scattered signs are one examination
 _SENTENCE_END = re.compile(r"(?<=[a-z0-9)])\.\s|\n\s*\n|;\s|\n(?=\s*(?:\d{1,2}[.)]|[-*•(]))")
 
 
-def note_flags(text: str, sections: Sequence[Section], rules: ElementRules) -> NoteFlags:
-    """The three flags of one plain text with its sections."""
+def note_flags(
+    text: str, sections: Sequence[Section], rules: ElementRules, *, visit: bool = True
+) -> NoteFlags:
+    """The three flags of one plain text with its sections.
+
+    `visit` is False for a report of an operation or a test: what it describes is no examination.
+    """
     return NoteFlags(
         bool(history(text, sections, rules)),
         bool(examination(text, sections, rules)),
-        any(
-            _substantive(text, section, rules, words=rules.plan.words)
-            for section in sections
-            if section.name in rules.plan.sections
-        ),
+        has_plan(text, sections, rules),
     )
+
+
+def has_plan(text: str, sections: Sequence[Section], rules: ElementRules) -> bool:
+    """Whether a note says what will be done: in a plan of its own, or in its running text."""
+    plans = [section for section in sections if section.name in rules.plan.sections]
+    if any(_substantive(text, section, rules, words=rules.plan.words) for section in plans):
+        return True
+    return _tells(text, "future", rules, least=2)
 
 
 def is_visit(text: str, rules: ElementRules) -> bool:
@@ -102,26 +118,47 @@ def examination(
     tokens = tokenize(text)
     if rules.phrases["no_examination"].find(tokens, misread=misread):
         return []
-    distant = bool(
-        rules.phrases["at_a_distance"].find([token for token in tokens if token.start < 700], misread=misread)
-    )
+    head = [token for token in tokens if token.start < 700]
+    distant = bool(rules.phrases["at_a_distance"].find(head, misread=misread))
     for start, end, name in _examination_ranges(text, sections, tokens, rules, misread=misread):
         inside = [token for token in tokens if start <= token.start < end]
-        systems: dict[str, int] = {}
-        for key, phrases in rules.phrases.items():
-            if not key.startswith("system:"):
-                continue
-            for hit in phrases.find(inside, misread=misread):
-                if not _left_out(text, hit.end, end, rules):
-                    systems.setdefault(key, hit.start)
-        if len(systems) < rules.examination.least_systems or (
+        found = _first_of_each(text, inside, end, "system:", rules, misread=misread)
+        if len(found) < rules.examination.least_systems or (
             distant and not _HANDS_ON.search(text[start:end])
         ):
             continue
-        if set(systems) <= {"system:general", "system:psychiatric"} and name != "physical_exam":
-            continue
-        return [Shown(first, _line_end(text, first, end), name) for first in sorted(systems.values())[:2]]
+        return [Shown(first, _line_end(text, first, end), name) for first in sorted(found)[:2]]
+    signs = sorted(_all_signs(text, tokens, rules, misread=misread))
+    for index, (start, _) in enumerate(signs):
+        near = {system: at for at, system in reversed(signs[index:]) if at - start <= _WINDOW}
+        if len(near) >= rules.examination.least_systems + 1 and _HANDS_ON.search(
+            text[start : start + _WINDOW + 40]
+        ):
+            return [
+                Shown(at, _line_end(text, at, len(text)), "physical_exam") for at in sorted(near.values())[:2]
+            ]
     return []
+
+
+def _first_of_each(
+    text: str, tokens: Sequence[Token], end: int, kind: str, rules: ElementRules, *, misread: bool
+) -> list[int]:
+    """Where each system of `kind` is first named with something found."""
+    found = []
+    for key, phrases in rules.phrases.items():
+        if key.startswith(kind):
+            hits = phrases.find(tokens, misread=misread)
+            found += [hit.start for hit in hits if not _left_out(text, hit.end, end, rules)][:1]
+    return found
+
+
+def _all_signs(
+    text: str, tokens: Sequence[Token], rules: ElementRules, *, misread: bool
+) -> Iterator[tuple[int, str]]:
+    for key, phrases in rules.phrases.items():
+        if key.startswith("sign:"):
+            for hit in phrases.find(tokens, misread=misread):
+                yield hit.start, key
 
 
 def planned(text: str, start: int, end: int, rules: ElementRules) -> bool:

@@ -47,6 +47,7 @@ class ExaminationRules(Entry):
     sections: frozenset[str]
     openings: tuple[str, ...]
     least_systems: int = Field(gt=0)
+    signs: Mapping[str, tuple[str, ...]]
     systems: Mapping[str, tuple[str, ...]]
 
 
@@ -65,6 +66,7 @@ class PlanRules(Entry):
     sections: frozenset[str]
     tentative: tuple[str, ...]
     words: int = Field(gt=0)
+    future: tuple[str, ...]
     area_labels: tuple[str, ...]
 
 
@@ -91,9 +93,11 @@ class ElementRules(Entry):
             "no_visit": self.placeholders.no_visit,
             "at_a_distance": self.placeholders.at_a_distance,
             "tentative": self.plan.tentative,
+            "future": self.plan.future,
             "area_labels": self.plan.area_labels,
         }
         lists |= {f"system:{name}": words for name, words in self.examination.systems.items()}
+        lists |= {f"sign:{name}": words for name, words in self.examination.signs.items()}
         return {name: Phrases(words) for name, words in lists.items()}
 
 
