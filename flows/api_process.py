@@ -8,6 +8,7 @@ stack traces on the user's console when it is stopped.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -29,6 +30,7 @@ class _Announced(uvicorn.Server):
         if self.started and sockets:
             sys.stdout.write(f"{sockets[0].getsockname()[1]}\n")
             sys.stdout.flush()
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads on
 
 
 def _stop_with_parent(server: uvicorn.Server) -> None:

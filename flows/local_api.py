@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigurationError
+from pipeline.store import make_private
 
 START_TIMEOUT_S: Final = 120.0
 _STOP_TIMEOUT_S: Final = 10.0
@@ -67,7 +68,7 @@ def local_api(environment: Mapping[str, str], prefect_home: Path) -> Iterator[Ca
     finds it: what else takes time can be done before. It raises ConfigurationError where the API
     does not start.
     """
-    prefect_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(prefect_home)
     # The port is open to every user of the machine; the password is not.
     password = f"triage:{secrets.token_urlsafe(24)}"
     log_path = prefect_home / "server.log"

@@ -49,7 +49,7 @@ class Store:
         folder = self._folder(submission.id)
         for source in submission.files:
             self._put_file(source)
-        _make_private(folder)
+        make_private(folder)
         files = [[file.name, file.sha256, file.media_type] for file in submission.files]
         _write_json(folder / "submission.json", {"id": submission.id, "files": files})
         return submission.id
@@ -102,7 +102,7 @@ class Store:
         target = self._file(source.sha256)
         if target.exists():
             return
-        _make_private(self._files)
+        make_private(self._files)
         with source.path.open("rb") as incoming, _replacing(target) as copy:
             digest = hashlib.sha256()
             while chunk := incoming.read(_CHUNK):
@@ -129,7 +129,7 @@ class Store:
 # --------------------------------------------------------------------------- files
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Make `folder` and what is missing above it, for its owner only.
 
     `Path.mkdir(mode=..., parents=True)` gives its mode to the last folder only. Folders that are
@@ -167,7 +167,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _write_json(target: Path, content: Mapping[str, Any]) -> None:
-    _make_private(target.parent)
+    make_private(target.parent)
     with _replacing(target) as file:
         file.write(json.dumps(content, separators=(",", ":")).encode())
 

@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import urllib.parse
@@ -234,6 +235,14 @@ def test_nothing_in_files_besides_the_store(run: Run) -> None:
     }
     assert "home/triage/prefect/prefect.db" in found
     assert {path: leak for path, leak in found.items() if leak} == {}
+
+
+def test_only_the_owner_may_look(run: Run) -> None:
+    folders = [run.store, *(path for path in run.store.iterdir() if path.is_dir())]
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folders} == dict.fromkeys(
+        ("triage", "files", "submissions", "prefect"), 0o700
+    )
+    assert stat.S_IMODE((run.store / "prefect" / "prefect.db").stat().st_mode) == 0o600
 
 
 def test_nothing_in_the_stores_names(run: Run) -> None:
