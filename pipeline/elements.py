@@ -51,18 +51,30 @@ def note_flags(
     `visit` is False for a report of an operation or a test: what it describes is no examination.
     """
     return NoteFlags(
-        bool(history(text, sections, rules)),
-        bool(examination(text, sections, rules)),
-        has_plan(text, sections, rules),
+        bool(history(text, sections, rules)) or (not visit and _told_why(text, sections, rules)),
+        visit and bool(examination(text, sections, rules)),
+        has_plan(text, sections, rules, least=1 if visit else 2),
     )
 
 
-def has_plan(text: str, sections: Sequence[Section], rules: ElementRules) -> bool:
-    """Whether a note says what will be done: in a plan of its own, or in its running text."""
+def has_plan(text: str, sections: Sequence[Section], rules: ElementRules, *, least: int = 2) -> bool:
+    """Whether a note says what will be done: in a plan of its own, or `least` times in its later half."""
     plans = [section for section in sections if section.name in rules.plan.sections]
     if any(_substantive(text, section, rules, words=rules.plan.words) for section in plans):
         return True
-    return _tells(text, "future", rules, least=2)
+    if rules.phrases["plan_headings"].find(tokenize(text)):
+        return True
+    return _tells(text[len(text) // 2 :], "future", rules, least=least)
+
+
+def _told_why(text: str, sections: Sequence[Section], rules: ElementRules) -> bool:
+    """Whether a report of a procedure tells the history that led to it."""
+    told = (section for section in sections if section.name in (*rules.history.narrative, "indication"))
+    return any(
+        _substantive(text, section, rules, words=25)
+        and _tells(text[section.body : section.end], "narrative", rules, least=1)
+        for section in told
+    )
 
 
 def is_visit(text: str, rules: ElementRules) -> bool:

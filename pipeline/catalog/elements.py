@@ -66,6 +66,7 @@ class PlanRules(Entry):
     sections: frozenset[str]
     tentative: tuple[str, ...]
     words: int = Field(gt=0)
+    headings: tuple[str, ...]
     future: tuple[str, ...]
     area_labels: tuple[str, ...]
 
@@ -94,6 +95,7 @@ class ElementRules(Entry):
             "at_a_distance": self.placeholders.at_a_distance,
             "tentative": self.plan.tentative,
             "future": self.plan.future,
+            "plan_headings": self.plan.headings,
             "area_labels": self.plan.area_labels,
         }
         lists |= {f"system:{name}": words for name, words in self.examination.systems.items()}
