@@ -2,7 +2,7 @@
 
 A page that is faxed twice differs in its banner, in specks and in what recognition makes of them; it has
 the same words in the same places. Two visits on one template share places and most words but not the
-values, so a page is a duplicate only if nearly all words agree and those that stand apart look alike.
+values, so a page is a duplicate only if most words agree and none that is read with confidence differs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from difflib import SequenceMatcher
 from pipeline.domain import Page, Word
 
 _SAME_SHARE = {"text": 1.0, "ocr": 0.75}
-_ALIKE_SHARE = {"text": 1.0, "ocr": 0.96}
 _ALIKE = 0.5
+_CONFIDENT = 0.85
 _NEAR = 12.0  # points; a second scan is shifted
 
 
@@ -54,18 +54,20 @@ def _same(one: Page, first: Sequence[Word], other: Page, second: Sequence[Word])
     same = sum(end - start for kind, start, end, _, _ in blocks if kind == "equal")
     if same < _SAME_SHARE[source] * max(len(left), len(right)):
         return False
-    alike = same
-    for kind, start, end, begin, stop in blocks:
-        if kind == "replace":
-            a, b = "".join(left[start:end]), "".join(right[begin:stop])
-            alike += (end - start) * (
-                SequenceMatcher(None, a, b).ratio() >= _ALIKE and not _other_number(a, b)
-            )
-    return alike >= _ALIKE_SHARE[source] * min(len(left), len(right)) and _same_places(first, second)
+    replaced = [(first[a:b], second[c:d]) for kind, a, b, c, d in blocks if kind == "replace"]
+    return not any(_differ(*pair) for pair in replaced) and _same_places(first, second)
+
+
+def _differ(one: Sequence[Word], other: Sequence[Word]) -> bool:
+    """Whether both pages surely say something else here, rather than being read with a slip."""
+    if min(word.confidence for word in (*one, *other)) < _CONFIDENT:
+        return False
+    a, b = "".join(word.text for word in one), "".join(word.text for word in other)
+    return _other_number(a, b) or SequenceMatcher(None, a, b).ratio() < _ALIKE
 
 
 def _other_number(a: str, b: str) -> bool:
-    """Both wholly digits and different: a value, rather than a slip of recognition."""
+    """Both made of digits, and not the same ones: a value."""
     digits = [text.strip(".,;:()%").replace("/", "").replace(".", "") for text in (a, b)]
     return digits[0].isdigit() and digits[1].isdigit() and digits[0] != digits[1]
 

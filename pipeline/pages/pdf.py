@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,18 @@ from pipeline.pages.textlayer import is_garbage, leaves_ink_uncovered
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 _INVISIBLE = {3, 7}  # text render modes that draw nothing (ISO 32000-1, table 106)
 _HYPHEN_AT_LINE_END = 2  # how pdfium tells a hyphen at which it joined two lines
+_NO_CHARACTER = {0, 0xAD, 0xFFFE}  # soft hyphens and what stands for no character
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
 _PROBE_DPI = 60
 _LEAST_DPI, _MOST_DPI = 200.0, 300.0
 _LEGIBLE_DPI = 75.0
 _BIG_IMAGE = 0.3
 _FULL_PAGE = 0.85
-_LITTLE_TEXT = 60
+_LITTLE_TEXT = 60  # characters
+_OUTLINES = 80  # drawn paths
+
+_Rect: TypeAlias = tuple[float, float, float, float]
+"""left, bottom, right, top; y upwards, as PDF has it"""
 
 
 class PdfPages:
@@ -88,7 +94,7 @@ class PdfPages:
         area = max((_area(image) for image in images), default=0.0)
         paper = page.get_width() * page.get_height()
         characters = sum(len(token.text) for token in tokens)
-        if area < _BIG_IMAGE * paper and characters >= _LITTLE_TEXT:
+        if area < _BIG_IMAGE * paper and (characters >= _LITTLE_TEXT or not (images or _many_paths(page))):
             return False
         self._check_images(images)
         ink = self._render(page, min(_PROBE_DPI, self._most_dpi(page))) < 128
@@ -172,6 +178,12 @@ def _array(bitmap: Any) -> npt.NDArray[np.uint8]:
     return np.array(pixels, dtype=np.uint8, order="C")
 
 
+def _many_paths(page: Any) -> bool:
+    """Whether the page may be letters drawn as outlines."""
+    paths = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH], max_depth=4)
+    return sum(1 for _ in itertools.islice(paths, _OUTLINES)) == _OUTLINES
+
+
 def _may_have_boxes(page: Any) -> bool:
     """Whether the page has form fields, or small squares that may be tick boxes."""
     if any(_is_widget(page, index) for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), 1000))):
@@ -251,7 +263,7 @@ def _words(page: Any) -> tuple[list[Token], int]:
         left, bottom, right, top = page.get_bbox()
         rotation = page.get_rotation()
         tokens = []
-        for text, (x0, y0, x1, y1) in _runs(textpage, vertical=bool((degrees - rotation) % 180)):
+        for text, (x0, y0, x1, y1) in _runs(textpage, degrees):
             box = Box(x0 - left, top - y1, x1 - left, top - y0)
             tokens.append(Token(text, turned(box, rotation, right - left, top - bottom)))
         return tokens, (degrees - rotation) % 360
@@ -267,51 +279,70 @@ def _text_turn(textpage: Any) -> int:
     for index in range(0, count, step):
         angle = pdfium.FPDFText_GetCharAngle(textpage, index)
         if angle >= 0 and not pdfium.FPDFText_IsGenerated(textpage, index):
-            angles[round(math.degrees(angle) / 90) * 90 % 360] += 1
+            angles[-round(math.degrees(angle) / 90) * 90 % 360] += 1
     return angles.most_common(1)[0][0] if angles else 0
 
 
-def _runs(textpage: Any, *, vertical: bool) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
-    """Words as pdfium finds them, with their boxes in the page's own coordinates (y upwards)."""
+def _runs(textpage: Any, turn: int) -> Iterator[tuple[str, _Rect]]:
+    """Words as pdfium finds them, with their boxes in the page's own coordinates (y upwards).
+
+    `turn` is how the text lies, see `_text_turn`.
+    """
     rect = pdfium.FS_RECTF()
     pointer = ctypes.byref(rect)
     handle = textpage.raw
     letters: list[str] = []
-    box: tuple[float, float, float, float] | None = None
+    box, size = _NOWHERE, 0.0
     for index in range(pdfium.FPDFText_CountChars(handle)):
         code = pdfium.FPDFText_GetUnicode(handle, index)
-        ends = code == _HYPHEN_AT_LINE_END
-        character = "-" if ends else chr(code) if code < 0x110000 else "\ufffd"
-        if character.isspace() or code in (0, 0xAD, 0xFFFE):
-            if letters and box:
-                yield "".join(letters), box
-            letters, box = [], None
-            continue
-        pdfium.FPDFText_GetLooseCharBox(handle, index, pointer)
+        hyphen = code == _HYPHEN_AT_LINE_END
+        character = "-" if hyphen else chr(code) if code < 0x110000 else "\ufffd"
+        space = character.isspace() or code in _NO_CHARACTER
+        if not space:
+            pdfium.FPDFText_GetLooseCharBox(handle, index, pointer)
         here = (rect.left, rect.bottom, rect.right, rect.top)
-        if box and letters and _apart(box, here, vertical):
-            yield "".join(letters), box
-            letters, box = [], None
-        if not letters and _hidden(handle, index):
+        if letters and (space or _apart(box, here, vertical=bool(turn % 180))):
+            yield "".join(letters), _of_size(box, size, turn)
+            letters = []
+        if space or (not letters and _hidden(handle, index)):
             continue
+        if letters:
+            box = min(box[0], here[0]), min(box[1], here[1]), max(box[2], here[2]), max(box[3], here[3])
+        else:
+            box, size = here, _font_size(handle, index)
         letters.append(character)
-        box = here if box is None else _joined(box, here)
-        if ends:
-            yield "".join(letters), box
-            letters, box = [], None
-    if letters and box:
-        yield "".join(letters), box
+        if hyphen:
+            yield "".join(letters), _of_size(box, size, turn)
+            letters = []
+    if letters:
+        yield "".join(letters), _of_size(box, size, turn)
 
 
-def _joined(
-    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+def _font_size(textpage: Any, index: int) -> float:
+    """Points from line to line as the font is set; 0 where pdfium does not tell."""
+    matrix = pdfium.FS_MATRIX()
+    if not pdfium.FPDFText_GetMatrix(textpage, index, ctypes.byref(matrix)):
+        return 0.0
+    return float(pdfium.FPDFText_GetFontSize(textpage, index)) * math.hypot(matrix.c, matrix.d)
 
 
-def _apart(
-    word: tuple[float, float, float, float], character: tuple[float, float, float, float], vertical: bool
-) -> bool:
+def _of_size(box: _Rect, size: float, turn: int) -> _Rect:
+    """The box as high as its font is large: pdfium's reaches to the font's tallest accents."""
+    x0, y0, x1, y1 = box
+    if not 0 < size < (x1 - x0 if turn % 180 else y1 - y0):
+        return box
+    match turn:
+        case 0:
+            return x0, y0, x1, y0 + size
+        case 90:
+            return x1 - size, y0, x1, y1
+        case 180:
+            return x0, y1 - size, x1, y1
+        case _:
+            return x0, y0, x0 + size, y1
+
+
+def _apart(word: _Rect, character: _Rect, *, vertical: bool) -> bool:
     """Whether a character stands away from the word before it: another line, or a gap of 3 points."""
     along, across = (1, 0) if vertical else (0, 1)
     gap = max(character[along] - word[along + 2], word[along] - character[along + 2])

@@ -145,7 +145,8 @@ def _drawn_boxes(page: Any) -> list[tuple[Box, bool]]:
     """Small squares drawn on the page, each with whether something stands in it."""
     squares = [_box(rect) for rect in (*page.rects, *page.curves) if is_square(_box(rect))]
     squares = [box for box in squares if not _is_inside_another(box, squares)]
-    marks = [_box(item) for item in (*page.lines, *page.curves, *page.rects) if not is_square(_box(item))]
+    marks = [_box(item) for item in (*page.curves, *page.rects) if not is_square(_box(item))]
+    marks += [_box(line) for line in page.lines]
     marks += [_box(item) for item in (*page.rects, *page.curves) if _is_inside_another(_box(item), squares)]
     marks += [_box(char) for char in page.chars if str(char["text"]).strip()]
     return [(box, any(_marks(mark, box) for mark in marks)) for box in squares]
