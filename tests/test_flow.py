@@ -6,6 +6,7 @@ The whole flow with the API is in test_privacy.py, which starts it once.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import os
 import subprocess
@@ -207,6 +208,17 @@ def test_nothing_is_kept_by_prefect(flow: ModuleType, task: str) -> None:
     assert step.cache_policy == flow.NO_CACHE
     assert step.log_prints in (None, False)
     assert flow.triage.persist_result is False
+
+
+def test_a_worker_takes_its_settings_from_the_environment(
+    flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, submission: Submission
+) -> None:
+    Store(tmp_path / "there").put(submission)
+    monkeypatch.setenv("TRIAGE_HOME", str(tmp_path / "there"))
+    monkeypatch.setenv("TRIAGE_EVALUATOR_RETRIES", "7")
+    stages = contextvars.Context().run(flow._work).stages
+    assert stages.store.submission("s-1").files[0].sha256 == submission.files[0].sha256
+    assert list(stages.evaluator_delays) == [1, 2, 4, 8, 16, 30, 30]
 
 
 # --------------------------------------------------------------------------- settings and the API
