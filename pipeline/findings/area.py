@@ -19,8 +19,11 @@ from pipeline.findings.regions import Region
 _SIZE = re.compile(r"\b\d+(?:\.\d+)?\s*(?:x\s*\d+(?:\.\d+)?\s*)*(?:cm|mm)\b", re.IGNORECASE)
 _EMPTY = re.compile(r"_{3,}|^[\W\d_]*$")
 _LEADING = re.compile(
-    r"(?:[\s,:;/+&-]+|(?:of|to|for|on|the|this|that|a|an|his|her|their|with|in|at|is|are|was|will be|be|treatment|ablation|procedure|guided|ct)\b)*",
-    re.IGNORECASE,
+    r"""(?: [\s,:;/+&-]+
+      | (?:of|to|for|on|the|this|that|a|an|his|her|their|with|in|at|is|are|was|will\ be|be|treatment|ablation
+          |procedure|guided|ct)\b
+    )*""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<!\bapprox)(?<!\bca)(?<!\bDr)\.(?=\s)|\.$")
 _TREAT = re.compile(r"\b(?:treat|ablate|freeze|target|cover)(?:ing|s|ed)?\b", re.IGNORECASE)
@@ -163,4 +166,6 @@ def _is_specific(words: str, rules: Area) -> bool:
         return False
     lesion, side, _, size = _kinds(words, rules)
     place = holds(rules.places, words)
-    return (holds(rules.whole, words) and holds(rules.organs, words)) or ((lesion or side) and (place or size))
+    return (holds(rules.whole, words) and holds(rules.organs, words)) or (
+        (lesion or side) and (place or size)
+    )

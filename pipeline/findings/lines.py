@@ -12,7 +12,9 @@ from pipeline.findings.phrases import line_of
 _BULLET = r"(?:[-*•>]|\(?\d{1,2}[.)]|[a-zA-Z][.)])?"
 # Looks like the next label of a form: a few words, then a colon or a column gap.
 _NEXT_LABEL = re.compile(
-    r"[ \t]*(?:[-*•]|\(?\d{1,2}[.)])?[ \t]*[A-Za-z][\w/&+()'. -]{0,34}?(?::|[ \t]{3,}\S|\.{3,}|[ \t]{2,}(?=\S))"
+    r"""[ \t]*(?:[-*•]|\(?\d{1,2}[.)])?[ \t]*
+    [A-Za-z][\w/&+()'.\ -]{0,34}?(?::|[ \t]{3,}\S|\.{3,}|[ \t]{2,}(?=\S))""",
+    re.VERBOSE,
 )
 _COLUMN = re.compile(r"[ \t]{4,}(?=[A-Z][\w/ ]{1,24}:|\[)")
 
@@ -51,8 +53,10 @@ def _loose_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
         re.escape(label.upper()).replace(r"\ ", r"[ \t]+") for label in ordered if len(label) > 3
     )
     return re.compile(
-        rf"^[ \t]*{_BULLET}[ \t]*(?P<label>(?i:{names or '(?!)'})|(?:{capitals or '(?!)'}))(?P<gap>[ \t]+)(?=[A-Za-z0-9(])",
-        re.MULTILINE,
+        rf"""^[ \t]*{_BULLET}[ \t]*
+        (?P<label>(?i:{names or "(?!)"})|(?:{capitals or "(?!)"}))
+        (?P<gap>[ \t]+)(?=[A-Za-z0-9(])""",
+        re.VERBOSE | re.MULTILINE,
     )
 
 

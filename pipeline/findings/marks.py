@@ -19,8 +19,10 @@ _ANSWER = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _BOXED = re.compile(
-    r"""(?:[\[(][ \t]*(?P<mark>[xX✓✔]|[ _]?)[ \t]*[\])]|(?P<empty>☐|□)|(?P<ticked>☒|☑))[ \t]*(?P<word>yes|y|no|n)\b
-      | \b(?P<before>yes|y|no|n)[ \t]*[\[(][ \t]*(?P<mark2>[xX✓✔])[ \t]*[\])]""",
+    r"""(?:[\[(][ \t]*(?P<mark>[xX✓✔]|[ _]?)[ \t]*[\])]|(?P<empty>☐|□)|(?P<ticked>☒|☑))   # a box
+        [ \t]*(?P<word>yes|y|no|n)\b                                                    # and its word
+      | \b(?P<before>yes|y|no|n)[ \t]*[\[(][ \t]*(?P<mark2>[xX✓✔])[ \t]*[\])]            # or the word first
+    """,
     re.VERBOSE | re.IGNORECASE,
 )
 

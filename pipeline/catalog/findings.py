@@ -1,0 +1,29 @@
+"""What the findings stage knows, taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.catalog.fields import FieldRule, load_fields
+from pipeline.catalog.target import TargetRules, load_target
+from pipeline.catalog.treatment import Treatment, load_treatment
+
+
+@dataclass(frozen=True)
+class FindingRules:
+    """Fields of the contract, words of treatment, weights and codes for the target."""
+
+    fields: Mapping[str, FieldRule]
+    treatment: Treatment
+    target: TargetRules
+
+
+def load_findings(models_dir: Path) -> FindingRules:
+    """All of it from `models_dir`. Raises CatalogError."""
+    return FindingRules(
+        fields=load_fields(models_dir),
+        treatment=load_treatment(models_dir),
+        target=load_target(models_dir),
+    )

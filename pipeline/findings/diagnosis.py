@@ -1,0 +1,207 @@
+"""What the target is: behaviour, histology, lung type, primary or metastatic and from where.
+
+Pathology of the target's specimen is believed over clinical impressions, those over the form. Of
+several specimens of one lesion the worst counts. "Negative for carcinoma" is not carcinoma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.catalog.target import TargetRules
+from pipeline.domain import Assertion, Code, Field, Request, Status
+from pipeline.findings.choose import Candidate, choose
+from pipeline.findings.lesions import Context, Weigher
+from pipeline.findings.phrases import holds
+from pipeline.findings.target import Target, excluded, of_target
+
+# Of several specimens of one lesion the worst decides.
+_WORST_FIRST = ("malignant", "premalignant", "uncertain", "benign")
+_HEDGED = 5.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A tumour statement of the target with its weight; `reason` where it does not hold."""
+
+    tumour: Context
+    weight: float
+    reason: str | None
+
+    @property
+    def named(self) -> bool:
+        """Whether it names a histology and not only that there is a tumour."""
+        return self.tumour.mention.attributes.get("generic") != "true"
+
+    @property
+    def behavior(self) -> str | None:
+        return self.tumour.mention.attributes.get("behavior")
+
+    def candidate(self, value: str, extractor: str, weight: float | None = None) -> Candidate:
+        return Candidate(
+            value,
+            self.weight if weight is None else weight,
+            self.tumour.evidence(extractor),
+            reason=self.reason,
+            date=self.tumour.date,
+        )
+
+
+def readings(
+    tumours: Sequence[Context], target: Target, weigher: Weigher, rules: TargetRules
+) -> list[Reading]:
+    """Every tumour statement, those of another lesion or another time with the reason."""
+    found = []
+    for tumour in tumours:
+        reason = excluded(tumour, rules)
+        if reason is None and not of_target(tumour, target, rules):
+            reason = "other_lesion"
+        weight = weigher.weight(tumour)
+        if tumour.about_nodes and target.site != "lymph_node":
+            weight -= 3
+        if tumour.mention.assertion is Assertion.POSSIBLE:
+            weight = min(weight - 3, _HEDGED)
+        found.append(Reading(tumour, weight, reason))
+    return found
+
+
+def find_behavior(statements: Sequence[Reading]) -> Field:
+    """Behaviour of the target: that of its named histologies, worst first within one report."""
+    named = [r for r in statements if r.named and r.behavior and r.weight > 2]
+    held = [r for r in named if r.reason is None]
+    heaviest = max((r.weight for r in held), default=0.0)
+    worst = _worst(r for r in held if r.weight >= heaviest - 1.6)
+    candidates = [
+        r.candidate(
+            str(r.behavior),
+            "rule:behavior",
+            heaviest + 1 if r.behavior == worst and r.weight >= heaviest - 1.6 else None,
+        )
+        for r in named
+    ]
+    field = choose(candidates, least=3)
+    hedged = all(r.tumour.mention.assertion is Assertion.POSSIBLE for r in held)
+    if field.status is Status.FOUND and hedged:
+        return Field(status=Status.UNCERTAIN, alternatives=field.alternatives)
+    return field
+
+
+def _worst(statements: Iterator[Reading]) -> str | None:
+    found = {r.behavior for r in statements}
+    return next((behavior for behavior in _WORST_FIRST if behavior in found), None)
+
+
+def find_histology(statements: Sequence[Reading], behavior: Field) -> Field:
+    """The histology that carries the target's behaviour, as the believed report words it."""
+    candidates = [
+        r.candidate(r.tumour.mention.value, "rule:histology", r.weight + _precision(r))
+        for r in statements
+        if r.named and (behavior.value is None or r.behavior == behavior.value) and _is_specific(r)
+    ]
+    if behavior.value is None:
+        return Field()
+    field = choose(candidates, least=3)
+    if field.value is None:
+        return field
+    best = next((r for r in statements if r.tumour.mention.value == field.value), None)
+    code = best.tumour.mention.attributes.get("icdo3") if best else None
+    status = Status.FOUND
+    return replace(field, status=status, code=Code("ICD-O-3", code, str(field.value)) if code else None)
+
+
+def _is_specific(reading: Reading) -> bool:
+    return reading.tumour.mention.attributes.get("unspecific") != "true"
+
+
+def _precision(reading: Reading) -> float:
+    """A longer name says more: "clear cell renal cell carcinoma" over "renal cell carcinoma"."""
+    return 0.1 * min(6, len(reading.tumour.mention.value.split()))
+
+
+def find_lung_type(statements: Sequence[Reading], target: Target, origin: Field) -> Field:
+    """Non-small cell or small cell, of a lung primary only."""
+    if target.site != "lung" or origin.value == "metastatic":
+        return Field()
+    return choose(
+        (
+            r.candidate(kind, "rule:lung_type")
+            for r in statements
+            if (kind := r.tumour.mention.attributes.get("lung_type")) and r.weight > 2
+        ),
+        least=3,
+    )
+
+
+def find_origin(
+    statements: Sequence[Reading], target: Target, request: Request, rules: TargetRules, anchor: Field
+) -> Field:
+    """Primary or metastatic; not found where neither is said and the organ often holds metastases."""
+    if target.site is None:
+        return Field()
+    candidates = [c for r in statements for c in _origin_of(r, target, rules)]
+    for field in request.icd10:
+        coded = rules.site_of_icd10(str(field.value))
+        if coded and coded[0] == target.site and coded[1] and field.evidence:
+            candidates.append(Candidate("metastatic", 7, field.evidence[0]))
+    if anchor.value and holds(rules.words.metastatic, str(anchor.value)):
+        candidates.append(Candidate("metastatic", 12, anchor.evidence[0]))
+    return choose(candidates, least=3)
+
+
+def _origin_of(reading: Reading, target: Target, rules: TargetRules) -> Iterator[Candidate]:
+    if reading.reason or reading.tumour.mention.assertion is Assertion.POSSIBLE or reading.weight <= 2:
+        return
+    words = reading.tumour.words
+    if holds(rules.words.metastatic, words) and not reading.tumour.about_nodes:
+        if _is_metastasis(reading, target):
+            yield reading.candidate("metastatic", "rule:origin", reading.weight + 0.5)
+        return
+    native = reading.tumour.mention.attributes.get("site")
+    stated = holds(rules.words.primary, words)
+    if not reading.named and not stated:
+        return
+    if (
+        native == target.site
+        or stated
+        or target.site not in rules.sites.often_metastatic
+        or _is_local(reading, target)
+    ):
+        yield reading.candidate(
+            "primary", "rule:origin", reading.weight - (0 if native == target.site else 1)
+        )
+
+
+def _is_local(reading: Reading, target: Target) -> bool:
+    """Whether a diagnosis names the target's own organ ("lung, biopsy: squamous cell carcinoma")."""
+    return target.site in reading.tumour.sites and reading.named and target.site in ("lung", "liver")
+
+
+def _is_metastasis(reading: Reading, target: Target) -> bool:
+    """Whether the words say that the target itself is a metastasis, and not that there are none."""
+    return (target.site in reading.tumour.sites) or reading.tumour.mention.attributes.get(
+        "metastasis"
+    ) == "true"
+
+
+def find_primary_site(
+    statements: Sequence[Reading], target: Target, origin: Field, request: Request, rules: TargetRules
+) -> Field:
+    """The organ that a metastasis came from: named in its diagnosis, carried by its histology, or coded."""
+    if origin.value != "metastatic":
+        return Field()
+    candidates = []
+    for r in statements:
+        if r.reason in ("family", "ruled_out", "hypothetical"):
+            continue
+        native = r.tumour.mention.attributes.get("site")
+        others = [s for s in r.tumour.sites if s not in (target.site, "lymph_node", "other")]
+        if native and native != target.site and r.weight > 1:
+            candidates.append(replace(r.candidate(native, "rule:primary_site"), reason=None))
+        elif others and holds(rules.words.metastatic, r.tumour.words) and r.weight > 2:
+            candidates.append(replace(r.candidate(others[0], "rule:primary_site"), reason=None))
+    for field in request.icd10:
+        coded = rules.site_of_icd10(str(field.value))
+        if coded and not coded[1] and coded[0] != target.site and field.evidence:
+            candidates.append(Candidate(coded[0], 6, field.evidence[0]))
+    return choose(candidates, least=3)

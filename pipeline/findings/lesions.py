@@ -1,0 +1,168 @@
+"""What the packet says of each tumour it names: the words, where it is, on which side, how it is meant.
+
+A mention of a tumour is read with its clause, and in a report with the specimen's headline above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pipeline.catalog.target import TargetRules
+from pipeline.catalog.treatment import Area
+from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Mention
+from pipeline.evidence import evidence_for
+from pipeline.findings.phrases import clause, find, holds, line_of
+
+_HEADLINE = re.compile(
+    r"^[ \t]*(?:[A-Z0-9]{1,2}(?:/[A-Z])?[.):]|[1-9]\b)?[ \t]*(?P<head>[^\n]{3,140}?):[ \t]*$", re.MULTILINE
+)
+_NODE = re.compile(
+    r"""\b(?:lymph\s+)?nodes?\b | \bnodal\b | \bstations?\b | \blymphadenectomy\b | \b(?:2|4|10|11|12)[RL]s?\b
+      | ^\s*\d\s+(?:7|8|9)\s*:""",
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+_LOOK_BACK = 320
+NOT_CURRENT = {
+    Assertion.ABSENT: "ruled_out",
+    Assertion.HISTORICAL: "historical",
+    Assertion.FAMILY: "family",
+    Assertion.HYPOTHETICAL: "hypothetical",
+    Assertion.CONDITIONAL: "hypothetical",
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """A mention with the words around it that belong to it: its clause, and the headline above."""
+
+    source: AnnotatedDocument
+    mention: Mention
+    start: int
+    end: int
+    headline: tuple[int, int] | None = None
+
+    @property
+    def text(self) -> str:
+        return self.source.document.text
+
+    @property
+    def date(self) -> str:
+        return self.source.document.service_date or ""
+
+    @cached_property
+    def words(self) -> str:
+        """Clause and headline, for looking up words only."""
+        head = self.text[slice(*self.headline)] + "\n" if self.headline else ""
+        return head + self.text[self.start : self.end]
+
+    @cached_property
+    def sites(self) -> tuple[str, ...]:
+        """Sites named in the clause, nearest to the mention first, then those of the headline."""
+        inside = labelled_in(self.source, "site", self.start, self.end)
+        inside.sort(key=lambda one: abs(one.start - self.mention.start))
+        above = labelled_in(self.source, "site", *self.headline) if self.headline else []
+        return tuple(dict.fromkeys(one.value for one in (*inside, *above)))
+
+    @cached_property
+    def side(self) -> str | None:
+        """The side named nearest to the mention, else in the headline; None where none or both are named."""
+        inside = sides_in(self.source, self.start, self.end)
+        if len(set(inside)) == 1:
+            return inside[0]
+        near = sides_in(
+            self.source, max(self.start, self.mention.start - 40), min(self.end, self.mention.end + 40)
+        )
+        if len(set(near)) == 1:
+            return near[0]
+        above = sides_in(self.source, *self.headline) if self.headline and not inside else []
+        return above[0] if len(set(above)) == 1 else None
+
+    @cached_property
+    def about_nodes(self) -> bool:
+        """Whether specimen or clause is a lymph node."""
+        return _NODE.search(self.words) is not None
+
+    def evidence(self, extractor: str, *, whole: bool = True) -> Evidence:
+        start, end = (self.start, self.end) if whole else (self.mention.start, self.mention.end)
+        if end - start > 240:
+            start, end = line_of(self.text, self.mention.start)
+        return evidence_for(
+            self.source.document,
+            start,
+            end,
+            section=self.mention.section,
+            assertion=self.mention.assertion,
+            extractor=extractor,
+        )
+
+
+def labelled_in(source: AnnotatedDocument, label: str, start: int, end: int) -> list[Mention]:
+    """Mentions of one label within a range, in text order."""
+    return [m for m in source.mentions if m.label == label and start <= m.start and m.end <= end]
+
+
+def sides_in(source: AnnotatedDocument, start: int, end: int) -> list[str]:
+    """Sides named in a range: by side words and by site words that say the side (RUL)."""
+    sides = [m.value for m in labelled_in(source, "laterality", start, end)]
+    sides += [
+        m.attributes["laterality"]
+        for m in labelled_in(source, "site", start, end)
+        if "laterality" in m.attributes
+    ]
+    return sides
+
+
+def contexts(documents: Sequence[AnnotatedDocument], labels: frozenset[str]) -> Iterator[Context]:
+    """Every mention of `labels` with its context, in document order."""
+    for source in documents:
+        for mention in source.mentions:
+            if mention.label in labels:
+                start, end = clause(source.document.text, mention.start, mention.end)
+                yield Context(source, mention, start, end, _headline(source, mention, start))
+
+
+def _headline(source: AnnotatedDocument, mention: Mention, start: int) -> tuple[int, int] | None:
+    """The specimen's headline above a diagnosis: the last line before it that ends with a colon."""
+    text = source.document.text
+    if source.document.type != "pathology_report":
+        return None
+    found = None
+    for match in _HEADLINE.finditer(text, max(0, start - _LOOK_BACK), start):
+        found = match
+    if found is None or "\n\n\n" in text[found.end() : start]:
+        return None
+    return found.start("head"), found.end("head")
+
+
+@dataclass(frozen=True)
+class Weigher:
+    """Weight of a statement by the document and section it stands in."""
+
+    rules: TargetRules
+    words: Area
+    anchor: frozenset[str] = field(default_factory=frozenset)
+
+    def weight(self, context: Context) -> float:
+        """Document weight plus section weight, a little more for words shared with the plan's phrase."""
+        weights = self.rules.weights
+        base = weights.documents.get(context.source.document.type, 0)
+        base += weights.sections.get(context.mention.section, 0)
+        return base + min(1.5, 0.5 * len(self.shared(context)))
+
+    def shared(self, context: Context) -> frozenset[str]:
+        """Words for places and lesions that the plan's phrase and the statement have in common."""
+        return self.anchor & place_words(context.words, self.words)
+
+
+def place_words(text: str, rules: Area) -> frozenset[str]:
+    """Words that are narrower than an organ, in lower case."""
+    return frozenset(" ".join(match.group().lower().split()) for match in find(rules.places, text))
+
+
+def has_words(context: Context, words: tuple[str, ...], *, near: int = 200) -> bool:
+    """Whether one of `words` stands in the context, at most `near` characters from the mention."""
+    left = max(context.start, context.mention.start - near)
+    return holds(words, context.text, left, min(context.end, context.mention.end + near))

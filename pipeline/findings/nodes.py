@@ -1,0 +1,127 @@
+"""Node status of the target: the N category, node pathology, and "no adenopathy" where no N is stated.
+
+Positive pathology outweighs an N0 that was stated without it; NX is not N0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pipeline.catalog.target import TargetRules
+from pipeline.catalog.treatment import Nodes
+from pipeline.domain import AnnotatedDocument, Assertion, Field
+from pipeline.evidence import evidence_for
+from pipeline.findings.choose import Candidate, choose
+from pipeline.findings.phrases import clauses, holds
+from pipeline.findings.target import Target
+
+_NO_ADENOPATHY = re.compile(
+    r"""\b(?:no|without|negative\s+for|denies|free\s+of|absence\s+of)\s+
+        (?:[\w/,-]+\s+){0,7}?(?:\w*adenopathy|LAD\b)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_STATION = re.compile(
+    r"\b(?:lymph\s+nodes?|nodes?|stations?|sentinel|EBUS|TBNA|(?:2|4|10|11|12)[RL]s?)\b|(?<![\d.])7:",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(r"\b(?:no|not|without|negative|neg)\b[^.;\n]{0,30}$", re.IGNORECASE)
+_PATHOLOGY_POSITIVE, _CATEGORY, _PATHOLOGY_NEGATIVE, _PHRASE = 9.0, 8.0, 7.0, 4.0
+
+
+def find_nodes(
+    documents: Sequence[AnnotatedDocument],
+    n: Field,
+    behavior: Field,
+    target: Target,
+    words: Nodes,
+    rules: TargetRules,
+) -> Field:
+    """Negative, positive or not found. A lesion that is premalignant has no node status."""
+    if behavior.value == "premalignant":
+        return Field()
+    pathology = [c for source in documents for c in _pathology(source, words)]
+    category = str(n.value or "")
+    if category == "NX" and not pathology:
+        return Field()
+    stated = []
+    if category and category != "NX":
+        value = "negative" if category.startswith("N0") else "positive"
+        stated = [Candidate(value, _CATEGORY, evidence) for evidence in n.evidence[:2]]
+    phrases = (
+        []
+        if category == "NX"
+        else [c for source in documents for c in _phrases(source, words, target, rules)]
+    )
+    return choose([*pathology, *stated, *phrases])
+
+
+def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
+    """Node specimens of a pathology report and their verdicts."""
+    if source.document.type != "pathology_report":
+        return
+    text = source.document.text
+    sections = [
+        s for s in source.sections if s.name in ("final_diagnosis", "synoptic", "preamble", "impression")
+    ]
+    for section in sections:
+        about_node = False
+        for start, end in clauses(text, section.start, section.end):
+            words_here = text[start:end]
+            headline = _STATION.search(words_here)
+            if headline:
+                about_node = True
+            elif re.match(r"[A-Z0-9]{1,2}[.)]\s|[A-Z][A-Z ,]{8,}:", words_here):
+                about_node = False
+            if not about_node:
+                continue
+            verdict = _verdict(text, start, end, words)
+            if verdict:
+                yield Candidate(
+                    verdict,
+                    _PATHOLOGY_POSITIVE if verdict == "positive" else _PATHOLOGY_NEGATIVE,
+                    evidence_for(source.document, start, end, section=section.name, extractor="rule:nodes"),
+                )
+
+
+def _verdict(text: str, start: int, end: int, words: Nodes) -> str | None:
+    if holds(words.pathology_negative, text, start, end) and not holds(("positive",), text, start, end):
+        return "negative"
+    return "positive" if holds(words.pathology_positive, text, start, end) else None
+
+
+def _phrases(
+    source: AnnotatedDocument, words: Nodes, target: Target, rules: TargetRules
+) -> Iterator[Candidate]:
+    """ "No adenopathy" and its like; in an examination only of nodes that the target drains to."""
+    silent = ("other", "letter", "consent_form", "laboratory_report", "fax_cover", "pathology_report")
+    if source.document.type in silent:
+        return
+    text = source.document.text
+    palpable = target.site in rules.sites.palpable_nodes
+    for section in source.sections:
+        if section.name in ("family_history", "past_medical_history", "review_of_systems"):
+            continue
+        if section.name == "physical_exam" and not palpable:
+            continue
+        for start, end in clauses(text, section.start, section.end):
+            value = _phrase_value(text, start, end, words)
+            if value:
+                yield Candidate(
+                    value,
+                    _PHRASE,
+                    evidence_for(
+                        source.document,
+                        start,
+                        end,
+                        section=section.name,
+                        assertion=Assertion.PRESENT,
+                        extractor="rule:nodes",
+                    ),
+                )
+
+
+def _phrase_value(text: str, start: int, end: int, words: Nodes) -> str | None:
+    if _NO_ADENOPATHY.search(text, start, end) or holds(words.negative, text, start, end):
+        return "negative"
+    return None

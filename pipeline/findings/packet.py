@@ -1,0 +1,150 @@
+"""The order in which the findings of one packet are made: plan, target, diagnosis, stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from pipeline.catalog.fields import FIELD_NAMES
+from pipeline.catalog.findings import FindingRules
+from pipeline.domain import AnnotatedDocument, Field, Request, Status
+from pipeline.findings.airway import find_airway_obstruction
+from pipeline.findings.area import Phrase, area_phrases, find_area
+from pipeline.findings.categories import find_category
+from pipeline.findings.diagnosis import (
+    Reading,
+    find_behavior,
+    find_histology,
+    find_lung_type,
+    find_origin,
+    find_primary_site,
+    readings,
+)
+from pipeline.findings.intent import find_intent
+from pipeline.findings.lesions import Context, Weigher, contexts
+from pipeline.findings.nodes import find_nodes
+from pipeline.findings.procedure import find_procedure
+from pipeline.findings.regions import Region, regions
+from pipeline.findings.target import Target, diagnosis_votes, find_side, find_site, plan_words, site_votes
+
+_STAGE_LABELS = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One patient's documents with the request, and what is read of them on the way to the findings."""
+
+    documents: Sequence[AnnotatedDocument]
+    request: Request
+    rules: FindingRules
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        return regions(self.documents, self.rules.treatment.regions)
+
+    @cached_property
+    def phrases(self) -> list[Phrase]:
+        return area_phrases(self.regions, self.rules.treatment)
+
+    @cached_property
+    def weigher(self) -> Weigher:
+        return Weigher(
+            self.rules.target, self.rules.treatment.area, plan_words(self.phrases, self.rules.treatment)
+        )
+
+    @cached_property
+    def tumours(self) -> list[Context]:
+        return list(contexts(self.documents, frozenset({"neoplasm"})))
+
+    @cached_property
+    def stages(self) -> list[Context]:
+        return list(contexts(self.documents, _STAGE_LABELS))
+
+    @cached_property
+    def site(self) -> Field:
+        rules = self.rules.target
+        votes = site_votes(
+            self.documents, self.regions, self.phrases, self.request, self.rules.treatment, rules
+        )
+        return find_site([*votes, *diagnosis_votes(self.tumours, self.weigher, rules)], rules)
+
+    @cached_property
+    def side(self) -> Field:
+        site = str(self.site.value) if self.site.value else None
+        return find_side(
+            site, self.regions, self.phrases, self.request, self.tumours, self.weigher, self.rules.target
+        )
+
+    @cached_property
+    def target(self) -> Target:
+        site, side = self.site.value, self.side.value
+        found = Target(
+            site=str(site) if site else None,
+            side=str(side) if side and self.side.status is Status.FOUND else None,
+            words=self.weigher.anchor,
+        )
+        statements = readings(self.tumours, found, self.weigher, self.rules.target)
+        origin = find_origin(statements, found, self.request, self.rules.target, find_area(self.phrases))
+        return replace(found, in_metastasis=origin.value == "metastatic")
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        return readings(self.tumours, self.target, self.weigher, self.rules.target)
+
+
+def findings_of(packet: Packet) -> Mapping[str, Field]:
+    """All findings by name, in the contract's order."""
+    rules = packet.rules
+    found = {
+        "procedure": find_procedure(packet.regions, packet.request, rules.treatment),
+        "tumor_site": packet.site,
+        "laterality": packet.side,
+        "intent": find_intent(packet.regions, rules.treatment),
+        "treatment_area": find_area(packet.phrases),
+        "airway_obstruction": _airway(packet),
+        **_diagnosis(packet),
+    }
+    found |= _stages(packet, metastatic=found["origin"].value == "metastatic")
+    found["node_status"] = find_nodes(
+        packet.documents, found["n"], found["behavior"], packet.target, rules.treatment.nodes, rules.target
+    )
+    return {
+        name: _held(found.get(name, Field()), rules.fields[name].least_confidence) for name in FIELD_NAMES
+    }
+
+
+def _airway(packet: Packet) -> Field:
+    if packet.target.site != "lung":
+        return Field()
+    return find_airway_obstruction(packet.documents, packet.rules.treatment)
+
+
+def _diagnosis(packet: Packet) -> dict[str, Field]:
+    statements, target, rules = packet.readings, packet.target, packet.rules.target
+    behavior = find_behavior(statements)
+    origin = find_origin(statements, target, packet.request, rules, find_area(packet.phrases))
+    return {
+        "origin": origin,
+        "primary_site": find_primary_site(statements, target, origin, packet.request, rules),
+        "behavior": behavior,
+        "histology": find_histology(statements, behavior),
+        "lung_type": find_lung_type(statements, target, origin),
+    }
+
+
+def _stages(packet: Packet, *, metastatic: bool) -> dict[str, Field]:
+    names = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m", "stage_group": "stage_group"}
+    return {
+        name: find_category(
+            label, packet.stages, packet.target, packet.weigher, packet.rules.target, metastatic=metastatic
+        )
+        for name, label in names.items()
+    }
+
+
+def _held(field: Field, least: float) -> Field:
+    """The field, withheld as uncertain where its confidence is under the threshold of its rule."""
+    if field.value is None or field.confidence is None or field.confidence >= least:
+        return field
+    return Field(status=Status.UNCERTAIN, alternatives=field.alternatives)
