@@ -1,0 +1,35 @@
+"""The language pipeline: text in, sections and mentions with their assertion out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.domain import AnnotatedDocument, Document
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+
+def load_nlp(models_dir: Path) -> Language:
+    """The pipeline of `models_dir`/nlp.cfg. Raises CatalogError where a knowledge file is wrong."""
+    from spacy.util import load_config, load_model_from_config
+
+    import pipeline.nlp.components  # noqa: F401  # registers the factories
+
+    config = load_config(
+        models_dir / "nlp.cfg", overrides={"paths.models": str(models_dir)}, interpolate=False
+    )
+    return load_model_from_config(config.interpolate(), auto_fill=True)
+
+
+def annotate(nlp: Language, documents: Sequence[Document]) -> tuple[AnnotatedDocument, ...]:
+    """Each document with its sections and its mentions in text order."""
+    from pipeline.nlp.components import notes
+
+    annotated = []
+    for document, doc in zip(documents, nlp.pipe(document.text for document in documents), strict=True):
+        seen = notes(doc)
+        annotated.append(AnnotatedDocument(document, seen.sections, seen.result))
+    return tuple(annotated)

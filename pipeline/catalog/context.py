@@ -1,0 +1,46 @@
+"""Words that say whether a mention is so: assertion cues and what ends them (`models/context.toml`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.catalog.toml import Entry, read_toml
+from pipeline.domain import Assertion
+
+
+class CueRule(Entry):
+    """Words that say something of what stands after or before them; see the head of the file."""
+
+    says: Assertion
+    reach: Literal["forward", "backward", "both"]
+    words: tuple[str, ...] = Field(min_length=1)
+    tokens: int = Field(default=14, gt=0)
+    list: bool = True
+
+
+class Words(Entry):
+    """A plain list of phrases."""
+
+    words: tuple[str, ...] = Field(min_length=1)
+
+
+class ContextRules(Entry):
+    """Cues, terminators and look-alikes."""
+
+    cue: tuple[CueRule, ...]
+    terminator: tuple[Words, ...]
+    look_alike: tuple[Words, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> ContextRules:
+        if present := [rule for rule in self.cue if rule.says is Assertion.PRESENT]:
+            raise ValueError(f"{len(present)} cues say present, which is what holds without a cue")
+        return self
+
+
+def load_context(models_dir: Path) -> ContextRules:
+    """`models/context.toml`. Raises CatalogError."""
+    return read_toml(models_dir / "context.toml", ContextRules)

@@ -1,0 +1,126 @@
+"""The dictionary of sites, histologies and abbreviations (`models/{sites,histologies,abbreviations}.toml`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.catalog.toml import Entry, read_toml
+
+SiteName = Literal[
+    "kidney",
+    "prostate",
+    "lung",
+    "breast",
+    "bone",
+    "pancreas",
+    "liver",
+    "skin",
+    "uvea",
+    "cervix",
+    "soft_tissue",
+    "adrenal",
+    "thyroid",
+    "head_neck",
+    "esophagus",
+    "brain",
+    "lymph_node",
+    "bladder",
+    "colorectal",
+    "stomach",
+    "pleura",
+    "testis",
+    "bile_duct",
+    "ovary",
+    "uterus",
+    "other",
+]
+Behavior = Literal["malignant", "benign", "premalignant", "uncertain"]
+Side = Literal["left", "right"]
+
+
+class SiteEntry(Entry):
+    """One tumour site and the words for it; see the head of `sites.toml`."""
+
+    name: SiteName
+    display: str
+    icdo3: str = Field(pattern=r"^C\d{2}\.\d$")
+    paired: bool = False
+    words: tuple[str, ...] = Field(min_length=1)
+    weak: tuple[str, ...] = ()
+    contextual: tuple[str, ...] = ()
+    procedures: tuple[str, ...] = ()
+    sides: dict[str, Side] = Field(default_factory=dict)
+    parts: dict[str, str] = Field(default_factory=dict)
+
+
+class Sites(Entry):
+    """All sites, and phrases that hold an organ's word without naming a site."""
+
+    site: tuple[SiteEntry, ...]
+    look_alikes: tuple[str, ...] = ()
+
+
+class Histology(Entry):
+    """One histology; see the head of `histologies.toml`."""
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+    behavior: Behavior
+    icdo3: str = Field(pattern=r"^\d{4}/\d$")
+    site: SiteName | None = None
+    likely: tuple[SiteName, ...] = ()
+    lung_type: Literal["nsclc", "sclc"] | None = None
+    generic: bool = False
+
+
+class Histologies(Entry):
+    """All histologies; a name or synonym belongs to one of them, the first in the file."""
+
+    histology: tuple[Histology, ...]
+
+
+class Abbreviation(Entry):
+    """A short form; see the head of `abbreviations.toml`."""
+
+    short: tuple[str, ...] = Field(min_length=1)
+    means: str
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    exact: bool = True
+
+
+class Abbreviations(Entry):
+    """Abbreviations, and other spellings of single words."""
+
+    abbreviation: tuple[Abbreviation, ...]
+    spelling: dict[str, str] = Field(default_factory=dict)
+
+
+class Terms(Entry):
+    """Everything that the dictionary matcher knows."""
+
+    sites: Sites
+    histologies: Histologies
+    abbreviations: Abbreviations
+
+    @model_validator(mode="after")
+    def _check(self) -> Terms:
+        known = {word.lower() for site in self.sites.site for word in site.words}
+        for histology in self.histologies.histology:
+            known.update(word.lower() for word in (histology.name, *histology.synonyms))
+        unknown = [entry.means for entry in self.abbreviations.abbreviation if entry.means not in known]
+        if unknown:
+            raise ValueError(f"abbreviations mean unknown terms: {', '.join(unknown)}")
+        return self
+
+
+def load_terms(models_dir: Path) -> Terms:
+    """The three dictionary files, checked against one another. Raises CatalogError."""
+    return Terms(
+        sites=read_toml(models_dir / "sites.toml", Sites),
+        histologies=read_toml(models_dir / "histologies.toml", Histologies),
+        abbreviations=read_toml(models_dir / "abbreviations.toml", Abbreviations),
+    )

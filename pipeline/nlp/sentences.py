@@ -1,0 +1,115 @@
+"""Sentences of a text that was laid out in lines: wraps join, list items and table rows do not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline.domain import Section
+
+_LIST_ITEM = re.compile(
+    r"[ \t]*(?:\(?(?:\d{1,2}|[A-Za-z]|[ivxIVX]{1,4})[.)](?=\s)|[*•·▪>]|-{1,2}(?=\s|[A-Za-z])|\[[ xX]\]|#\d)"
+)
+_LABEL = re.compile(r"[ \t]*[A-Z][A-Za-z0-9 /&'(),.\-]{0,45}:(?!\d)")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=[\s,]+[A-Z0-9(\[\"*]|[ \t]*$)|\.,(?=[A-Z])", re.MULTILINE)
+_NO_END = re.compile(
+    r"(?:\b(?:dr|mr|mrs|ms|prof|st|vs|e\.?g|i\.?e|approx|dept|hosp|jr|sr|inc|no|nos|fig|cf|ca|pt|pts|dob|max|min"
+    r"|ph|ext|est|yrs?|mos?|wks?|resp|temp|incl|dx|hx|bx|tx|rx|ref|lt|rt|cm|mm|stg|gr|fhx?|metas)\.|\b[A-Za-z]\.|(?:^|\s)\d{1,2}\.)$",
+    re.IGNORECASE,
+)
+_GAP_IN_LINE = re.compile(r"(?<=[^\s.:;,?!])[ \t]{2,}(?=\S)|\t+")
+_BREAKING = re.compile(r"\n[ \t]*\n|\f")
+
+
+class Sentence(NamedTuple):
+    """A stretch of text in which one thing is said; `gaps` are the starts of its table cells but the first."""
+
+    start: int
+    end: int
+    gaps: tuple[int, ...] = ()
+
+
+class _Line(NamedTuple):
+    start: int
+    end: int
+    indent: int
+    has_gap: bool
+
+
+def find_sentences(text: str, sections: tuple[Section, ...]) -> tuple[Sentence, ...]:
+    """The sentences of `text` in order; none runs over a heading, an empty line or a page's end."""
+    return tuple(sentence for block in _blocks(text, sections) for sentence in _split(text, *block))
+
+
+def _blocks(text: str, sections: tuple[Section, ...]) -> Iterator[tuple[int, int]]:
+    """Stretches of lines that belong to one paragraph, list item or table row."""
+    bodies = sorted({bound for section in sections for bound in (section.start, section.body)})
+    lines = _lines(text)
+    lengths = sorted(line.end - line.start for line in lines)
+    width = lengths[int(len(lengths) * 0.9)] if lengths else 0
+    start, previous = 0, None
+    cuts: list[int] = list(bodies)
+    for line in lines:
+        if previous is not None and not _continues(text, previous, line, width):
+            cuts.append(line.start)
+        previous = line
+    for cut in [*sorted(set(cuts)), len(text)]:
+        if text[start:cut].strip():
+            yield start, cut
+        start = cut
+
+
+def _lines(text: str) -> list[_Line]:
+    lines, start = [], 0
+    while start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        content = text[start:end]
+        stripped = content.lstrip()
+        lines.append(
+            _Line(start, end, len(content) - len(stripped), bool(_GAP_IN_LINE.search(stripped.rstrip())))
+        )
+        start = end + 1
+    return lines
+
+
+def _continues(text: str, previous: _Line, line: _Line, width: int) -> bool:
+    """Whether `line` goes on with the sentence of the line before it."""
+    before, content = text[previous.start : previous.end].rstrip(), text[line.start : line.end]
+    if not content.strip() or not before.strip() or "\f" in content:
+        return False
+    if _LIST_ITEM.match(content) or _LABEL.match(content):
+        return False
+    if line.has_gap:
+        return False
+    if previous.has_gap:
+        return line.indent >= previous.indent + 4
+    starts_small = content.lstrip()[0].islower()
+    is_full = len(before) >= 0.6 * width
+    return (
+        starts_small
+        or is_full
+        or line.indent > previous.indent + 1
+        or before.endswith((",", "-", " and", " or"))
+    )
+
+
+def _split(text: str, start: int, end: int) -> Iterator[Sentence]:
+    """The sentences of one block."""
+    position = start
+    for match in _SENTENCE_END.finditer(text, start, end):
+        before = text[max(position, match.start() - 12) : match.start() + 1]
+        if match.group().startswith(".") and _NO_END.search(before) and match.end() < end:
+            continue
+        if text[position : match.end()].strip():
+            yield _sentence(text, position, match.end())
+        position = match.end()
+    if text[position:end].strip():
+        yield _sentence(text, position, end)
+
+
+def _sentence(text: str, start: int, end: int) -> Sentence:
+    stop = start + len(text[start:end].rstrip())
+    begin = start + len(text[start:end]) - len(text[start:end].lstrip())
+    return Sentence(begin, stop, tuple(gap.end() for gap in _GAP_IN_LINE.finditer(text, begin, stop)))

@@ -1,0 +1,286 @@
+"""T, N and M as people, forms and OCR write them.
+
+Grammar: UICC/AJCC, prefixes c, p, yc, yp, r, rc, a; suffixes (m), (sn), (i+), (mol+), mi; see
+`models/staging/`. A lone "T2" is taken only where something says that it is a stage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pipeline.domain import Mention
+
+EXTRACTOR = "rule:tnm"
+
+_PREFIX = r"(?:(?P<{0}pre>r[cp]|y[cp]|[cpyra]|R[CP]|Y[CP]|[CP](?=[TNM]))[ ]?)?"
+_CATEGORY_T = r"(?:[0-4OoIlZ](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[Xx](?![a-z])|[il1]s\b(?:[ ]?\((?:DCIS|LCIS|Paget|LAMN|AIS|SCIS)\))?|IS\b|[aA]\b|1mi|1MI)"
+_CATEGORY_N = r"(?:[0-3OoIlZ](?:[a-cA-C](?:[1-3](?![\d.]))?|[ ][a-cA-C](?![A-Za-z]))?(?:[ ]?mi\b|[ ]?\(mi\))?|[Xx](?![a-z]))"
+_CATEGORY_M = (
+    r"(?:(?:[01](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[OoIl](?![A-Za-z]))|[Xx](?![a-z]))"
+)
+_ASIDE = r"(?:[ ]?\([^()\n]{0,40}\)){0,2}"
+_BETWEEN = r"[ ,;:/.&\-]{0,3}(?:[ \n]{1,4})?(?:and )?"
+
+_STRING = re.compile(
+    rf"""(?<![A-Za-z0-9./+])(?<!\bST )
+    {_PREFIX.format("t")}[Tt][ :]{{0,3}}(?P<t>{_CATEGORY_T})(?:m\b)?
+    (?P<tr>[ ]?(?:-|/|or|to)[ ]?(?:p|c)?T?[0-4][a-d]?(?![\d.]))?
+    {_ASIDE}
+    (?:{_BETWEEN}{_PREFIX.format("n")}N[ :]{{0,3}}(?P<n>{_CATEGORY_N})
+       (?P<nr>[ ]?(?:-|/)[ ]?(?:p|c)?N?[0-3X][a-c]?(?![\d.]))?
+       {_ASIDE}
+    )?
+    (?:{_BETWEEN}{_PREFIX.format("m")}M[ :]{{0,3}}(?P<m>{_CATEGORY_M}){_ASIDE})?
+    (?![A-Za-z0-9])""",
+    re.VERBOSE,
+)
+_LONE_N = re.compile(
+    rf"""(?<![A-Za-z0-9./])
+    {_PREFIX.format("n")}N[ ]?(?P<n>{_CATEGORY_N})(?P<nr>[ ]?(?:-|/)[ ]?(?:p|c)?N?[0-3X][a-c]?(?![\d.]))?{_ASIDE}
+    (?:{_BETWEEN}{_PREFIX.format("m")}M[ :]{{0,3}}(?P<m>{_CATEGORY_M}))?
+    (?![A-Za-z0-9])""",
+    re.VERBOSE,
+)
+_LONE_M = re.compile(
+    rf"(?<![A-Za-z0-9./]){_PREFIX.format('m')}M[ ]?(?P<m>{_CATEGORY_M})(?![A-Za-z0-9])", re.VERBOSE
+)
+# A form's or synoptic report's field: "Primary tumor (pT): 3a", "pT: 2", "N stage: 1", "Distant metastasis (M): X".
+_FIELD = re.compile(
+    r"""(?:
+      (?:primary\s+tumou?r|tumou?r|regional\s+lymph\s+nodes?|lymph\s+nodes?|regional\s+nodes|nodes|distant\s+metastas[ie]s|metastas[ie]s|t|n|m)
+      \s*[({\[]\s*(?P<basis1>[cpyr]{0,2})\s?(?P<letter1>[TNM])\s*[)}\]]
+    | (?P<basis2>[cpyr]{0,2})(?P<letter2>[TNM])[ \-]?(?:stage|category|classification|status)
+    | (?<![A-Za-z0-9])(?P<basis3>[cpy]{1,2})(?P<letter3>[TNM])(?=[ ]?[:=]|\s+is\b)
+    )
+    \s*(?:[:=\-]|is)*\s*
+    (?P<value>[cpyr]{0,2}\s?[TNM]?\s?(?:[0-4](?:[a-d]?[1-3]?)(?:mi)?|[XxO]|is)(?![A-Za-z0-9.]|\s?(?:cm|mm|of|/)))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# What makes a lone T2 or N1 a stage.
+_CONTEXT = re.compile(
+    r"stag(?:e|ed|ing)|\bTNM|AJCC|UICC|disease\b|clinical(?:ly)?\b|patholog|classification|category|tumou?r|cancer|carcinoma|lesion|primary|\bca\b|NSCLC|RCC|melanoma|\bPSA\b|gleason|\bGG ?\d",
+    re.IGNORECASE,
+)
+_NOT_T = re.compile(
+    r"[ -]{0,2}(?:weighted|w\b|wi\b|hyperintens|hypointens|isointens|intens|signal|bright|dark|flair|haste|sequence|images?|imaging|shine|axial|sagittal|coronal|fat|stir|tse|fse|in/opposed|space|relaxation|map"
+    r"|vertebra|level|body|spine|lamina|spinous|transverse|compression|fracture|dermatome|rib|nerve|endplate|burst|wedge|metast\w+ to spine|pedicle|through|segment"
+    r"|blocks?|cassette|slides?|sections?|DM\b|diabet|helper|cells?\b|tube|tabs?\b|#|/\s?[TL]\d|[ -]{1,3}[TL]\d{1,2}\b)",
+    re.IGNORECASE,
+)
+_NOT_BEFORE = re.compile(
+    r"(?:blocks?|slides?|cassettes?|sections?|levels?|vertebra\w*|vertebral body|spine|at|of the|from|type|free|serum|total|reverse|MRI|axial|sagittal|coronal|on|fat[- ]sat\w*|FSE|TSE|level of|near|below|above|trial|grade|dose|temp|vitals:?)[ :.]{0,3}$",
+    re.IGNORECASE,
+)
+_EDITION = re.compile(
+    r"(?:AJCC|UICC|TNM|staging|edition|manual)[^.;\n]{0,30}?\b(?:(?P<n>[5-9])(?:th|\b)|(?P<year>199[27]|20(?:02|09|10|16|17|18|24|25)))"
+    r"|\b(?P<n2>[5-9])th\s+ed(?:ition|\.)?|\b(?P<w>sixth|seventh|eighth|ninth)\s+ed",
+    re.IGNORECASE,
+)
+_YEARS = {
+    "1992": "4",
+    "1997": "5",
+    "2002": "6",
+    "2009": "7",
+    "2010": "7",
+    "2016": "8",
+    "2017": "8",
+    "2018": "8",
+    "2024": "9",
+    "2025": "9",
+}
+_ORDINALS = {"sixth": "6", "seventh": "7", "eighth": "8", "ninth": "9"}
+_HEDGE = re.compile(
+    r"(?:at least|probabl[ey]|presumed|likely|\?|questionable|minimum|possibl[ey]|suspected|vs\.?|versus)[ ]?(?:a |clinical |stage )?$",
+    re.IGNORECASE,
+)
+_CONFUSED = str.maketrans("OoIlZ", "00112")
+
+
+def find_tnm(text: str) -> Iterator[Mention]:
+    """Mentions tnm_t, tnm_n and tnm_m of `text`.
+
+    `value` is upper case without prefix (T1A, N0, MX); attributes `basis`, `edition` (4 to 9),
+    `hedge` (words like "at least"), and `range` "true" where a range is written.
+    """
+    seen: set[tuple[str, int]] = set()
+    for mention in _all(text):
+        key = (mention.label, mention.end)
+        if key not in seen:
+            seen.add(key)
+            yield mention
+
+
+def _all(text: str) -> Iterator[Mention]:
+    spans: list[tuple[int, int]] = []
+    for match in _FIELD.finditer(text):
+        mention = _field(match, text)
+        if mention is not None:
+            spans.append((mention.start, mention.end))
+            yield mention
+    taken: list[tuple[int, int]] = []
+    for match in _STRING.finditer(text):
+        if _is_stage(match, text):
+            taken.append(match.span())
+            for letter in "tnm":
+                if match[letter] and not _inside(match.start(letter), spans):
+                    yield _mention(match, letter, text)
+    for pattern, letters in ((_LONE_N, "nm"), (_LONE_M, "m")):
+        for match in pattern.finditer(text):
+            if _inside(match.start(letters[0]), taken) or not _is_lone_stage(match, letters[0], text, taken):
+                continue
+            if _is_word_no(match, letters[0]):
+                continue
+            taken.append(match.span())
+            for letter in letters:
+                if match[letter] and not _inside(match.start(letter), spans):
+                    yield _mention(match, letter, text)
+
+
+def _is_word_no(match: re.Match[str], letter: str) -> bool:
+    """Whether what looks like N0 or MO is the word "No" (T2a, No adenopathy)."""
+    return letter == "n" and match["n"] == "o" and not match["m"]
+
+
+def _inside(offset: int, spans: list[tuple[int, int]]) -> bool:
+    return any(start <= offset < end for start, end in spans)
+
+
+def _is_stage(match: re.Match[str], text: str) -> bool:
+    after, before = text[match.end() : match.end() + 24], text[max(0, match.start() - 60) : match.start()]
+    category = match["t"].replace(" ", "")
+    if match["n"]:
+        return True
+    if match.group()[0] == "t" or _NOT_T.match(after):
+        return False
+    if match["m"] and category[0].isdigit():
+        return True
+    if category in ("a", "A"):
+        return match["tpre"] in ("p", "c") or bool(
+            re.search(r"stage|bladder|urothelial", before + after, re.I)
+        )
+    if category[0] in "OoIlZ" and len(category) == 1 or category == "IS":
+        return match["tpre"] in ("p", "c", "yp", "yc")
+    if match["tpre"] and match["tpre"] not in ("a", "r", "y"):
+        return not (match["tpre"] in "CP" and category.isdigit() and " " in match.group()[:3])
+    if _NOT_BEFORE.search(before):
+        return False
+    around = before[-45:] + " " + after
+    has_suffix = len(category) > 1 and category[0].isdigit() and category[1] in "abcdABCD"
+    if match["tr"]:
+        return bool(re.search(r"stag|TNM|AJCC", around, re.I)) and "lock" not in after
+    if category in ("is", "ls", "1s"):
+        return bool(re.search(r"stag|TNM|carcinoma|bladder|pT|urothelial|cancer", around, re.I))
+    if " " in match.group() and not re.search(r"stag|TNM|AJCC|tumou?r", around, re.I):
+        return False
+    return bool((_CONTEXT if has_suffix else _STRONG).search(around))
+
+
+_STRONG = re.compile(
+    r"stag(?:e|ed|ing)\b|\bTNM|AJCC|UICC|disease\b|clinical(?:ly)? $|category|classification|\bG[1-3]\b|lesion\b|cancer",
+    re.IGNORECASE,
+)
+
+
+def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: list[tuple[int, int]]) -> bool:
+    prefix = match[f"{letter}pre"]
+    category = match[letter].replace(" ", "")
+    near = any(abs(match.start() - end) < 40 or abs(start - match.end()) < 40 for start, end in taken)
+    if prefix in ("p", "c", "yp", "yc", "rp", "rc") and " " not in match.group()[:2]:
+        return category[0] not in "Il" or near
+    if category[0] in "OoIlZ":
+        return near
+    if near and " " not in match.group()[:3]:
+        return True
+    around = text[max(0, match.start() - 45) : match.end() + 30]
+    if letter == "n":
+        if match["m"] or category == "0":
+            return not re.search(r"nephrometry|R\.E\.N\.A\.L|karyotype", around, re.I)
+        return bool(re.search(r"stag(?:e|ed|ing)\b|TNM|AJCC|nodal|node", around, re.I)) and not re.search(
+            r"nephrometry|R\.E\.N\.A\.L|station", around, re.I
+        )
+    return bool(re.search(r"stag(?:e|ed|ing)\b|TNM|AJCC|distant|metasta", around, re.I))
+
+
+def _field(match: re.Match[str], text: str) -> Mention | None:
+    letter = (match["letter1"] or match["letter2"] or match["letter3"] or "").upper()
+    basis = (match["basis1"] or match["basis2"] or match["basis3"] or "").lower()
+    value = re.sub(r"\s", "", match["value"])
+    inner = re.match(r"([cpyrCPYR]{0,2})([TNM]?)(.*)", value)
+    if inner is None or (inner[2] and inner[2].upper() != letter):
+        return None
+    return Mention(
+        label=f"tnm_{letter.lower()}",
+        value=letter + _normal(inner[3]),
+        start=match.start("value"),
+        end=match.end("value"),
+        extractor=EXTRACTOR,
+        attributes=_attributes(text, match.start("value"), match.end("value"), inner[1].lower() or basis, ""),
+    )
+
+
+def _mention(match: re.Match[str], letter: str, text: str) -> Mention:
+    prefix = match[f"{letter}pre"] or ""
+    inherited = prefix or _inherited(match, letter)
+    start = match.start(f"{letter}pre") if prefix else text.rfind(letter.upper(), 0, match.start(letter))
+    if start < match.start():
+        start = match.start() if letter == "t" else match.start(letter)
+    range_words = match.groupdict().get(f"{letter}r") or ""
+    value = (
+        letter.upper()
+        + _normal(match[letter])
+        + (range_words.replace(" ", "").upper() if range_words else "")
+    )
+    return Mention(
+        label=f"tnm_{letter}",
+        value=value,
+        start=start,
+        end=match.end(f"{letter}r") if range_words else match.end(letter),
+        extractor=EXTRACTOR,
+        attributes=_attributes(text, start, match.end(letter), inherited.lower(), range_words),
+    )
+
+
+def _inherited(match: re.Match[str], letter: str) -> str:
+    """The prefix said once for the whole string: on the T, or else on the N."""
+    groups = match.groupdict()
+    for other in "tn":
+        if other != letter and groups.get(f"{other}pre"):
+            return groups[f"{other}pre"] or ""
+    return ""
+
+
+def _normal(category: str) -> str:
+    compact = category.replace(" ", "").replace("(", "").replace(")", "")
+    if compact.lower()[:2] in ("is", "ls", "1s"):
+        return "IS"
+    return (compact[:1].translate(_CONFUSED) + compact[1:]).upper()
+
+
+def _attributes(text: str, start: int, end: int, basis: str, range_words: str) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    if basis:
+        attributes["basis"] = basis
+    if range_words:
+        attributes["range"] = "true"
+    hedge = _HEDGE.search(text[max(0, start - 24) : start])
+    if hedge:
+        attributes["hedge"] = hedge.group().strip().lower()
+    edition = edition_near(text, start, end)
+    if edition:
+        attributes["edition"] = edition
+    return attributes
+
+
+def edition_near(text: str, start: int, end: int) -> str | None:
+    """The staging manual's edition ("8") named within a line or two of a stage."""
+    low = max(0, start - 120)
+    for match in _EDITION.finditer(text, low, min(len(text), end + 80)):
+        named = match["n"] or match["n2"]
+        if named:
+            return named
+        if match["year"]:
+            return _YEARS.get(match["year"])
+        if match["w"]:
+            return _ORDINALS[match["w"].lower()]
+    return None
