@@ -5,14 +5,13 @@ One submodule for each kind of knowledge: its records (pydantic) and its `load_.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
-from pipeline.catalog.fields import FieldRule, load_fields
+from pipeline.catalog.findings import FindingRules, load_findings
 from pipeline.catalog.identity import IdentityRules, load_identity
 from pipeline.catalog.policies import Policies
 from pipeline.catalog.policy_packs import load_policies
@@ -39,8 +38,8 @@ class Catalog:
         return load_elements(self.models_dir)
 
     @cached_property
-    def fields(self) -> Mapping[str, FieldRule]:
-        return load_fields(self.models_dir)
+    def findings(self) -> FindingRules:
+        return load_findings(self.models_dir)
 
     @cached_property
     def identity(self) -> IdentityRules:
