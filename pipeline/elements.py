@@ -194,7 +194,7 @@ def blank_area(text: str, rules: ElementRules) -> tuple[int, int] | None:
 def _examination_ranges(
     text: str, sections: Sequence[Section], tokens: Sequence[Token], rules: ElementRules, *, misread: bool
 ) -> Iterator[tuple[int, int, str]]:
-    """Examination sections, joined where only parts of the examination part them; then examinations in running text."""
+    """Examination sections, neighbours joined; then examinations in running text."""
     names = [section.name for section in sections]
     for index, section in enumerate(sections):
         if section.name not in rules.examination.sections:

@@ -31,8 +31,11 @@ _PATIENT_LABELS = frozenset(
 )
 
 _MEMBER_ID = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z]{1,4}[ -]?)?\d[\d -]{4,14}\d(?![\d/])|(?<![A-Za-z0-9])[A-Z0-9]{8,14}(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])(?:[A-Z]{1,4}[ -]?)?\d[\d -]{4,14}\d(?![\d/])"
+    r"|(?<![A-Za-z0-9])[A-Z0-9]{8,14}(?![A-Za-z0-9])"
 )
+# A payer's letters and at least eight digits; shorter and hyphenated ones are record or case numbers.
+_PAYER_NUMBER = re.compile(r"(?<![\w-])[A-Z]{3} ?\d{8,9}(?: \d{2}(?!\d|[/-]))?(?![\w-])")
 _RECORD = re.compile(r"[A-Z]{0,4}[ -]?\d[\dA-Z-]{2,14}")
 _HEADER_NAME = re.compile(r"(?m)^[ \t]*(?:\[label\]\s*)?(?=[A-Z])")
 _CAPITAL_CELL = re.compile(r"[A-Z'-]{2,}(?: [A-Z'-]{2,})?(?: [A-Z])?(?= {2}|\t)")
@@ -61,7 +64,7 @@ class Seen:
 def identify(
     documents: Sequence[Document], rules: IdentityRules
 ) -> tuple[Patient, IdentityConflict, tuple[Document, ...]]:
-    """The patient, whether papers of another patient are there, and the documents with `belongs_to_patient`."""
+    """The patient, whether papers of another are there, and the documents with `belongs_to_patient`."""
     seen = {document.id: tuple(_read(document, rules)) for document in documents}
     everything = [reading for readings in seen.values() for reading in readings]
     name, dob = _agreed("name", everything, rules), _agreed("dob", everything, rules)
@@ -100,6 +103,7 @@ def _read(document: Document, rules: IdentityRules) -> Iterable[Seen]:
         following = values[index + 1] if index + 1 < len(values) else None
         yield from _read_value(document, value, following, kinds, rules)
     yield from _header_names(document, rules)
+    yield from _unlabelled_numbers(document)
 
 
 def _read_value(
@@ -111,8 +115,7 @@ def _read_value(
 ) -> Iterable[Seen]:
     text = document.text[value.start : value.end]
     if "last_name" in kinds and following and "first_name" in rules.by_label[following.label]:
-        if name := _split_name(document, value, following, rules):
-            yield name
+        yield from _split_name(document, value, following)
     if "name" in kinds and (found := _name(text, rules)):
         name, end = found
         labelled = value.label in _PATIENT_LABELS
@@ -123,18 +126,24 @@ def _read_value(
         start = value.start + len(text) - len(text.lstrip())
         if sum(map(str.isdigit, match.group())) >= 6 and not next(find_dates(match.group()), None):
             yield Seen("member_id", _plain(match.group()), document, start, start + match.end())
-    if "mrn" in kinds and (match := _RECORD.match(text)):
-        if sum(map(str.isdigit, match.group())) >= 4:
-            yield Seen("mrn", fold(_plain(match.group())), document, value.start, value.start + match.end())
+    if "mrn" in kinds and (match := _RECORD.match(text)) and sum(map(str.isdigit, match.group())) >= 4:
+        yield Seen("mrn", fold(_plain(match.group())), document, value.start, value.start + match.end())
 
 
-def _split_name(document: Document, last: Labelled, first: Labelled, rules: IdentityRules) -> Seen | None:
+def _split_name(document: Document, last: Labelled, first: Labelled) -> Iterable[Seen]:
+    """ "Last name  X   First name  Y"."""
     lasts = re.match(r"[A-Za-z'’.-]+(?: [A-Za-z'’-]+)*", document.text[last.start : last.end])
     firsts = re.match(r"[A-Za-z'’-]+", document.text[first.start : first.end])
-    if not lasts or not firsts:
-        return None
-    name = PersonName(lasts.group(), firsts.group())
-    return Seen("name", str(name), document, last.start, first.start + firsts.end(), name, labelled=True)
+    if lasts and firsts:
+        name = PersonName(lasts.group(), firsts.group())
+        yield Seen("name", str(name), document, last.start, first.start + firsts.end(), name, labelled=True)
+
+
+def _unlabelled_numbers(document: Document) -> Iterable[Seen]:
+    """Member numbers by their shape alone, where the request's own papers print them without a label."""
+    if document.type in _AUTHORITY:
+        for match in _PAYER_NUMBER.finditer(document.text):
+            yield Seen("member_id", _plain(match.group()), document, match.start(), match.end())
 
 
 def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:

@@ -47,7 +47,7 @@ def _is_label(text: str, start: int, end: int) -> bool:
         not before.strip()
         or before.endswith("  ")
         or before[-1] in "\n([|,;:/"
-        or before[-2:-1] in ",;|:)]\n"
+        or before[-2:-1] in ".,;|:)]\n"
     )
     parted = bool(re.match(r"\s*[:#=.]|\s{2}|\n|$|\s\d|\s[A-Z(]", after)) if after else True
     return (opens and parted) or after.lstrip().startswith((":", "#"))

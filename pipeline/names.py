@@ -86,7 +86,7 @@ def _likeness(
         return 2
     if (lasts >= 1 and firsts >= 1) or (firsts == 2 and lasts < 1 and not last):
         return 1
-    if lasts == 0 and firsts >= 0 or lasts >= 0 and firsts == 0:
+    if (lasts == 0 and firsts >= 0) or (lasts >= 0 and firsts == 0):
         return 0
     return -2
 

@@ -1,4 +1,6 @@
-"""What is asked for: procedure and diagnosis codes and the urgency, from the form, else the cover, else the letter.
+"""What is asked for: procedure and diagnosis codes and the urgency.
+
+They are read from the request form, where there is none from the cover sheet, else from the letter.
 
 Only what is asked for counts: of a list with tick marks the ticked lines, of a corrected code the
 correction, and no code that a line names "for comparison" or "not billed".
@@ -7,7 +9,7 @@ correction, and no code that a line names "for comparison" or "not billed".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.catalog.request import RequestRules
@@ -25,8 +27,8 @@ _TICKED_LINE = re.compile(rf"^\s*(?:\d{{1,2}}[.)]?\s+)?{_TICK}\s")
 _CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-\d|\.\d)")
 _ICD10 = re.compile(
     r"""(?<![A-Za-z0-9./-])
-    (?P<letter>[A-TV-Z12850|!€¢(])(?P<digits>[0-9OIlSBJ/][0-9OIlSBA])     # C64, with what OCR makes of it
-    (?:(?:\s?[.,]\s?|\ (?=\d{1,3}(?:[\s,;)]|$)))(?P<rest>[0-9OIlSBA-Z]{1,4}))?
+    (?P<letter>[A-TV-Za-tv-z12850|!€¢(])(?P<digits>[0-9OIlSBJ/][0-9OIlSBA])  # C64 as OCR reads it
+    (?:(?P<point>\s?[.,]\s?|\ (?=\d{1,3}(?:[\s,;)]|$))|(?=\d{1,4}(?:[\s,;)]|$)))(?P<rest>[0-9OIlSBA-Z]{1,4}))?
     (?![A-Za-z0-9/]|\.\d)""",
     re.VERBOSE,
 )
@@ -46,10 +48,6 @@ _LETTERS = {
 _DIGITS = str.maketrans({"O": "0", "I": "1", "l": "1", "S": "5", "B": "8", "o": "0", "/": "7", "J": "3"})
 # Third characters that are letters occur in few categories only.
 _LETTER_CATEGORIES = frozenset({"C4A", "C7A", "C7B", "D3A", "M1A", "O9A", "Z3A"})
-# Codes complete with three characters, as far as tumor requests carry them.
-_WITHOUT_DOT = re.compile(
-    r"C(?:01|07|12|19|20|23|33|37|52|55|56|58|61|64|65|66|73|34|50|18|22|25|44|43|69|71|72|79|78|80|90|91|92)|D(?:0[0-9]|34|45)|I(?:10|11|48|50)|E(?:03|11|66)|J44|N18|N40|N87|K74"
-)
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def _ticked_only(codes: list[_Code]) -> list[_Code]:
 
 
 def _looks_like_code(word: str, line: str, start: int) -> bool:
-    """Not a postal code, an extension or an amount: no letter misread but the last, no such word before it."""
+    """Not a postal code, an extension or an amount."""
     if not re.fullmatch(r"\d{4}[\dTFU]", word.translate(_DIGITS).upper()):
         return False
     before = line[max(0, start - 14) : start].lower()
@@ -168,7 +166,11 @@ def _diagnosis_codes(document: Document, rules: RequestRules) -> list[_Code]:
             continue
         labelled = _in_context(lines, number, rules.icd10_labels, misread=misread)
         for match in _ICD10.finditer(line.text):
-            value = _icd10(match, misread=misread)
+            value = _icd10(match, rules, misread=misread)
+            if not (match["point"] or "").strip() and not _labelled_here(
+                line.text, match.start(), rules, misread
+            ):
+                value = _whole(match, rules)
             if value is None or (not labelled and not ("." in value and match["letter"].isalpha())):
                 continue
             if not labelled and not _beside_words(line.text, match.end()) and number not in requested:
@@ -177,20 +179,34 @@ def _diagnosis_codes(document: Document, rules: RequestRules) -> list[_Code]:
     return found
 
 
-def _icd10(match: re.Match[str], *, misread: bool) -> str | None:
+def _labelled_here(line: str, start: int, rules: RequestRules, misread: bool) -> bool:
+    """Whether a diagnosis label stands before the code on its own line: then "N186" is N18.6."""
+    return bool(rules.icd10_labels.find(tokenize(line[:start]), misread=misread))
+
+
+def _whole(match: re.Match[str], rules: RequestRules) -> str | None:
+    """A code of three characters that is complete without a decimal."""
+    code = match["letter"] + match["digits"]
+    stands_alone = not match["rest"] or (match["point"] or "").isspace()
+    return code if stands_alone and code in rules.icd10.three_characters else None
+
+
+def _icd10(match: re.Match[str], rules: RequestRules, *, misread: bool) -> str | None:
     letter, digits, rest = match["letter"], match["digits"], match["rest"]
     if not letter.isalpha():
         if not misread or rest is None:
             return None
         letter = _LETTERS[letter]
-    category = letter + digits
+    if letter.islower() and rest is None:
+        return None
+    category = letter.upper() + digits
     if category not in _LETTER_CATEGORIES:
-        category = letter + digits.translate(_DIGITS)
+        category = letter.upper() + digits.translate(_DIGITS)
         if not category[1:].isdigit():
             return None
     if rest is None:  # "DOS" and "III" look like codes to an eye as bad as OCR's: only digits count here
-        return category if digits.isdigit() and _WITHOUT_DOT.fullmatch(category) else None
-    rest = rest.translate(_DIGITS) if misread and not rest.isdigit() else rest
+        return category if digits.isdigit() and category in rules.icd10.three_characters else None
+    rest = rest.translate(_DIGITS) if misread and not rest.isdigit() else rest.upper()
     return f"{category}.{rest}"
 
 

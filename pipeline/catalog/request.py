@@ -25,6 +25,7 @@ class DiagnosisCodes(Entry):
 
     labels: tuple[str, ...] = Field(min_length=1)
     not_requested: tuple[str, ...]
+    three_characters: frozenset[str]
 
 
 class Urgency(Entry):

@@ -38,7 +38,7 @@ def head_cells(text: str, *, skip: tuple[tuple[int, int], ...] = (), lines: int 
 
 
 def is_heading(text: str, start: int, end: int) -> bool:
-    """Whether `text[start:end]` stands as a heading: at the start of a line or cell, set off from what follows."""
+    """Whether `text[start:end]` is a heading: at the start of a line or cell, set off from what follows."""
     words = text[start:end]
     before, after = text[max(0, start - 24) : start], text[end : end + 12]
     if len(words) == 1 and not (words.isupper() and _LINE_START.search(before) and re.match(r":|  ", after)):

@@ -18,8 +18,9 @@ _SLASH = re.compile(
     r"(?:\((\d)\s*/\s*(\d{1,2})\)|\b(?:page|pg|p)\b[.:]?\s*(\d{1,2})\s*/\s*(\d{1,2})\b)", re.IGNORECASE
 )
 _ALONE = re.compile(
-    r"\b(?:page|pg|p)\b[.:]?\s*(\d{1,2}|one|two|three|four|five|six|seven|eight)\b(?!\s*(?:of|/|\d))|(?:^|\s)-\s?(\d{1,2})\s?-(?:\s|$)",
-    re.IGNORECASE,
+    r"""\b(?:page|pg|p)\b[.:]?\s*(\d{1,2}|one|two|three|four|five|six|seven|eight)\b(?!\s*(?:of|/|\d))
+      | (?:^|\s)[-–—~“”"]\s?(\d{1,2})\s?[-–—~“”"+](?:\s|$)   # -2-, and what OCR makes of the dashes""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _CONTINUED = re.compile(r"\b(?:cont(?:'d|d|inued|inuation)|cont\.)(?=\W|$)|\bcont$", re.IGNORECASE)
 

@@ -25,15 +25,17 @@ _SAME_HEADER = 0.5  # share of a running header's words that two pages of a docu
 
 # How a note, a letter or a report opens, and what stands only further inside one.
 _OPENING = re.compile(
-    r"""^\s*(?:chief\ complaint | cc\b | hpi\b | history\ of\ present | hx\b | subjective | s\s?: | reason\ for
-      | dear\b | to\ whom | indication | specimen | clinical\ (?:history|information|indication) | exam\s?: | re\s?:
-      | referring | requested\ by | date\ of\ (?:service|visit|procedure|operation) | preoperative | pre-op)""",
+    r"""^\s*(?: chief\ complaint | cc\b | hpi\b | history\ of\ present | hx\b | subjective | s\s?: | reason\ for
+      | dear\b | to\ whom | indication | specimen | clinical\ (?:history|information|indication) | exam\s?:
+      | re\s?: | referring | requested\ by | date\ of\ (?:service|visit|procedure|operation)
+      | preoperative | pre-op )""",
     re.VERBOSE | re.IGNORECASE,
 )
 _INSIDE = re.compile(
-    r"""^\s*(?:physical\ exam | review\ of\ systems | ros\b | assessment | impression | plan\b | labs?\b | laboratory
-      | a\s?[:/] | o\s?: | p\s?: | recommendation | discussion | family\ history | social\ history | medications
-      | microscopic | comment | addendum | imaging | data\b | results\b | section\ [2-9] | follow | \d{1,2}[.)]\s )""",
+    r"""^\s*(?: physical\ exam | review\ of\ systems | ros\b | assessment | impression | plan\b | labs?\b
+      | laboratory | a\s?[:/] | o\s?: | p\s?: | recommendation | discussion | family\ history
+      | social\ history | medications | microscopic | comment | addendum | imaging | data\b | results\b
+      | section\ [2-9] | follow | \d{1,2}[.)]\s )""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -79,7 +81,7 @@ class _Run:
 def split_documents(
     pages: Sequence[Page], types: DocumentTypes
 ) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
-    """The documents of a submission in the order of their first pages, and the pages they announce but lack.
+    """The documents of a submission in the order of their first pages; pages announced but not received.
 
     `pages` are of all files, in order; a document never spans files. Blank pages and copies of an
     earlier page belong to no document.
@@ -154,7 +156,7 @@ def _starts(sheet: _Sheet, runs: Sequence[_Run], types: DocumentTypes) -> bool:
 
 
 def _signs_of_start(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
-    """Signs that a page without a number starts a document, less those that it goes on with the run before it."""
+    """Signs that a page without a number starts a document, less those that it goes on with `run`."""
     before = run.sheets[-1]
     signs = 0.0
     if sheet.cues.title_line <= 7:
