@@ -19,7 +19,7 @@ from pipeline.errors import UnreadableFile
 from pipeline.ocr import ENGINES, Orient, Recognize, engine
 from pipeline.pages.duplicates import mark_duplicates
 from pipeline.pages.limits import Limits
-from pipeline.pages.worker import Count, Job, ReadPage
+from pipeline.pages.worker import Count, FileFacts, Job, ReadPage
 from pipeline.pages.workers import Answer, Workers
 from pipeline.settings import Settings
 
@@ -30,6 +30,8 @@ OnPage = Callable[[int, int], None]
 
 # Text layers take 20 ms a page: below this number a second process costs more than it brings.
 _WORTH_A_SECOND_PROCESS = 60
+
+_CUT_OFF = "The file is cut off: pages may be missing at its end. Ask the sender to send it again."
 
 
 class FilePages(NamedTuple):
@@ -73,13 +75,17 @@ def read_submission(submission: Submission, settings: Settings, *, on_page: OnPa
 
 
 def _count(submission: Submission, workers: Workers) -> tuple[dict[str, int], bool, list[Problem]]:
+    """(pages by file name, whether some seem to need recognition, files that are not whole)."""
     counts, scanned, problems = {file.name: 0 for file in submission.files}, False, list[Problem]()
     for job, answer in workers.work_through([Count(file) for file in submission.files], side_by_side=1):
-        if answer[0] == "pages":
-            counts[job.file.name] = answer[1]
-            scanned = scanned or answer[2]
-        else:
+        if answer[0] != "pages":
             problems.append(_problem(job.file, None, answer))
+            continue
+        facts: FileFacts = answer[1]
+        counts[job.file.name] = facts.pages
+        scanned = scanned or facts.scanned
+        if facts.cut_off:
+            problems.append(Problem(job.file.name, None, "truncated", _CUT_OFF))
     return counts, scanned, problems
 
 

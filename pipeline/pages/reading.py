@@ -20,6 +20,7 @@ from pipeline.pages.stored import Raster, StoredPages
 if TYPE_CHECKING:
     from pipeline.pages.raster import Prepared
 
+_TAIL = 4096  # bytes in which a PDF says that it ends; some writers add a little after it
 _RESEND = "Ask the sender to send it again."
 # Tesseract's confidences: above 6 it was never wrong on our pages, below 1 it tells nothing. In between
 # the page is read as it says, and the other ways too if that gives poor words.
@@ -48,6 +49,15 @@ def open_file(path: Path, media_type: str, limits: Limits) -> StoredPages:
             next_step="Ask the sender to send the pages that belong to the request.",
         )
     return pages
+
+
+def is_cut_off(file: SourceFile) -> bool:
+    """Whether a PDF lacks its end. Some of its pages can often be read all the same."""
+    if file.media_type != "application/pdf":
+        return False  # a TIFF's pages show it themselves
+    with file.path.open("rb") as stream:
+        stream.seek(max(0, file.path.stat().st_size - _TAIL))
+        return b"%%EOF" not in stream.read()
 
 
 def _opened(path: Path, media_type: str, limits: Limits) -> StoredPages:

@@ -1,9 +1,10 @@
 """A reading process: a Python that calls `main(descriptor)` with its end of a pipe.
 
 It is a program of its own, not a copy of its parent, so that it starts quickly and carries nothing over.
-First it is sent (engine name, limits), then jobs, and it answers each with one tuple:
+First it is sent (engine name, limits) and answers ("ready",); then it is sent jobs and answers each with
+one tuple:
 
-    ("pages", count, scanned)    to Count       how many pages, and whether they seem to need recognition
+    ("pages", FileFacts)         to Count
     ("page", Page)               to ReadPage
     ("unreadable", code, message, next_step)
     ("configuration", message, next_step)
@@ -16,13 +17,13 @@ import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain import SourceFile
 from pipeline.errors import ConfigurationError, UnreadableFile
 from pipeline.ocr import engine, orienter
 from pipeline.pages.limits import Limits
-from pipeline.pages.reading import open_file, read_page
+from pipeline.pages.reading import is_cut_off, open_file, read_page
 from pipeline.pages.stored import StoredPages
 
 _PROBED_PAGES = 3
@@ -33,6 +34,14 @@ class Count:
     """How many pages has this file?"""
 
     file: SourceFile
+
+
+class FileFacts(NamedTuple):
+    """`scanned`: a page seems to need recognition; `cut_off`: pages may be missing at the end."""
+
+    pages: int
+    scanned: bool
+    cut_off: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class Reader:
         try:
             pages = self._pages(job.file)
             if isinstance(job, Count):
-                return "pages", len(pages), _seems_scanned(pages)
+                return "pages", FileFacts(len(pages), _seems_scanned(pages), is_cut_off(job.file))
             return "page", self._page(job, pages)
         except UnreadableFile as error:
             return "unreadable", error.code, error.args[0], error.next_step
@@ -112,6 +121,7 @@ def main(descriptor: int) -> None:
     engine_name, limits = connection.recv()
     reader = Reader(engine_name, limits)
     limit_memory(limits.worker_memory_mb)
+    connection.send(("ready",))
     while True:
         try:
             job = connection.recv()

@@ -28,7 +28,7 @@ from pipeline.pages.worker import Job
 Answer = tuple[Any, ...]
 
 _JOBS_OF_A_LIFE = 200
-_START_S = 60.0  # a cold start on a busy machine, added to the first job's time
+_START_S = 120.0  # for a cold start on a busy machine
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class _Process:
     process: subprocess.Popen[bytes]
     connection: Connection
     done: int = 0
+    is_ready: bool = False
     job: Job | None = None
     deadline: float = 0.0
 
@@ -80,6 +81,8 @@ class Workers:
                 job = worker.job
                 answer = self._answer(worker)
                 assert job is not None
+                if answer[0] == "ready":
+                    continue
                 if answer[0] == "configuration":
                     raise ConfigurationError(answer[1], next_step=answer[2])
                 yield job, answer
@@ -87,8 +90,7 @@ class Workers:
     def _give(self, job: Job) -> None:
         worker = self._idle.pop() if self._idle else _start(self.engine, self.limits)
         worker.job = job
-        allowed = self.limits.page_timeout_s + (0 if worker.done else _START_S)
-        worker.deadline = time.monotonic() + allowed
+        worker.deadline = time.monotonic() + (self.limits.page_timeout_s if worker.is_ready else _START_S)
         self._busy.append(worker)
         try:
             worker.connection.send(job)
@@ -103,6 +105,7 @@ class Workers:
         return [worker for worker in self._busy if worker.connection in ready or worker.deadline <= now]
 
     def _answer(self, worker: _Process) -> Answer:
+        """What the process says; only its being ready leaves it busy."""
         self._busy.remove(worker)
         try:
             if not worker.connection.poll():
@@ -112,6 +115,10 @@ class Workers:
         except (EOFError, OSError):
             _end(worker)
             return _unreadable("crashed", "broke the reading program")
+        if answer[0] == "ready":
+            worker.is_ready, worker.deadline = True, time.monotonic() + self.limits.page_timeout_s
+            self._busy.append(worker)
+            return answer
         worker.job, worker.done = None, worker.done + 1
         if worker.done < _JOBS_OF_A_LIFE and answer[:2] != ("unreadable", "out_of_memory"):
             self._idle.append(worker)

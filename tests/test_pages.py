@@ -1,0 +1,228 @@
+"""Whole submissions through the reading processes: nothing that is sent stops the rest, nothing is lost."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import page_samples as samples
+import pikepdf
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+
+from pipeline.domain import Reading
+from pipeline.errors import ConfigurationError
+from pipeline.intake.folder import receive
+from pipeline.pages import read_submission
+from pipeline.settings import Settings, load_settings
+
+
+def settings(**changes: str) -> Settings:
+    return load_settings({f"TRIAGE_{name.upper()}": value for name, value in changes.items()})
+
+
+def read(*paths: Path, **changes: str) -> Reading:
+    return read_submission(receive(paths), settings(**{"ocr_engine": "none", **changes}))
+
+
+def codes(reading: Reading) -> list[tuple[str | None, int | None, str]]:
+    return [(problem.file, problem.page, problem.code) for problem in reading.problems]
+
+
+def bad_page() -> PIL.Image.Image:
+    """A page with a black bar across its top."""
+    image = good_page()
+    PIL.ImageDraw.Draw(image).rectangle((0, 0, 850, 200), fill=0)
+    return image
+
+
+def good_page() -> PIL.Image.Image:
+    image = PIL.Image.new("L", (850, 1100), 255)
+    PIL.ImageDraw.Draw(image).rectangle((100, 400, 300, 420), fill=0)
+    return image
+
+
+def three_pages(path: Path) -> Path:
+    """A TIFF whose second page is bad."""
+    pages = [good_page(), bad_page(), good_page()]
+    pages[0].save(path, "TIFF", save_all=True, append_images=pages[1:], dpi=(100, 100))
+    return path
+
+
+def test_pages_of_several_files_in_order(tmp_path: Path) -> None:
+    samples.text_pdf(tmp_path / "b.pdf", pages=3)
+    three_pages(tmp_path / "a.tif")
+    seen: list[tuple[int, int]] = []
+    reading = read_submission(
+        receive([tmp_path]),
+        settings(ocr_engine="none"),
+        on_page=lambda done, total: seen.append((done, total)),
+    )
+    assert [(page.file, page.number) for page in reading.pages] == [
+        *(("a.tif", number) for number in (1, 2, 3)),
+        *(("b.pdf", number) for number in (1, 2, 3)),
+    ]
+    assert reading.page_counts == {"a.tif": 3, "b.pdf": 3}
+    assert reading.problems == ()
+    assert seen == [(number, 6) for number in range(1, 7)]
+    assert [page.duplicate_of for page in reading.pages[3:]] == [None, ("b.pdf", 1), ("b.pdf", 1)]
+
+
+def test_a_small_digital_letter_is_read_at_once(tmp_path: Path) -> None:
+    samples.text_pdf(tmp_path / "a.pdf")
+    start = time.perf_counter()
+    assert read(tmp_path / "a.pdf").pages[0].source == "text"
+    assert time.perf_counter() - start < 5  # half a second on a quiet machine
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "limits"),
+    [
+        ("crash", "crashed", {}),
+        ("hang", "timed_out", {"page_timeout_s": "1.5"}),
+        ("eat", "out_of_memory", {"worker_memory_mb": "1000"}),
+    ],
+)
+def test_a_page_that_breaks_the_reader_costs_one_page(
+    tmp_path: Path, engine: str, code: str, limits: dict[str, str]
+) -> None:
+    path = three_pages(tmp_path / "fax.tif")
+    reading = read(path, ocr_engine=f"failing_engines:{engine}", workers="1", **limits)
+    assert [page.number for page in reading.pages] == [1, 3]
+    assert codes(reading) == [("fax.tif", 2, code)]
+    assert reading.page_counts == {"fax.tif": 3}
+
+
+def test_the_text_of_an_error_stays_in_its_process(tmp_path: Path) -> None:
+    reading = read(three_pages(tmp_path / "fax.tif"), ocr_engine="failing_engines:fail")
+    assert [code for _, _, code in codes(reading)] == ["crashed"] * 3
+    assert "RuntimeError" in reading.problems[0].message
+    assert "Marlow" not in str(reading.problems)
+
+
+def test_a_missing_engine_is_a_configuration_error(tmp_path: Path) -> None:
+    path = three_pages(tmp_path / "fax.tif")
+    with pytest.raises(ConfigurationError, match="Known engines"):
+        read(path, ocr_engine="abbyy")
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        read(path, ocr_engine="no_such_module:recognize")
+
+
+def encrypted(path: Path) -> None:
+    samples.text_pdf(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.save(path, encryption=pikepdf.Encryption(owner="o", user="u"))
+
+
+def owner_only(path: Path) -> None:
+    samples.text_pdf(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.save(path, encryption=pikepdf.Encryption(owner="o", user=""))
+
+
+def cut(path: Path, share: float = 0.5) -> None:
+    samples.text_pdf(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+def cut_tiff(path: Path) -> None:
+    samples.fax(samples.text_pdf(path)).save(path, "TIFF", dpi=(204, 196))
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def bomb(path: Path) -> None:
+    """A PNG that says it has 900 million pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(100))
+    chunks = [
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (header, data)
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+def pdf_bomb(path: Path) -> None:
+    """A PDF of some kilobytes whose one image has 900 million pixels."""
+    samples.image_pdf(path, good_page())
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        image = next(iter(pdf.pages[0].get_images().values()))
+        image.Width, image.Height = 30000, 30000
+        pdf.save(path)
+
+
+def huge_page(path: Path) -> None:
+    """A scanned page of 200 inches by 200: at a resolution to read it by, it has a gigapixel."""
+    samples.image_pdf(path, bad_page(), (14400, 14400))
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.pages[0].contents_add(b"0 0 50 50 re f")
+        pdf.save(path)
+
+
+def huge_page_of_text(path: Path) -> None:
+    """200 inches by 200 with a text layer: nothing to draw, so nothing too large."""
+    samples.text_pdf(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.pages[0].mediabox = [0, 0, 14400, 14400]
+        pdf.save(path)
+
+
+def many_pages(path: Path) -> None:
+    with pikepdf.new() as pdf:
+        for _ in range(51):
+            pdf.add_blank_page()
+        pdf.save(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "page"),
+    [
+        (encrypted, "encrypted", None),
+        (lambda path: path.write_bytes(b""), "empty", None),
+        (cut, "truncated", None),
+        (cut_tiff, "truncated", 1),
+        (lambda path: path.write_bytes(b"PK\x03\x04 a letter"), "unsupported_type", None),
+        (lambda path: path.write_bytes(b"%PDF-1.7\n" + b"\x00\xff" * 500), "truncated", None),
+        (lambda path: path.write_bytes(b"II*\x00\xff\xff\xff\xff" + b"\x00" * 50), "truncated", None),
+        (lambda path: path.write_bytes(b"%PDF-1.7\n" + b" " * 3 * 2**20), "too_large", None),
+        (bomb, "too_large", None),
+        (pdf_bomb, "too_large", 1),
+        (huge_page, "too_large", 1),
+        (many_pages, "too_many_pages", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_problem_and_the_others_are_read(
+    tmp_path: Path, make: object, code: str, page: int | None
+) -> None:
+    make(tmp_path / "bad.pdf")  # type: ignore[operator]
+    samples.text_pdf(tmp_path / "good.pdf")
+    reading = read(tmp_path, max_file_mb="2", max_pages="50")
+    assert codes(reading) == [("bad.pdf", page, code)]
+    assert reading.problems[0].message.endswith(".")
+    assert [read_page.file for read_page in reading.pages] == ["good.pdf"]
+    assert reading.page_counts == {"bad.pdf": page or 0, "good.pdf": 1}
+
+
+@pytest.mark.parametrize("make", [owner_only, huge_page_of_text])
+def test_odd_files_that_can_be_read_are_read(tmp_path: Path, make: object) -> None:
+    make(tmp_path / "odd")  # type: ignore[operator]
+    reading = read(tmp_path / "odd")
+    assert reading.problems == ()
+    assert len(reading.pages) == reading.page_counts["odd"] > 0
+
+
+def test_what_is_left_of_a_file_is_read_and_the_loss_is_told(tmp_path: Path) -> None:
+    path = samples.text_pdf(tmp_path / "fax.pdf", pages=3)
+    path.write_bytes(path.read_bytes().rsplit(b"startxref", 1)[0])
+    reading = read(path)
+    assert codes(reading) == [("fax.pdf", None, "truncated")]
+    assert len(reading.pages) == 3
+
+
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_a_file_cut_off_anywhere_is_never_whole_without_a_problem(tmp_path: Path, tenth: int) -> None:
+    cut(tmp_path / "fax.pdf", tenth / 10)
+    reading = read(tmp_path / "fax.pdf")
+    assert [code for _, _, code in codes(reading)] == ["truncated"]
