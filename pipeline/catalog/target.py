@@ -42,7 +42,8 @@ class Words(Entry):
     origin_of: tuple[str, ...]
     superseded: tuple[str, ...]
     restaged: tuple[str, ...]
-    past: tuple[str, ...]
+    history: tuple[str, ...]
+    midline: tuple[str, ...]
 
 
 class TargetSites(Entry):

@@ -18,6 +18,8 @@ from pipeline.findings.target import Target, excluded
 
 # A later statement of nearly the same weight that says otherwise: nobody but a person can decide.
 _CLOSE = 1.5
+# Statements of this weight are a clinician's; among them the newest is believed a little more.
+_CLINICAL, _NEWEST = 6.0, 1.5
 
 
 def find_category(
@@ -35,7 +37,8 @@ def find_category(
         for context in statements
         if context.mention.label == label
     ]
-    return _dated(choose(_specific(candidates), least=2), candidates)
+    candidates = _newest_first(_specific(candidates))
+    return _dated(choose(candidates, least=2), candidates)
 
 
 def _candidate(
@@ -44,10 +47,10 @@ def _candidate(
     reason = excluded(context, rules) or _reason(context, target, rules)
     if reason is None and metastatic and label != "stage_group":
         reason = "other_lesion"
-    weight = weigher.weight(context)
+    weight = weigher.place_weight(context)
     if _is_superseded(context, rules):
         reason = reason or "superseded"
-    elif holds(rules.words.restaged, context.text, context.start, context.mention.start):
+    elif holds(rules.words.restaged, context.text, max(0, context.mention.start - 60), context.mention.start):
         weight += 1.5
     if context.mention.section == "problem_list":
         weight -= 2
@@ -59,6 +62,13 @@ def _candidate(
         basis=context.mention.attributes.get("basis") or None,
         date=context.date,
     )
+
+
+def _newest_first(candidates: list[Candidate]) -> list[Candidate]:
+    """The newest of the clinical statements weighs a little more, the others less by their order."""
+    dates = sorted({c.date for c in candidates if c.date and c.reason is None and c.weight >= _CLINICAL}, reverse=True)
+    bonus = {date: max(0.0, _NEWEST - 0.5 * order) for order, date in enumerate(dates)}
+    return [replace(c, weight=c.weight + bonus.get(c.date, 0.0)) if c.weight >= _CLINICAL else c for c in candidates]
 
 
 def _is_superseded(context: Context, rules: TargetRules) -> bool:

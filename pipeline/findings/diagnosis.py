@@ -95,7 +95,7 @@ def _worst(statements: Iterator[Reading]) -> str | None:
 def find_histology(statements: Sequence[Reading], behavior: Field) -> Field:
     """The histology that carries the target's behaviour, as the believed report words it."""
     candidates = [
-        r.candidate(r.tumour.mention.value, "rule:histology", r.weight + _precision(r))
+        r.candidate(_phrase(r), "rule:histology", r.weight + _precision(r))
         for r in statements
         if r.named and (behavior.value is None or r.behavior == behavior.value) and _is_specific(r)
     ]
@@ -104,14 +104,23 @@ def find_histology(statements: Sequence[Reading], behavior: Field) -> Field:
     field = choose(candidates, least=3)
     if field.value is None:
         return field
-    best = next((r for r in statements if r.tumour.mention.value == field.value), None)
+    best = next((r for r in statements if _phrase(r) == field.value), None)
     code = best.tumour.mention.attributes.get("icdo3") if best else None
     status = Status.FOUND
     return replace(field, status=status, code=Code("ICD-O-3", code, str(field.value)) if code else None)
 
 
+def _phrase(reading: Reading) -> str:
+    """The histology, with "metastatic" before it where the words say so of this specimen."""
+    mention = reading.tumour.mention
+    metastatic = mention.attributes.get("metastatic") == "true" and not reading.tumour.about_nodes
+    return f"metastatic {mention.value}" if metastatic else mention.value
+
+
 def _is_specific(reading: Reading) -> bool:
-    return reading.tumour.mention.attributes.get("unspecific") != "true"
+    """Whether the name is a histology: not "metastasis", "cancer" or "malignant neoplasm"."""
+    code = reading.tumour.mention.attributes.get("icdo3", "")
+    return not code.startswith(("8000", "8001", "0000")) and not code.endswith(("/6", "/9"))
 
 
 def _precision(reading: Reading) -> float:

@@ -115,6 +115,19 @@ def sides_in(source: AnnotatedDocument, start: int, end: int) -> list[str]:
     return sides
 
 
+_SIDE_WORDS = {
+    "left": "left", "lt": "left", "l": "left", "os": "left",
+    "right": "right", "rt": "right", "r": "right", "od": "right",
+    "bilateral": "bilateral", "both": "bilateral", "ou": "bilateral",
+}  # fmt: skip
+
+
+def side_words(words: str, rules: Area) -> list[str]:
+    """Sides that any side word of `words` tells ("L apex"); for a plan's short phrases only."""
+    found = [_SIDE_WORDS.get(match.group().lower()) for match in find(rules.sides, words)]
+    return [side for side in found if side]
+
+
 def contexts(documents: Sequence[AnnotatedDocument], labels: frozenset[str]) -> Iterator[Context]:
     """Every mention of `labels` with its context, in document order."""
     for source in documents:
@@ -147,10 +160,13 @@ class Weigher:
 
     def weight(self, context: Context) -> float:
         """Document weight plus section weight, a little more for words shared with the plan's phrase."""
+        return self.place_weight(context) + min(1.5, 0.5 * len(self.shared(context)))
+
+    def place_weight(self, context: Context) -> float:
+        """Document weight plus section weight."""
         weights = self.rules.weights
         base = weights.documents.get(context.source.document.type, 0)
-        base += weights.sections.get(context.mention.section, 0)
-        return base + min(1.5, 0.5 * len(self.shared(context)))
+        return base + weights.sections.get(context.mention.section, 0)
 
     def shared(self, context: Context) -> frozenset[str]:
         """Words for places and lesions that the plan's phrase and the statement have in common."""

@@ -22,7 +22,7 @@ _NO_ADENOPATHY = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _STATION = re.compile(
-    r"\b(?:lymph\s+nodes?|nodes?|stations?|sentinel|EBUS|TBNA|(?:2|4|10|11|12)[RL]s?)\b|(?<![\d.])7:",
+    r"\b(?:lymph\s+nodes?|nodes?|stations?|sentinel|(?:2|4|10|11|12)[RL]s?)\b|(?<![\d.])7:",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"\b(?:no|not|without|negative|neg)\b[^.;\n]{0,30}$", re.IGNORECASE)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.catalog.target import TargetRules
-from pipeline.catalog.treatment import Treatment
+from pipeline.catalog.treatment import Area, Treatment
 from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Field, Mention, Request, Status
 from pipeline.findings.area import Phrase
 from pipeline.findings.choose import Candidate, choose
@@ -22,6 +22,7 @@ from pipeline.findings.lesions import (
     has_words,
     labelled_in,
     place_words,
+    side_words,
     sides_in,
 )
 from pipeline.findings.lines import labelled
@@ -250,9 +251,11 @@ def find_side(
     """The side of the target: the plan's phrase first, then plan lines, reports, codes."""
     if site is None or site in rules.sites.unpaired:
         return Field()
+    if phrases and holds(rules.words.midline, phrases[0].words):
+        return Field()
     return choose(
         [
-            *_sides_of_phrases(phrases),
+            *_sides_of_phrases(phrases, weigher.words),
             *_sides_of_plans(regions),
             *_sides_of_codes(site, request, rules),
             *_sides_of_tumours(site, tumours, weigher),
@@ -261,9 +264,9 @@ def find_side(
     )
 
 
-def _sides_of_phrases(phrases: Sequence[Phrase]) -> Iterator[Candidate]:
+def _sides_of_phrases(phrases: Sequence[Phrase], area: Area) -> Iterator[Candidate]:
     for phrase in phrases[:1]:
-        sides = sides_in(phrase.region.source, phrase.start, phrase.end)
+        sides = sides_in(phrase.region.source, phrase.start, phrase.end) or side_words(phrase.words, area)
         if len(set(sides)) == 1:
             yield Candidate(sides[0], 14, phrase.region.evidence(phrase.start, phrase.end, "rule:laterality"))
 
@@ -294,7 +297,7 @@ def _sides_of_codes(site: str, request: Request, rules: TargetRules) -> Iterator
 def _sides_of_tumours(site: str, tumours: Sequence[Context], weigher: Weigher) -> Iterator[Candidate]:
     """Sides of tumours that stand in the target's organ, believed by document and section."""
     for tumour in tumours:
-        if tumour.mention.assertion in NOT_CURRENT or tumour.side is None or tumour.about_nodes:
+        if excluded(tumour, weigher.rules) or tumour.side is None or tumour.about_nodes:
             continue
         if site in tumour.sites[:1] or (not tumour.sites and tumour.mention.attributes.get("site") == site):
             weight = min(9.0, weigher.weight(tumour))
@@ -327,7 +330,8 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
         return "historical"
     if tumour.mention.section == "family_history":
         return "family"
-    return None
+    before = tumour.text[max(tumour.start, tumour.mention.start - 60) : tumour.mention.start]
+    return "historical" if holds(rules.words.history, before) else None
 
 
 def plan_words(phrases: Sequence[Phrase], treatment: Treatment) -> frozenset[str]:
