@@ -32,10 +32,17 @@ _OPENING = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _INSIDE = re.compile(
-    r"""^\s*(?: physical\ exam | review\ of\ systems | ros\b | assessment | impression | plan\b | labs?\b
-      | laboratory | a\s?[:/] | o\s?: | p\s?: | recommendation | discussion | family\ history
-      | social\ history | medications | microscopic | comment | addendum | imaging | data\b | results\b
-      | section\ [2-9] | follow | \d{1,2}[.)]\s )""",
+    r"""^\s*(?: physical\ exam(?:ination)? | review\ of\ systems | ros | assessment(?:\ and\ plan)? | impression | plan
+      | labs? | laboratory(?:\ data)? | a | a/p | o | p | recommendations? | discussion | family\ history
+      | social\ history | medications | microscopic(?:\ description)? | comment | addendum | imaging(?:\ review)?
+      | data | results | section\ [2-9].* | follow.?up | \d{1,2}[.)]\ .*
+      )\s*(?:[:.(]|\d|\s{2}|$)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# The lines that head a visit or a report; a running header on a later page has no provider and no kind of date.
+_HEADED = re.compile(
+    r"""\b(?: date\ of\ (?:service|visit|exam|birth) | dos | dob | visit\ date | exam\ date | provider | attending
+      | accession | referring | ordered\ by | ordering | requested\ by | collected | encounter )\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -158,21 +165,27 @@ def _starts(sheet: _Sheet, runs: Sequence[_Run], types: DocumentTypes) -> bool:
 def _signs_of_start(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
     """Signs that a page without a number starts a document, less those that it goes on with `run`."""
     before = run.sheets[-1]
-    signs = 0.0
-    if sheet.cues.title_line <= 7:
-        signs += 4.0 if sheet.title_score >= _TITLE_STARTS else 2.0 if sheet.title_score >= 2.0 else 0.0
+    titled = sheet.title_score >= _TITLE_STARTS and sheet.cues.title_line <= 7
+    signs = 4.0 if titled else 2.0 if sheet.title_score >= 2.0 and sheet.cues.title_line <= 7 else 0.0
     signs += 2.0 if any(_OPENING.match(line) for line in sheet.lines) else 0.0
     signs += 1.0 if sheet.lines and _is_header(sheet.lines[0]) else 0.0
-    signs += 1.5 if _other_kind(sheet, run, types) else 0.0
+    signs += (
+        1.0 if len({hit.lower() for line in sheet.lines[:6] for hit in _HEADED.findall(line)}) >= 2 else 0.0
+    )
+    signs += min(2.5, 0.5 * _gain(sheet, run, types))
     signs += 1.0 if closes(before.page) else 0.0
     if sheet.lines:
-        signs -= 2.0 if any(_INSIDE.match(line) for line in sheet.lines[:4]) else 0.0
+        signs -= 2.0 if not titled and any(_INSIDE.match(line) for line in sheet.lines[:4]) else 0.0
         signs -= 4.0 if sheet.lines[0].lstrip()[:1].islower() else 0.0
-    if sheet.lines[:3] == before.lines[:3] and any(
-        char.isdigit() for line in sheet.lines[:3] for char in line
-    ):
-        signs -= 5.0  # the same running header, numbers and all
+    if _same_head(sheet, before, lines=4 if titled else 3):
+        signs -= 6.0
     return signs
+
+
+def _same_head(sheet: _Sheet, before: _Sheet, *, lines: int) -> bool:
+    """Whether both pages bear the same running header, numbers and all."""
+    head = sheet.lines[:lines]
+    return head == before.lines[:lines] and any(char.isdigit() for line in head for char in line)
 
 
 def _is_header(line: str) -> bool:
@@ -185,11 +198,11 @@ def _is_header(line: str) -> bool:
     )
 
 
-def _other_kind(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
-    """Whether a page by itself reads as another kind of document than the run before it."""
+def _gain(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
+    """By how much a page, read by itself, is rather of another kind than the run before it; 0 if it is not."""
     alone = classify([sheet.cues], types)
     before = classify([other.cues for other in run.sheets], types)
-    return alone.type != before.type and alone.scores[alone.type] - alone.scores[before.type] >= 3.0
+    return alone.scores[alone.type] - alone.scores[before.type]
 
 
 def _continued(sheet: _Sheet, runs: Iterable[_Run]) -> _Run | None:
