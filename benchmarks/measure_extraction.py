@@ -1,0 +1,169 @@
+"""Accuracy of single-text extraction on labelled reports and notes, and speed.
+
+    python benchmarks/measure_extraction.py --reports REPORTS.jsonl --notes NOTES.jsonl [--errors 20]
+
+REPORTS: one JSON object a line with text, site, t, n, m (registry labels; null where unknown).
+NOTES: text and gold.oncology {site, status, other_neoplasms} (null where no neoplasm is named).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from pipeline.catalog.staging import load_staging
+from pipeline.domain import AnnotatedDocument, Document, Page
+from pipeline.findings.site import neoplasms, principal_site
+from pipeline.findings.stage import find_stage
+from pipeline.nlp import annotate, load_nlp
+from pipeline.settings import load_settings
+
+MODELS = load_settings({}).models_dir
+OTHER = {"vulva", "blood", "lymphoid", "other", "pleura"}  # sites of notes that the contract calls other
+
+
+def as_document(id: str, text: str) -> Document:
+    page = Page("text", 1, "text", 0, 0, 0, text, ())
+    return Document(id, "other", "", (page,))
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def macro_f1(pairs: Iterable[tuple[str | None, str | None]]) -> float:
+    """Mean F1 over the gold classes of (gold, answer)."""
+    right: Counter[str] = Counter()
+    gold_count: Counter[str] = Counter()
+    answers: Counter[str] = Counter()
+    for gold, answer in pairs:
+        if gold is None:
+            continue
+        gold_count[gold] += 1
+        if answer is not None:
+            answers[answer] += 1
+            right[gold] += gold == answer
+    scores = [2 * right[c] / (gold_count[c] + answers[c]) for c in gold_count]
+    return sum(scores) / len(scores) if scores else 0.0
+
+
+def measure_reports(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> None:
+    started = time.perf_counter()
+    annotated = annotate(nlp, [as_document(r["id"], r["text"]) for r in records])
+    seconds = time.perf_counter() - started
+    tokens = sum(len(nlp.make_doc(r["text"])) for r in records)
+    print(f"speed: {tokens / seconds:,.0f} tokens/s ({len(records)} reports)")
+    _report_sites(records, annotated, show)
+    tables = load_staging(MODELS)
+    stages = [find_stage(a, r["site"], tables) for r, a in zip(records, annotated, strict=True)]
+    for letter in "tnm":
+        pairs = []
+        errors = []
+        for record, stage in zip(records, stages, strict=True):
+            gold = record[letter]
+            field = getattr(stage, letter)
+            answer = str(field.value)[:2] if field.value else None
+            if answer and answer[1:] == "X":
+                answer = None
+            pairs.append((gold[:2] if gold else None, answer))
+            if gold and answer and gold[:2] != answer:
+                errors.append((record, gold, field))
+        known = [(g, a) for g, a in pairs if g]
+        answered = [(g, a) for g, a in known if a]
+        right = sum(g == a for g, a in answered)
+        print(
+            f"{letter.upper()}: written in {len(answered)}/{len(known)}, precision {right / max(1, len(answered)):.3f}, "
+            f"macro-F1 where written {macro_f1(answered):.3f}, overall {macro_f1(known):.3f}"
+        )
+        if letter == "m":
+            said = [(g, a) for g, a in pairs if a == "M1"]
+            hit = sum(g == "M1" for g, _ in said)
+            print(f"   M1: precision {hit}/{len(said)}, recall {hit}/{sum(g == 'M1' for g, _ in known)}")
+        for record, gold, field in errors[:show]:
+            quotes = [record["text"][max(0, e.start - 50) : e.end + 40] for e in field.evidence]
+            print("   ", record["id"], record["site"], "gold", gold, "got", field.value, quotes)
+
+
+def _report_sites(
+    records: Sequence[dict[str, Any]], annotated: Sequence[AnnotatedDocument], show: int
+) -> None:
+    found = [principal_site(a) for a in annotated]
+    answered = sum(field.value is not None for field in found)
+    right = sum(field.value == record["site"] for field, record in zip(found, records, strict=True))
+    print(f"site: accuracy {right / len(records):.3f} of all, {right / answered:.3f} of {answered} answered")
+    wrong: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for record, field in zip(records, found, strict=True):
+        if field.value != record["site"]:
+            wrong[record["site"], str(field.value)] += 1
+            if show:
+                print("   ", record["id"], record["site"], "got", field.value, field.confidence)
+    print("   ", dict(wrong))
+
+
+def measure_notes(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> None:
+    annotated = annotate(nlp, [as_document(r["id"], r["text"]) for r in records])
+    right = status_right = total = silent = 0
+    bad_current = 0
+    for record, source in zip(records, annotated, strict=True):
+        gold = record["gold"]["oncology"]
+        site, named = principal_site(source).value, neoplasms(source)
+        if gold is None:
+            silent += site is not None
+            continue
+        total += 1
+        wanted = OTHER if gold["site"] in OTHER else {gold["site"]}
+        same = site in wanted
+        status = next((n.status for n in named if n.site == site and n.relation == "patient"), None)
+        right += same
+        status_right += status == gold["status"]
+        not_current = {
+            (o["site"], o["relation"]) for o in gold["other_neoplasms"] if o["status"] != "current"
+        } - {(gold["site"], "patient")}
+        bad = [n.site for n in named if n.status == "current" and (n.site, n.relation) in not_current]
+        bad_current += len(bad)
+        if show and (not same or status != gold["status"] or bad):
+            print(
+                "   ",
+                record["id"],
+                record["name"],
+                "| gold",
+                gold["site"],
+                gold["status"],
+                "| got",
+                site,
+                status,
+                "| bad",
+                bad,
+            )
+            print("        ", [(n.site, n.status, n.relation) for n in named])
+    print(
+        f"notes: site {right}/{total} = {right / total:.3f}, status {status_right / total:.3f}, "
+        f"past or family called current {bad_current}, site named where no neoplasm is {silent}/{len(records) - total}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reports", type=Path)
+    parser.add_argument("--notes", type=Path)
+    parser.add_argument("--errors", type=int, default=0)
+    arguments = parser.parse_args()
+    nlp = load_nlp(MODELS)
+    if arguments.reports:
+        measure_reports(nlp, read(arguments.reports), arguments.errors)
+    if arguments.notes:
+        measure_notes(nlp, read(arguments.notes), arguments.errors)
+
+
+if __name__ == "__main__":
+    main()

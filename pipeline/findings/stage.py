@@ -1,0 +1,204 @@
+"""T, N, M, stage group and node status of the principal tumour of one text, and derived groups."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.catalog.staging import StageTable
+from pipeline.domain import NOT_FOUND, AnnotatedDocument, Assertion, Evidence, Field, Mention, Status
+from pipeline.evidence import evidence_for
+
+EXTRACTOR = "rule:stage"
+_LETTERS = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m"}
+_NOT_CURRENT = frozenset(
+    {Assertion.ABSENT, Assertion.FAMILY, Assertion.HYPOTHETICAL, Assertion.CONDITIONAL, Assertion.HISTORICAL}
+)
+# Where a stage is the author's conclusion it weighs more than where it is passed on.
+_SECTION_WEIGHT = {
+    "staging": 4.0,
+    "synoptic": 4.0,
+    "final_diagnosis": 4.0,
+    "addendum": 3.5,
+    "comment": 3.0,
+    "assessment": 3.5,
+    "assessment_and_plan": 3.5,
+    "treatment_plan": 3.5,
+    "impression": 3.0,
+    "postoperative_diagnosis": 3.0,
+    "microscopic": 2.5,
+    "preamble": 2.5,
+    "clinical_history": 1.0,
+    "reason": 1.0,
+    "indication": 1.0,
+    "problem_list": 1.0,
+    "preoperative_diagnosis": 1.5,
+    "past_medical_history": 0.2,
+    "family_history": 0.0,
+    "oncologic_history": 1.0,
+    "policy_text": 0.0,
+    "patient_education": 0.0,
+}
+_DEFAULT_WEIGHT = 2.0
+_BASIS_BONUS = {"p": 1.0, "yp": 1.0, "rp": 1.0, "c": 0.3}
+_HEDGED = 0.7
+_MULTIFOCAL = re.compile(r"\s?\(?m\)?")
+
+
+@dataclass(frozen=True)
+class StageFindings:
+    """What one text states of the stage of its principal tumour."""
+
+    t: Field = NOT_FOUND
+    n: Field = NOT_FOUND
+    m: Field = NOT_FOUND
+    stage_group: Field = NOT_FOUND
+    node_status: Field = NOT_FOUND
+    derived_stage_group: Field = NOT_FOUND
+
+
+def find_stage(
+    source: AnnotatedDocument, site: str | None, tables: Mapping[str, StageTable]
+) -> StageFindings:
+    """The stage that `source` states for its principal tumour, which is at `site`.
+
+    NX and MX are kept as such; nothing is filled in from silence.
+    """
+    current = [mention for mention in source.mentions if _counts(mention)]
+    t, n, m = (_category(source, current, label) for label in _LETTERS.values())
+    return StageFindings(
+        t=t,
+        n=n,
+        m=m,
+        stage_group=_category(source, current, "stage_group"),
+        node_status=_node_status(source, n, current),
+        derived_stage_group=derive_stage_group(site, t, n, m, tables),
+    )
+
+
+def _counts(mention: Mention) -> bool:
+    if mention.label not in {*_LETTERS.values(), "stage_group", "nodes"}:
+        return False
+    return mention.assertion not in _NOT_CURRENT
+
+
+def _weight(mention: Mention) -> float:
+    weight = _SECTION_WEIGHT.get(mention.section, _DEFAULT_WEIGHT)
+    weight += _BASIS_BONUS.get(mention.attributes.get("basis", ""), 0.0)
+    if (
+        mention.assertion is Assertion.POSSIBLE
+        or "hedge" in mention.attributes
+        or "range" in mention.attributes
+    ):
+        weight *= _HEDGED
+    if mention.value.endswith("X"):
+        weight *= 0.6
+    return weight
+
+
+def _category(source: AnnotatedDocument, mentions: Sequence[Mention], label: str) -> Field:
+    """The best supported value of one category; several tumours: the highest T of equal support."""
+    weights: dict[str, float] = {}
+    of_value: dict[str, list[Mention]] = {}
+    for mention in mentions:
+        if mention.label != label:
+            continue
+        value = mention.value
+        weights[value] = max(weights.get(value, 0.0), _weight(mention)) + (0.2 if value in weights else 0.0)
+        of_value.setdefault(value, []).append(mention)
+    weights = {value: weight for value, weight in weights.items() if weight > 0}
+    if not weights:
+        return NOT_FOUND
+    best = max(weights, key=lambda value: (round(weights[value], 1), value))
+    best = _more_specific(best, weights)
+    if any("range" in mention.attributes for mention in of_value[best]):
+        return Field(status=Status.UNCERTAIN)
+    basis = next((m.attributes["basis"] for m in of_value[best] if "basis" in m.attributes), None)
+    return Field(
+        value=best,
+        status=Status.FOUND,
+        confidence=_confidence(best, weights),
+        evidence=tuple(_evidence(source, mention) for mention in of_value[best][:4]),
+        basis=basis,
+        edition=next((m.attributes["edition"] for m in of_value[best] if "edition" in m.attributes), None),
+    )
+
+
+def _more_specific(best: str, weights: Mapping[str, float]) -> str:
+    """T2 and T2A of the same tumour: the one that says more, if it is nearly as well supported."""
+    longer = [v for v in weights if v.startswith(best) and v != best and weights[v] >= 0.6 * weights[best]]
+    return max(longer, key=lambda value: weights[value]) if longer else best
+
+
+def _confidence(best: str, weights: Mapping[str, float]) -> float:
+    rivals = sum(w for v, w in weights.items() if not v.startswith(best) and not best.startswith(v))
+    share = weights[best] / (weights[best] + 0.5 * rivals)
+    return round(min(0.99, 0.6 + 0.4 * share) if share > 0.5 else 0.5, 3)
+
+
+def _evidence(source: AnnotatedDocument, mention: Mention) -> Evidence:
+    return evidence_for(
+        source.document,
+        mention.start,
+        mention.end,
+        section=mention.section,
+        assertion=mention.assertion,
+        extractor=EXTRACTOR,
+    )
+
+
+def _node_status(source: AnnotatedDocument, n: Field, mentions: Iterable[Mention]) -> Field:
+    """From the N category where one is stated, else from counted nodes, else from words."""
+    if isinstance(n.value, str) and n.value[1:2] in "0123":
+        value = "negative" if n.value.startswith("N0") else "positive"
+        return Field(value=value, status=Status.FOUND, confidence=n.confidence, evidence=n.evidence)
+    nodes = [mention for mention in mentions if mention.label == "nodes"]
+    positive = [mention for mention in nodes if mention.value == "positive"]
+    chosen = positive or nodes
+    if not chosen:
+        return NOT_FOUND
+    counted = any("ratio" in mention.attributes for mention in chosen)
+    return Field(
+        value=chosen[0].value,
+        status=Status.FOUND,
+        confidence=0.9 if counted else 0.75,
+        evidence=tuple(_evidence(source, mention) for mention in chosen[:4]),
+    )
+
+
+def derive_stage_group(
+    site: str | None,
+    t: Field,
+    n: Field,
+    m: Field,
+    tables: Mapping[str, StageTable],
+    edition: str | None = None,
+) -> Field:
+    """The group that T, N and M give for `site`, with the edition named; not found where one is missing.
+
+    The edition is the one asked for, else the one that the text names beside its T, N or M, else
+    the site's default. X is not 0: a category that cannot be assessed derives a group only where
+    the table says "any".
+    """
+    table = tables.get(site or "")
+    if table is None or t.value is None and m.value is None:
+        return NOT_FOUND
+    named = edition or next((field.edition for field in (t, n, m) if field.edition in table.editions), None)
+    used = named if named in table.editions else table.default_edition
+    t_value, n_value, m_value = (str(f.value).upper() if f.value is not None else None for f in (t, n, m))
+    group = group_of(table, used, t_value, n_value, m_value)
+    if group is None:
+        return NOT_FOUND
+    evidence = tuple(item for field in (t, n, m) for item in field.evidence[:1])
+    confidence = min(field.confidence or 1.0 for field in (t, n, m) if field.value is not None)
+    return Field(value=group, status=Status.FOUND, confidence=confidence, evidence=evidence, edition=used)
+
+
+def group_of(table: StageTable, edition: str, t: str | None, n: str | None, m: str | None) -> str | None:
+    """The group of the edition's first row that holds, None where none does. N1MI reads as N1."""
+    n = re.sub(r"MI$", "", n) if n else n
+    for row in table.editions[edition].rows:
+        if row.holds(t, n, m):
+            return row.group
+    return None
