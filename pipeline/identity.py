@@ -17,7 +17,7 @@ from pipeline.dates import find_dates
 from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Patient, Status
 from pipeline.evidence import evidence_for
 from pipeline.labels import Labelled, labelled_values
-from pipeline.names import PersonName, name_likeness, read_name
+from pipeline.names import PersonName, name_likeness, read_name, treats
 from pipeline.spelling import fold, tokenize
 
 EXTRACTOR = "rule:identity"
@@ -39,6 +39,7 @@ _PAYER_NUMBER = re.compile(r"(?<![\w-])[A-Z]{3} ?\d{8,9}(?: \d{2}(?!\d|[/-]))?(?
 _RECORD = re.compile(r"[A-Z]{0,4}[ -]?\d[\dA-Z-]{2,14}")
 _HEADER_NAME = re.compile(r"(?m)^[ \t]*(?:\[label\]\s*)?(?=[A-Z])")
 _CAPITAL_CELL = re.compile(r"[A-Z'-]{2,}(?: [A-Z'-]{2,})?(?: [A-Z])?(?= {2}|\t)")
+_BIRTH_BEHIND = re.compile(r",?\s+(?:DOB|D\.O\.B\.?|born|MRN)\b", re.IGNORECASE)
 _BESIDE_NAME = re.compile(
     r"\b(?:DOB|D\.O\.B|MRN|MR|acct|born|M|F)\b|\d{1,2}[/-]\d{1,2}[/-]\d{2,4}", re.IGNORECASE
 )
@@ -97,7 +98,11 @@ def _near(reading: Seen, seen: dict[str, tuple[Seen, ...]], dob: Seen) -> bool:
 def _read(document: Document, rules: IdentityRules) -> Iterable[Seen]:
     tokens = tokenize(document.text)
     misread = any(page.source == "ocr" for page in document.pages)
-    values = list(labelled_values(document.text, tokens, rules.phrases, misread=misread))
+    values = list(
+        labelled_values(
+            document.text, tokens, rules.phrases, misread=misread, sure=rules.sure, joined=rules.joined
+        )
+    )
     for index, value in enumerate(values):
         kinds = rules.by_label[value.label]
         following = values[index + 1] if index + 1 < len(values) else None
@@ -155,7 +160,8 @@ def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:
         if not found or not _BESIDE_NAME.search(line[found[1] :]):
             continue
         name, end = found
-        if "," not in line[:end] and not _CAPITAL_CELL.match(line):
+        # a name in written order is told from other words by what stands right behind it
+        if "," not in line[:end] and not _CAPITAL_CELL.match(line) and not _BIRTH_BEHIND.match(line, end):
             continue
         yield Seen("name", str(name), document, match.end(), match.end() + end, name)
         date = next(find_dates(line[end:], latest_year=2026), None)
@@ -165,7 +171,9 @@ def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:
 
 
 def _name(text: str, rules: IdentityRules) -> tuple[PersonName, int] | None:
-    return read_name(text, not_names=rules.names.not_names, suffixes=rules.names.suffixes)
+    """The name at the start of `text`, unless it is that of somebody who treats."""
+    found = read_name(text, not_names=rules.names.not_names, suffixes=rules.names.suffixes)
+    return None if found is None or treats(text, found[1]) else found
 
 
 def _plain(number: str) -> str:

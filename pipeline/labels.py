@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from pipeline.spelling import Phrases, Token
@@ -22,14 +22,26 @@ class Labelled(NamedTuple):
 _GAP = re.compile(r"(?:\s?(?:[:#.=|>'’\"]|\bno\b\.?|\(s\)|~+)){0,12}[ \t.:]*", re.IGNORECASE)
 
 
-def labelled_values(text: str, tokens: list[Token], labels: Phrases, *, misread: bool) -> Iterator[Labelled]:
-    """Every label at the start of a cell, or before a colon, with the room for its value."""
+def labelled_values(
+    text: str,
+    tokens: list[Token],
+    labels: Phrases,
+    *,
+    misread: bool,
+    sure: Collection[str] = (),
+    joined: Collection[str] = (),
+) -> Iterator[Labelled]:
+    """Every label at the start of a cell, or before a colon, with the room for its value.
+
+    Those in `sure` are labels anywhere where a number follows, those in `joined` anywhere.
+    """
     hits = sorted(labels.find(tokens, misread=misread), key=lambda hit: (hit.start, -hit.end))
     kept = []
     for hit in hits:
         if kept and hit.start < kept[-1].end:  # the longest label at a place
             continue
-        if _is_label(text, hit.start, hit.end):
+        numbered = hit.phrase in sure and _NUMBER.match(text, hit.end)
+        if _is_label(text, hit.start, hit.end) or numbered or hit.phrase in joined:
             kept.append(hit)
     for index, hit in enumerate(kept):
         line_end = text.find("\n", hit.end)
@@ -39,6 +51,9 @@ def labelled_values(text: str, tokens: list[Token], labels: Phrases, *, misread:
         start = min(gap.end() if gap else hit.end, line_end)
         end = max(start, min(line_end, following))
         yield Labelled(hit.phrase, hit.start, start, end)
+
+
+_NUMBER = re.compile(r"\s{0,3}[:#.]?\s{0,3}(?:[A-Za-z]{1,3}-?)?\d|\s?:?\s?[A-Z][a-z]{2,8}\.? \d{1,2},")
 
 
 def _is_label(text: str, start: int, end: int) -> bool:

@@ -19,6 +19,11 @@ class PersonName(NamedTuple):
         return f"{_cased(self.last)}, {_cased(self.first)}"
 
 
+# What follows the name of somebody who treats, and never of the patient.
+_CREDENTIAL = re.compile(
+    r"\s*,?\s*(?:M\.?D|D\.?O|R\.?N|N\.?P|P\.?A(?:-?C)?|APRN|APNP|CRNA|CNM|FNP|DPM|O\.?D|Ph\.?D|MBBS|FACS|PharmD|LPN|CMA)\b"
+)
+
 # Letters with apostrophes and hyphens; OCR puts digits for letters and blanks round hyphens.
 _PART = r"[A-Za-z][A-Za-z'’.]*(?:\s?-\s?[A-Za-z'’]+)*"
 _LONG = r"[A-Za-z][A-Za-z'’]+(?:\s?-\s?[A-Za-z'’]+)*"  # no initial: that is never part of a last name
@@ -26,6 +31,11 @@ _LAST_FIRST = re.compile(
     rf"\s*(?P<last>{_LONG}(?: {_LONG}){{0,2}})\s?,\s*(?P<first>{_PART})(?P<rest>(?: {_PART}){{0,2}})"
 )
 _IN_ORDER = re.compile(rf"\s*(?P<parts>{_PART}(?: {_PART}){{1,3}})")
+
+
+def treats(text: str, end: int) -> bool:
+    """Whether a degree or licence follows the name that ends at `end`."""
+    return bool(_CREDENTIAL.match(text, end))
 
 
 def read_name(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pipeline.catalog.request import RequestRules
 from pipeline.domain import NOT_FOUND, Document, Field, Request, Status
 from pipeline.evidence import evidence_for
-from pipeline.spelling import Phrases, fold, tokenize
+from pipeline.spelling import Phrases, tokenize
 
 EXTRACTOR = "rule:request"
 
@@ -101,7 +101,7 @@ def _codes(documents: Sequence[Document], rules: RequestRules, read: object) -> 
 def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
     lines = _lines(document.text)
     misread = _misread(document)
-    known = {fold(code): code for code in rules.cpt.known}
+    known = set(rules.cpt.known)
     found: list[_Code] = []
     for number, line in enumerate(lines):
         tokens = tokenize(line.text)
@@ -109,8 +109,10 @@ def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
         labelled = _in_context(lines, number, rules.cpt_labels, misread=misread)
         corrected = bool(rules.corrections.find(tokens, misread=misread))
         for match in _CPT.finditer(line.text):
-            value = known.get(fold(match.group()))
-            if value is None and (
+            value = match.group().upper()
+            if value not in known:
+                value = value.translate(_DIGITS)
+            if value not in known and (
                 not labelled or not _looks_like_code(match.group(), line.text, match.start())
             ):
                 continue
@@ -121,7 +123,6 @@ def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
             ticked = bool(_TICKED_LINE.match(line.text[: match.start()] + " ")) or bool(
                 re.search(rf"{_TICK}\s*$", line.text[: match.start()])
             )
-            value = value or match.group().upper().translate(_DIGITS)
             found.append(_Code(value, line.start + match.start(), line.start + match.end(), number, ticked))
     return _ticked_only(found)
 

@@ -45,6 +45,16 @@ class IdentityRules(Entry):
         return kinds
 
     @cached_property
+    def sure(self) -> frozenset[str]:
+        """Labels that need no room before them: what follows, a date or a number, tells them."""
+        return frozenset(label for label in (*self.labels.dob, *self.labels.mrn) if len(label) >= 3)
+
+    @cached_property
+    def joined(self) -> frozenset[str]:
+        """Labels of two words that follow a value on the same line without room: "Last name X First name Y"."""
+        return frozenset(label for label in self.labels.first_name if " " in label)
+
+    @cached_property
     def phrases(self) -> Phrases:
         return Phrases(self.by_label)
 
