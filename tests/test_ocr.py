@@ -10,7 +10,7 @@ import page_samples as samples
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.ocr import ENGINES, Image, engine, orienter, tesseract
+from pipeline.ocr import ENGINES, Image, load, tesseract
 
 
 @pytest.fixture(scope="module")
@@ -21,29 +21,29 @@ def note(tmp_path_factory: pytest.TempPathFactory) -> Image:
 @pytest.mark.parametrize("name", sorted(ENGINES))
 def test_every_engine_keeps_the_contract(name: str, note: Image) -> None:
     height, width = note.shape
-    for word in engine(name)(note, 200.0):
+    for word in load(name).recognize(note, 200.0):
         assert word.text == word.text.strip() != ""
         assert 0 <= word.x0 < word.x1 <= width
         assert 0 <= word.top < word.bottom <= height
         assert 0 <= word.confidence <= 1
-    assert engine(name)(np.full((200, 200), 255, np.uint8), 200.0) == []
+    assert load(name).recognize(np.full((200, 200), 255, np.uint8), 200.0) == []
 
 
 def test_tesseract_reads_a_clean_page(note: Image) -> None:
-    words = engine("tesseract")(note, 200.0)
+    words = load("tesseract").recognize(note, 200.0)
     assert [word.text for word in words] == " ".join(samples.NOTE).split()
     assert len({word.line for word in words}) == sum(map(bool, samples.NOTE))
 
 
 def test_the_same_page_reads_the_same_whatever_was_read_before(note: Image) -> None:
-    first = engine("tesseract")(note, 200.0)
-    engine("tesseract")(np.ascontiguousarray(note[::-1]), 200.0)
-    assert engine("tesseract")(note, 200.0) == first
+    first = load("tesseract").recognize(note, 200.0)
+    load("tesseract").recognize(np.ascontiguousarray(note[::-1]), 200.0)
+    assert load("tesseract").recognize(note, 200.0) == first
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_orientation_says_how_to_turn_the_page_upright(degrees: int, note: Image) -> None:
-    orient = orienter("tesseract")
+    orient = load("tesseract").orientation
     assert orient is not None
     lying = np.ascontiguousarray(np.rot90(note, degrees // 90))  # anticlockwise
     found = orient(lying, 200.0)
@@ -52,17 +52,17 @@ def test_orientation_says_how_to_turn_the_page_upright(degrees: int, note: Image
 
 
 def test_orientation_of_an_empty_page_is_no_idea() -> None:
-    orient = orienter("tesseract")
+    orient = load("tesseract").orientation
     assert orient is not None
     assert orient(np.full((800, 600), 255, np.uint8), 200.0).confidence == 0
-    assert orienter("none") is None
+    assert load("none").orientation is None
 
 
 def test_unknown_engine_names_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="none, tesseract"):
-        engine("tesseractt")
+        load("tesseractt")
     with pytest.raises(ConfigurationError, match="cannot be loaded"):
-        engine("no_such_module:recognize")
+        load("no_such_module:recognize")
 
 
 def test_missing_data_names_the_install_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

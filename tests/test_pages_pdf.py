@@ -10,14 +10,14 @@ import pikepdf
 import pytest
 
 from pipeline.domain import Page
-from pipeline.ocr.none import recognize
+from pipeline.ocr import load
 from pipeline.pages import plumber, read_pages
 from pipeline.pages.geometry import Token
 from pipeline.pages.pdf import PdfPages
 
 
 def read(path: Path) -> Page:
-    return read_pages(samples.source(path), recognize=recognize).pages[0]
+    return read_pages(samples.source(path), load("none")).pages[0]
 
 
 def fast_words(path: Path) -> list[Token]:

@@ -10,7 +10,9 @@ with square pixels; `dpi` is its resolution. Words come in reading order. An eng
 ConfigurationError when its library or data is not installed, and nothing else on purpose: an image in
 which it finds nothing gives an empty list.
 
-An engine may be able to say how a page lies; `ORIENTATION` names that function:
+What else an engine can do is optional, in registers of their own: `SPARSE` names a function of the same
+shape that finds single words wherever they stand, without lines or columns; `ORIENTATION` one that says
+how a page lies:
 
     orientation(image, dpi) -> Orientation
 """
@@ -56,30 +58,38 @@ ENGINES: dict[str, str] = {
     "tesseract": "pipeline.ocr.tesseract:recognize",
 }
 
+SPARSE: dict[str, str] = {
+    "tesseract": "pipeline.ocr.tesseract:recognize_sparse",
+}
+
 ORIENTATION: dict[str, str] = {
     "tesseract": "pipeline.ocr.tesseract:orientation",
 }
 
 
-def engine(name: str) -> Recognize:
-    """The engine called `name`, or the function "module:function" of an engine that is not listed here.
+class Engine(NamedTuple):
+    """What an engine can do; None for what it cannot."""
+
+    recognize: Recognize
+    recognize_sparse: Recognize | None = None
+    orientation: Orient | None = None
+
+
+def load(name: str) -> Engine:
+    """The engine called `name`, or by its function "module:function" one that is not listed here.
 
     Raises ConfigurationError naming the known ones.
     """
+    known = f"Known engines: {', '.join(sorted(ENGINES))}."
     if name not in ENGINES and ":" not in name:
-        raise ConfigurationError(
-            f"There is no OCR engine called {name!r}.",
-            next_step=f"Known engines: {', '.join(sorted(ENGINES))}.",
-        )
+        raise ConfigurationError(f"There is no OCR engine called {name!r}.", next_step=known)
     try:
-        return cast(Recognize, pkgutil.resolve_name(ENGINES.get(name, name)))
+        return Engine(
+            cast(Recognize, pkgutil.resolve_name(ENGINES.get(name, name))),
+            cast(Recognize, pkgutil.resolve_name(SPARSE[name])) if name in SPARSE else None,
+            cast(Orient, pkgutil.resolve_name(ORIENTATION[name])) if name in ORIENTATION else None,
+        )
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"The OCR engine {name!r} cannot be loaded.",
-            next_step=f"Install what it needs, or use one of: {', '.join(sorted(ENGINES))}.",
+            f"The OCR engine {name!r} cannot be loaded.", next_step=f"Install what it needs. {known}"
         ) from error
-
-
-def orienter(name: str) -> Orient | None:
-    """The function of engine `name` that tells how a page lies; None where it has none."""
-    return cast(Orient, pkgutil.resolve_name(ORIENTATION[name])) if name in ORIENTATION else None

@@ -52,7 +52,6 @@ def _reader() -> Any:
     return tesserocr.PyTessBaseAPI(
         path=str(_data_folder("eng.traineddata")),
         lang="eng",
-        psm=tesserocr.PSM.AUTO,
         oem=tesserocr.OEM.LSTM_ONLY,
     )
 
@@ -70,8 +69,18 @@ def _orienter() -> Any:
 
 def recognize(image: Image, dpi: float) -> list[OcrWord]:
     """The words of an upright page, line by line."""
+    return _recognized(image, dpi, _library().PSM.AUTO)
+
+
+def recognize_sparse(image: Image, dpi: float) -> list[OcrWord]:
+    """Words wherever they stand, each on its own: no layout is looked for, so none is mistaken."""
+    return _recognized(image, dpi, _library().PSM.SPARSE_TEXT)
+
+
+def _recognized(image: Image, dpi: float, segmentation: int) -> list[OcrWord]:
     tesserocr = _library()
     reader = _reader()
+    reader.SetPageSegMode(segmentation)
     reader.SetImage(PIL.Image.fromarray(image))
     reader.SetSourceResolution(round(dpi))
     try:

@@ -1,7 +1,7 @@
 """Reading: received files to upright pages of words.
 
     read_submission(submission, settings) -> Reading     in worker processes, within limits
-    read_pages(file, recognize=...) -> FilePages         one file in this process, for tests and tools
+    read_pages(file, engine) -> FilePages                one file in this process, for tests and tools
 
 Pages of a text layer that shows what the page shows are read from it, all others are recognised. Reading
 is always done in processes of its own, also for one small PDF: a parser written in C that meets a bad
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pipeline.domain import Page, Problem, Reading, SourceFile, Submission
 from pipeline.errors import UnreadableFile
-from pipeline.ocr import ENGINES, Orient, Recognize, engine
+from pipeline.ocr import ENGINES, Engine, load
 from pipeline.pages.duplicates import mark_duplicates
 from pipeline.pages.limits import Limits
 from pipeline.pages.worker import Count, FileFacts, Job, ReadPage
@@ -47,7 +47,7 @@ def read_submission(submission: Submission, settings: Settings, *, on_page: OnPa
     Raises ConfigurationError when the OCR engine is unknown or not installed.
     """
     if settings.ocr_engine not in ENGINES and ":" not in settings.ocr_engine:
-        engine(settings.ocr_engine)  # raises, before a process is started
+        load(settings.ocr_engine)  # raises, before a process is started
     with Workers(settings.ocr_engine, Limits.of(settings), settings.workers) as workers:
         workers.start()
         counts, scanned, problems = _count(submission, workers)
@@ -96,9 +96,7 @@ def _problem(file: SourceFile, page: int | None, answer: Answer) -> Problem:
     return Problem(file.name, page, "crashed", f"Reading it failed ({answer[1]}). Look at it yourself.")
 
 
-def read_pages(
-    file: SourceFile, *, recognize: Recognize, orient: Orient | None = None, limits: Limits | None = None
-) -> FilePages:
+def read_pages(file: SourceFile, engine: Engine, *, limits: Limits | None = None) -> FilePages:
     """The pages of one file, read in this process. Raises UnreadableFile where it has none."""
     from pipeline.pages.reading import open_file, read_page
 
@@ -107,7 +105,7 @@ def read_pages(
     try:
         for number in range(1, len(stored) + 1):
             try:
-                pages.append(read_page(file, stored, number, recognize=recognize, orient=orient))
+                pages.append(read_page(file, stored, number, engine))
             except UnreadableFile as error:
                 problems.append(
                     _problem(file, number, ("unreadable", error.code, error.args[0], error.next_step))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.domain import Page, SourceFile, Word
 from pipeline.errors import UnreadableFile
-from pipeline.ocr import Orient, Orientation, Recognize
+from pipeline.ocr import Engine, Orientation
 from pipeline.pages.banner import find_banner
 from pipeline.pages.geometry import Token
 from pipeline.pages.layout import Placed, lay_out
@@ -77,22 +77,18 @@ def _opened(path: Path, media_type: str, limits: Limits) -> StoredPages:
     )
 
 
-def read_page(
-    file: SourceFile, pages: StoredPages, number: int, *, recognize: Recognize, orient: Orient | None
-) -> Page:
+def read_page(file: SourceFile, pages: StoredPages, number: int, engine: Engine) -> Page:
     """Page `number` of an open file: its text layer where that shows what the page shows, else recognised."""
     layer = pages.text_layer(number)
     if layer is not None:
         text, placed = lay_out(layer.tokens)
         words = tuple(Word(token.text, token.box, start, end) for token, start, end in placed)
         return _page(file, number, "text", layer.rotation, layer.width, layer.height, text, words, placed)
-    return _recognised(file, number, pages.raster(number), recognize, orient)
+    return _recognised(file, number, pages.raster(number), engine)
 
 
-def _recognised(
-    file: SourceFile, number: int, stored: Raster, recognize: Recognize, orient: Orient | None
-) -> Page:
-    raster, tokens, prepared = _recognise_upright(stored, recognize, orient)
+def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -> Page:
+    raster, tokens, prepared = _recognise_upright(stored, engine)
     if prepared is None:
         return Page(
             file.name, number, "ocr", raster.rotation, raster.width, raster.height, "", (), blank=True
@@ -113,20 +109,20 @@ class _Attempt(NamedTuple):
     prepared: Prepared | None
 
 
-def _recognise_upright(stored: Raster, recognize: Recognize, orient: Orient | None) -> _Attempt:
+def _recognise_upright(stored: Raster, engine: Engine) -> _Attempt:
     # OpenCV is loaded when the first page needs it: a text layer never waits for it.
     from pipeline.pages import raster as images
 
     raster = images.clean(stored)
     if images.is_blank(raster):
         return _Attempt(raster, [], None)
-    found = orient(*images.squared(raster)) if orient is not None else Orientation(0, math.inf)
+    found = engine.orientation(*images.squared(raster)) if engine.orientation else Orientation(0, math.inf)
     turns = [found.degrees, (found.degrees + 180) % 360]
     if found.confidence < _HINT_OF_ORIENTATION:
         turns = [0, 180, 90, 270]
     best: _Attempt | None = None
     for degrees in turns:
-        attempt = _recognise(images.turn(raster, degrees), recognize)
+        attempt = _recognise(images.turn(raster, degrees), engine)
         if best is None or _confidence(attempt.tokens) > _confidence(best.tokens):
             best = attempt
         if found.confidence >= _SURE_OF_ORIENTATION or _confidence(best.tokens) >= _POOR:
@@ -135,13 +131,15 @@ def _recognise_upright(stored: Raster, recognize: Recognize, orient: Orient | No
     return best
 
 
-def _recognise(raster: Raster, recognize: Recognize) -> _Attempt:
+def _recognise(raster: Raster, engine: Engine) -> _Attempt:
     from pipeline.pages import raster as images
+    from pipeline.pages.leftover import recognize_twice
+    from pipeline.pages.ticks import read_ticks
 
     prepared = images.prepare(raster)
     tokens = [
         Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line)
-        for word in recognize(prepared.image, prepared.dpi)
+        for word in read_ticks(prepared.image, recognize_twice(prepared.image, prepared.dpi, engine))
     ]
     return _Attempt(raster, tokens, prepared)
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from pipeline.domain import SourceFile
 from pipeline.errors import ConfigurationError, UnreadableFile
-from pipeline.ocr import engine, orienter
+from pipeline.ocr import Engine, load
 from pipeline.pages.limits import Limits
 from pipeline.pages.reading import is_cut_off, open_file, read_page
 from pipeline.pages.stored import StoredPages
@@ -61,6 +61,7 @@ class Reader:
     def __init__(self, engine_name: str, limits: Limits) -> None:
         self._engine_name = engine_name
         self._limits = limits
+        self._engine: Engine | None = None
         self._open: tuple[Path, StoredPages] | None = None
 
     def do(self, job: Job) -> tuple[Any, ...]:
@@ -79,13 +80,9 @@ class Reader:
             return "failed", type(error).__name__
 
     def _page(self, job: ReadPage, pages: StoredPages) -> Any:
-        return read_page(
-            job.file,
-            pages,
-            job.number,
-            recognize=engine(self._engine_name),
-            orient=orienter(self._engine_name),
-        )
+        if self._engine is None:
+            self._engine = load(self._engine_name)
+        return read_page(job.file, pages, job.number, self._engine)
 
     def _pages(self, file: SourceFile) -> StoredPages:
         if self._open is None or self._open[0] != file.path:
