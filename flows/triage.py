@@ -32,7 +32,7 @@ from prefect.tasks import Task
 from pipeline import cases
 from pipeline.case_json import from_json, to_json
 from pipeline.domain import Case, Problem, Reading, Submission
-from pipeline.errors import EvaluatorError
+from pipeline.errors import EvaluatorError, TriageError
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
 
@@ -126,7 +126,7 @@ async def _stage(name: str, submission_id: str, run: Callable[[Work], None]) -> 
     except Exception as error:
         work.failure = error
         failed = StageFailed(name, error)
-        if isinstance(error, EvaluatorError):
+        if isinstance(error, TriageError):
             _log.warning("Submission %s: %s", submission_id, failed)
         else:
             _log.error("Submission %s: %s", submission_id, failed, exc_info=error)
@@ -204,6 +204,11 @@ def _park(work: Work, submission_id: str, failed: StageFailed) -> None:
         problem = Problem(None, None, "evaluator", str(work.failure))
         case = cases.park(from_json(store.load_case(submission_id)), problem)
     else:
-        problem = Problem(None, None, "internal_error", str(failed))
+        expected = isinstance(work.failure, TriageError)
+        problem = (
+            Problem(None, None, "failed", str(work.failure))
+            if expected
+            else Problem(None, None, "internal_error", str(failed))
+        )
         case = cases.parked(store.submission(submission_id), problem)
     store.save_case(submission_id, to_json(case))

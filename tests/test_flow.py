@@ -196,6 +196,41 @@ def test_an_interrupt_stops_reading_at_the_next_page(flow: ModuleType, use: Use)
     assert len(ended) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "traceback"), [(ConfigurationError("No such policy."), False), (KeyError(SECRET), True)]
+)
+def test_only_a_bug_is_logged_with_its_traceback(
+    flow: ModuleType, use: Use, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
+) -> None:
+    use(Recorded("read", error))
+    with pytest.raises(flow.StageFailed):
+        asyncio.run(flow.read.fn("s-1"))
+    (record,) = caplog.records
+    assert bool(record.exc_info or record.exc_text) is traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigurationError("No such policy."), "failed", "No such policy."),
+        (KeyError(SECRET), "internal_error", "build failed with KeyError at "),
+    ],
+)
+def test_a_failed_submission_is_parked_in_the_store(
+    flow: ModuleType, use: Use, submission: Submission, error: Exception, code: str, message: str
+) -> None:
+    store = use(Recorded("build", error))
+    asyncio.run(flow.read.fn("s-1"))
+    with pytest.raises(flow.StageFailed) as caught:
+        asyncio.run(flow.build.fn("s-1"))
+    flow._park(flow.WORK.get(), "s-1", caught.value)
+    case = from_json(store.load_case("s-1"))
+    (problem,) = case.problems
+    assert (case.status, [file.name for file in case.files]) == ("parked", ["a.pdf"])
+    assert (problem.code, problem.message[: len(message)]) == (code, message)
+    assert SECRET not in problem.message
+
+
 def test_waiting_does_not_help_against_something_else(flow: ModuleType) -> None:
     state = flow.Completed(data=TimeoutError())
     assert asyncio.run(flow._waiting_can_help(flow.evaluate, None, state)) is False
