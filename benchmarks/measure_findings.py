@@ -70,11 +70,11 @@ def _pages(packet: Path, cache: Path | None) -> list[Page]:
         with (cache / f"{packet.name}.pkl").open("rb") as stored:
             pages: list[Page] = pickle.load(stored)
             return pages
-    from pipeline.intake import open_submission
+    from pipeline.intake.folder import receive
     from pipeline.pages import read_submission
     from pipeline.settings import load_settings
 
-    return list(read_submission(open_submission([packet]), load_settings({})).pages)
+    return list(read_submission(receive([packet]), load_settings({})).pages)
 
 
 def _documents(

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.catalog.fields import FieldRule, load_fields
+from pipeline.catalog.staging import StageTable, load_staging
 from pipeline.catalog.target import TargetRules, load_target
+from pipeline.catalog.terms import load_terms
 from pipeline.catalog.treatment import Treatment, load_treatment
+from pipeline.domain import Code
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class FindingRules:
     fields: Mapping[str, FieldRule]
     treatment: Treatment
     target: TargetRules
+    staging: Mapping[str, StageTable]
+    site_codes: Mapping[str, Code]
 
 
 def load_findings(models_dir: Path) -> FindingRules:
@@ -26,4 +31,8 @@ def load_findings(models_dir: Path) -> FindingRules:
         fields=load_fields(models_dir),
         treatment=load_treatment(models_dir),
         target=load_target(models_dir),
+        staging=load_staging(models_dir),
+        site_codes={
+            site.name: Code("ICD-O-3", site.icdo3, site.display) for site in load_terms(models_dir).sites.site
+        },
     )

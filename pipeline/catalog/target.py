@@ -43,7 +43,12 @@ class Words(Entry):
     superseded: tuple[str, ...]
     restaged: tuple[str, ...]
     history: tuple[str, ...]
+    hedges: tuple[str, ...]
+    denied_after: tuple[str, ...]
+    other_stage: tuple[str, ...]
+    broad: tuple[str, ...]
     midline: tuple[str, ...]
+    whole: tuple[str, ...]
 
 
 class TargetSites(Entry):

@@ -6,6 +6,7 @@ another or an old cancer are alternatives. T, N and M of the primary are not tho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,7 +36,7 @@ def find_category(
     candidates = [
         _candidate(context, label, target, weigher, rules, metastatic)
         for context in statements
-        if context.mention.label == label
+        if context.mention.label == label and "range" not in context.mention.attributes
     ]
     candidates = _newest_first(_specific(candidates))
     return _dated(choose(candidates, least=2), candidates)
@@ -45,6 +46,8 @@ def _candidate(
     context: Context, label: str, target: Target, weigher: Weigher, rules: TargetRules, metastatic: bool
 ) -> Candidate:
     reason = excluded(context, rules) or _reason(context, target, rules)
+    if label == "stage_group" and _is_no_group(context, rules):
+        reason = "other_lesion"
     if reason is None and metastatic and label != "stage_group":
         reason = "other_lesion"
     weight = weigher.place_weight(context)
@@ -66,9 +69,20 @@ def _candidate(
 
 def _newest_first(candidates: list[Candidate]) -> list[Candidate]:
     """The newest of the clinical statements weighs a little more, the others less by their order."""
-    dates = sorted({c.date for c in candidates if c.date and c.reason is None and c.weight >= _CLINICAL}, reverse=True)
+    dates = sorted(
+        {c.date for c in candidates if c.date and c.reason is None and c.weight >= _CLINICAL}, reverse=True
+    )
     bonus = {date: max(0.0, _NEWEST - 0.5 * order) for order, date in enumerate(dates)}
-    return [replace(c, weight=c.weight + bonus.get(c.date, 0.0)) if c.weight >= _CLINICAL else c for c in candidates]
+    return [
+        replace(c, weight=c.weight + bonus.get(c.date, 0.0)) if c.weight >= _CLINICAL else c
+        for c in candidates
+    ]
+
+
+def _is_no_group(context: Context, rules: TargetRules) -> bool:
+    """A stage of something else (kidney disease), or an extent that is no group ("limited")."""
+    before = context.text[max(0, context.mention.start - 40) : context.mention.start]
+    return context.mention.value[:1] not in "0IV" or holds(rules.words.other_stage, before)
 
 
 def _is_superseded(context: Context, rules: TargetRules) -> bool:
@@ -104,11 +118,20 @@ def _reason(context: Context, target: Target, rules: TargetRules) -> str | None:
     around = context.text[
         max(context.start, context.mention.start - 90) : min(context.end, context.mention.end + 60)
     ]
+    if _is_years_old(context):
+        return "historical"
     if _is_past(around, rules) or (
         _is_past(context.text[start:end], rules) and context.mention.section != "preamble"
     ):
         return "historical"
     return None
+
+
+def _is_years_old(context: Context) -> bool:
+    """Whether the clause dates the cancer two or more years before the document."""
+    clause_words = context.text[context.start : context.end]
+    years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", clause_words)]
+    return bool(years and context.date) and max(years) <= int(context.date[:4]) - 2
 
 
 def _is_spread(context: Context, rules: TargetRules) -> bool:
@@ -117,8 +140,6 @@ def _is_spread(context: Context, rules: TargetRules) -> bool:
 
 
 def _is_past(words: str, rules: TargetRules) -> bool:
-    import re
-
     return (
         re.search(
             r"\b(?:remission|NED|no evidence of disease|s/p|status post|h/o|hx of|history of)\b", words, re.I

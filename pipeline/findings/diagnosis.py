@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from pipeline.catalog.target import TargetRules
 from pipeline.domain import Assertion, Code, Field, Request, Status
 from pipeline.findings.choose import Candidate, choose
-from pipeline.findings.lesions import Context, Weigher
+from pipeline.findings.lesions import Context, Weigher, labelled_in
 from pipeline.findings.phrases import holds
-from pipeline.findings.target import Target, excluded, of_target
+from pipeline.findings.target import Target, excluded, hedged, of_target
 
 # Of several specimens of one lesion the worst decides.
 _WORST_FIRST = ("malignant", "premalignant", "uncertain", "benign")
 _HEDGED = 5.0
+# A broad name ("lung cancer") gives way to an exact one that weighs this much less.
+_BROAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Reading:
     tumour: Context
     weight: float
     reason: str | None
+    possible: bool = False
+    broad: bool = False
 
     @property
     def named(self) -> bool:
@@ -60,9 +64,11 @@ def readings(
         weight = weigher.weight(tumour)
         if tumour.about_nodes and target.site != "lymph_node":
             weight -= 3
-        if tumour.mention.assertion is Assertion.POSSIBLE:
+        possible = hedged(tumour, rules)
+        if possible:
             weight = min(weight - 3, _HEDGED)
-        found.append(Reading(tumour, weight, reason))
+        broad = tumour.mention.value in rules.words.broad
+        found.append(Reading(tumour, weight, reason, possible, broad))
     return found
 
 
@@ -81,8 +87,7 @@ def find_behavior(statements: Sequence[Reading]) -> Field:
         for r in named
     ]
     field = choose(candidates, least=3)
-    hedged = all(r.tumour.mention.assertion is Assertion.POSSIBLE for r in held)
-    if field.status is Status.FOUND and hedged:
+    if field.status is Status.FOUND and all(r.possible for r in held if r.behavior == field.value):
         return Field(status=Status.UNCERTAIN, alternatives=field.alternatives)
     return field
 
@@ -95,7 +100,7 @@ def _worst(statements: Iterator[Reading]) -> str | None:
 def find_histology(statements: Sequence[Reading], behavior: Field) -> Field:
     """The histology that carries the target's behaviour, as the believed report words it."""
     candidates = [
-        r.candidate(_phrase(r), "rule:histology", r.weight + _precision(r))
+        r.candidate(_phrase(r), "rule:histology", r.weight + _precision(r) - (_BROAD if r.broad else 0))
         for r in statements
         if r.named and (behavior.value is None or r.behavior == behavior.value) and _is_specific(r)
     ]
@@ -159,7 +164,7 @@ def find_origin(
 
 
 def _origin_of(reading: Reading, target: Target, rules: TargetRules) -> Iterator[Candidate]:
-    if reading.reason or reading.tumour.mention.assertion is Assertion.POSSIBLE or reading.weight <= 2:
+    if reading.reason or reading.possible or reading.weight <= 2:
         return
     words = reading.tumour.words
     if holds(rules.words.metastatic, words) and not reading.tumour.about_nodes:
@@ -207,10 +212,22 @@ def find_primary_site(
         others = [s for s in r.tumour.sites if s not in (target.site, "lymph_node", "other")]
         if native and native != target.site and r.weight > 1:
             candidates.append(replace(r.candidate(native, "rule:primary_site"), reason=None))
-        elif others and holds(rules.words.metastatic, r.tumour.words) and r.weight > 2:
+        elif others and r.weight > 2 and _comes_from(r, others[0], rules):
             candidates.append(replace(r.candidate(others[0], "rule:primary_site"), reason=None))
     for field in request.icd10:
         coded = rules.site_of_icd10(str(field.value))
         if coded and not coded[1] and coded[0] != target.site and field.evidence:
             candidates.append(Candidate(coded[0], 6, field.evidence[0]))
     return choose(candidates, least=3)
+
+
+def _comes_from(reading: Reading, site: str, rules: TargetRules) -> bool:
+    """Whether a metastasis is said to come from `site`: "consistent with", "origin", "primary" beside it."""
+    tumour = reading.tumour
+    if not holds(rules.words.metastatic, tumour.words):
+        return False
+    for mention in labelled_in(tumour.source, "site", tumour.start, tumour.end):
+        if mention.value == site and mention.attributes.get("strength") not in ("weak", "contextual"):
+            around = tumour.text[max(tumour.start, mention.start - 40) : min(tumour.end, mention.end + 20)]
+            return holds(rules.words.origin_of, around)
+    return False

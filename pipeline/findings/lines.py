@@ -16,6 +16,8 @@ _NEXT_LABEL = re.compile(
     [A-Za-z][\w/&+()'.\ -]{0,34}?(?::|[ \t]{3,}\S|\.{3,}|[ \t]{2,}(?=\S))""",
     re.VERBOSE,
 )
+# A line of this length has been wrapped at the margin, characters.
+_FULL_LINE = 66
 _COLUMN = re.compile(r"[ \t]{4,}(?=[A-Z][\w/ ]{1,24}:|\[)")
 
 
@@ -60,6 +62,14 @@ def _loose_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
     )
 
 
+@lru_cache(maxsize=64)
+def _inline_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
+    """Labels in run-on dictation: `PROBES: 3. TREATMENT AREA: LEFT UPPER POLE. INTENT: ...`."""
+    ordered = sorted(labels, key=len, reverse=True)
+    names = "|".join(re.escape(label).replace(r"\ ", r"\s+") for label in ordered)
+    return re.compile(rf"(?<=[.;:,)])\s+(?P<label>{names})(?P<gap>\s*:\s*)", re.IGNORECASE)
+
+
 def labelled(
     text: str, start: int, end: int, labels: tuple[str, ...], *, loose: bool = False
 ) -> Iterator[Labelled]:
@@ -77,6 +87,16 @@ def labelled(
             body, stop = _value(text, match, end)
             if text[body:stop].strip():
                 yield Labelled(match["label"].lower(), match.start("label"), body, stop)
+    for match in _inline_pattern(labels).finditer(text, start, end):
+        if match.start("label") not in seen:
+            stop = _sentence_end(text, match.end(), end)
+            yield Labelled(" ".join(match["label"].lower().split()), match.start("label"), match.end(), stop)
+
+
+def _sentence_end(text: str, body: int, limit: int) -> int:
+    """Where the sentence that starts at `body` ends, at most at the next blank line."""
+    stop = re.compile(r"\.(?=\s|$)|\n\s*\n").search(text, body, limit)
+    return stop.start() if stop else limit
 
 
 def _value(text: str, match: re.Match[str], limit: int) -> tuple[int, int]:
@@ -113,4 +133,6 @@ def _goes_on(text: str, body: int, end: int, label_indent: int, value_indent: in
         return False
     if abs(indent - value_indent) <= 2 and value_indent - label_indent > 4:
         return True
+    if abs(indent - label_indent) <= 1 and end - line_of(text, end)[0] >= _FULL_LINE:
+        return not _NEXT_LABEL.match(line)  # dictation that wraps at the margin
     return indent > label_indent + 1 and not _NEXT_LABEL.match(line)

@@ -26,6 +26,8 @@ from pipeline.findings.lesions import Context, Weigher, contexts
 from pipeline.findings.nodes import find_nodes
 from pipeline.findings.procedure import find_procedure
 from pipeline.findings.regions import Region, regions
+from pipeline.findings.site import principal_site
+from pipeline.findings.stage import derive_stage_group, find_stage
 from pipeline.findings.target import Target, diagnosis_votes, find_side, find_site, plan_words, site_votes
 
 _STAGE_LABELS = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
@@ -61,8 +63,20 @@ class Packet:
     def stages(self) -> list[Context]:
         return list(contexts(self.documents, _STAGE_LABELS))
 
+    @property
+    def is_one_text(self) -> bool:
+        """A lone document without a request: what it is about is its own principal tumour."""
+        return len(self.documents) == 1 and not self.request.cpt and not self.phrases
+
     @cached_property
     def site(self) -> Field:
+        if self.is_one_text:
+            found = principal_site(self.documents[0])
+        else:
+            found = self._voted_site()
+        return replace(found, code=self.rules.site_codes.get(str(found.value))) if found.value else found
+
+    def _voted_site(self) -> Field:
         rules = self.rules.target
         votes = site_votes(
             self.documents, self.regions, self.phrases, self.request, self.rules.treatment, rules
@@ -134,13 +148,20 @@ def _diagnosis(packet: Packet) -> dict[str, Field]:
 
 
 def _stages(packet: Packet, *, metastatic: bool) -> dict[str, Field]:
+    site, tables = packet.target.site, packet.rules.staging
+    if packet.is_one_text:
+        one = find_stage(packet.documents[0], site, tables)
+        return {name: getattr(one, name) for name in ("t", "n", "m", "stage_group", "derived_stage_group")}
     names = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m", "stage_group": "stage_group"}
-    return {
+    found = {
         name: find_category(
             label, packet.stages, packet.target, packet.weigher, packet.rules.target, metastatic=metastatic
         )
         for name, label in names.items()
     }
+    edition = tables[site].default_edition if site in tables else None
+    derived = derive_stage_group(site, found["t"], found["n"], found["m"], tables, edition)
+    return {**found, "derived_stage_group": Field() if metastatic else derived}
 
 
 def _held(field: Field, least: float) -> Field:

@@ -251,11 +251,14 @@ def find_side(
     """The side of the target: the plan's phrase first, then plan lines, reports, codes."""
     if site is None or site in rules.sites.unpaired:
         return Field()
-    if phrases and holds(rules.words.midline, phrases[0].words):
+    stated = [c for c in _sides_of_phrases(phrases, weigher.words)]
+    if phrases and holds(rules.words.whole, phrases[0].words):
+        return Field()
+    if not stated and phrases and holds(rules.words.midline, phrases[0].words):
         return Field()
     return choose(
         [
-            *_sides_of_phrases(phrases, weigher.words),
+            *stated,
             *_sides_of_plans(regions),
             *_sides_of_codes(site, request, rules),
             *_sides_of_tumours(site, tumours, weigher),
@@ -331,7 +334,20 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
     if tumour.mention.section == "family_history":
         return "family"
     before = tumour.text[max(tumour.start, tumour.mention.start - 60) : tumour.mention.start]
+    after = tumour.text[tumour.mention.end : min(tumour.end, tumour.mention.end + 90)]
+    if holds(rules.words.denied_after, after.split(";")[0]):
+        return "ruled_out"
     return "historical" if holds(rules.words.history, before) else None
+
+
+def hedged(tumour: Context, rules: TargetRules) -> bool:
+    """Whether the clause only considers the diagnosis: a differential, "until proven otherwise"."""
+    if tumour.mention.assertion is Assertion.POSSIBLE:
+        return True
+    around = tumour.text[
+        max(tumour.start, tumour.mention.start - 90) : min(tumour.end, tumour.mention.end + 70)
+    ]
+    return holds(rules.words.hedges, around)
 
 
 def plan_words(phrases: Sequence[Phrase], treatment: Treatment) -> frozenset[str]:
