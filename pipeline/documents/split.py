@@ -21,7 +21,7 @@ from pipeline.domain import Document, Page, Problem
 
 _TITLE_STARTS = 3.5  # title score from which a page is a document's first
 _STARTS = 2.0  # sum of the signs below from which a page without a number starts a document
-_SAME_HEADER = 0.5  # share of a running header's words that two pages of a document have in common
+_OTHER_KIND = 3.0  # score points from which a page is surely of another kind than the run before it
 
 # How a note, a letter or a report opens, and what stands only further inside one.
 _OPENING = re.compile(
@@ -129,8 +129,8 @@ def _runs(sheets: Sequence[_Sheet], types: DocumentTypes) -> list[_Run]:
             waiting.append(sheet)
         else:
             run.sheets.append(sheet)
-    for sheet in waiting:  # came before the first page of their document, or without one
-        run = _continued(sheet, [run for run in runs if run.total == sheet.numbering.total > 0])
+    for sheet in waiting:  # came before the first page of their document, or that page bears no number
+        run = _continued(sheet, runs) or _adopting(sheet, runs, types)
         if run is None:
             runs.append(_Run([sheet]))
         else:
@@ -214,14 +214,29 @@ def _continued(sheet: _Sheet, runs: Iterable[_Run]) -> _Run | None:
     if total:
         fitting = [run for run in before if run.total == total and number not in run.numbers]
         if not fitting:
-            open_runs = [run for run in before[-1:] if run.total == 0 and number == len(run.sheets) + 1]
-            return open_runs[0] if open_runs else None
+            return None
     elif number > 1:
         fitting = [run for run in before if run.total == 0 and len(run.sheets) == number - 1] or before[-1:]
     else:
         fitting = before[-1:]
     # interleaved documents: the running header decides, then nearness
     return max(reversed(fitting), key=lambda run: round(_likeness(sheet, run), 1))
+
+
+def _adopting(sheet: _Sheet, runs: Sequence[_Run], types: DocumentTypes) -> _Run | None:
+    """The run whose pages end where `sheet` stands and whose own pages bear no number, if it is of its kind."""
+    number = sheet.numbering.number
+    for run in runs:
+        ends_before = max(other.page.number for other in run.sheets) < sheet.page.number
+        nothing_between = not any(
+            max(other.page.number for other in run.sheets) < between.page.number < sheet.page.number
+            for other_run in runs
+            for between in other_run.sheets
+        )
+        fits = run.total == 0 and len(run.sheets) == number - 1
+        if ends_before and nothing_between and fits and _gain(sheet, run, types) < _OTHER_KIND:
+            return run
+    return None
 
 
 def _likeness(sheet: _Sheet, run: _Run) -> float:

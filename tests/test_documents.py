@@ -1,0 +1,207 @@
+"""Pages become documents: starts, continuations, types, missing pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog.documents import load_documents
+from pipeline.documents import classify_text, split_documents
+from pipeline.domain import Page
+
+TYPES = load_documents(Path(__file__).parents[1] / "models")
+
+COVER = """Elmfield Kidney Center
+FAX COVER SHEET
+TO: Bayside Health Plan      FAX: 555-0140
+FROM: Odette                 PAGES: 5
+Confidential. If received in error please notify the sender."""
+
+FORM = """BAYSIDE HEALTH PLAN
+PRIOR AUTHORIZATION REQUEST
+Member name   Thornbury, Agnes        Member ID  BAY 123456789
+CPT           50593                   ICD-10     C64.2
+[X] Standard  [ ] Expedited           Place of service  outpatient"""
+
+CONSULT_1 = """Elmfield Kidney Center
+THORNBURY, AGNES      MRN 700123      DOB 04/05/1950      Page 1 of 2
+CONSULTATION                          Date of service 06/02/2026
+REASON FOR CONSULTATION: left renal mass.
+HISTORY OF PRESENT ILLNESS: A woman of 76 with a mass found by chance.
+PAST MEDICAL HISTORY: hypertension.
+FAMILY HISTORY: none."""
+
+CONSULT_2 = """Elmfield Kidney Center
+THORNBURY, AGNES      MRN 700123      DOB 04/05/1950      Page 2 of 2
+PHYSICAL EXAMINATION: Neck supple. Lungs clear. Abdomen soft.
+PLAN: percutaneous cryoablation of the left mass.
+Electronically signed: Rhoda Pell, MD"""
+
+PATHOLOGY_1 = """WESTMERE LABORATORY            SURGICAL PATHOLOGY REPORT
+Patient: THORNBURY, AGNES   Case WM26-100   DOB 04/05/1950   Page 1 of 2
+SPECIMEN: kidney, left, core biopsy
+GROSS: three tan cores, entirely submitted."""
+
+PATHOLOGY_2 = """WESTMERE LABORATORY            SURGICAL PATHOLOGY REPORT
+Patient: THORNBURY, AGNES   Case WM26-100   DOB 04/05/1950   Page 2 of 2
+MICROSCOPIC: nests of clear cells.
+DIAGNOSIS: clear cell renal cell carcinoma.
+Signed: Ivo Brandt, MD"""
+
+CT = """ELMFIELD RADIOLOGY
+Patient: THORNBURY, AGNES     DOB 04/05/1950    Accession E-55
+EXAM: CT ABDOMEN WITHOUT AND WITH CONTRAST
+TECHNIQUE: three phases.  COMPARISON: none.
+FINDINGS: 2.2 cm enhancing mass, lower pole of the left kidney.
+IMPRESSION: suspicious renal mass."""
+
+HANDOUT = """Freezing a tumor: a sheet for our patients
+You will have a scan on the day. Most people go home the next morning.
+Call us if you have a fever. Bring your medicines."""
+
+PLAN = """ABLATION TREATMENT PLAN
+Thornbury, Agnes    MRN 700123    06/09/2026
+Procedure       percutaneous cryoablation
+Treatment area  left kidney, lower pole, 2.2 cm
+Probes          two, 17 gauge
+Anesthesia      general"""
+
+
+def page(number: int, text: str, file: str = "fax.pdf") -> Page:
+    return Page(file, number, "text", 0, 612, 792, text, ())
+
+
+def pages(*texts: str) -> list[Page]:
+    return [page(number, text) for number, text in enumerate(texts, 1)]
+
+
+def split(*texts: str) -> list[tuple[str, tuple[int, ...]]]:
+    documents, _ = split_documents(pages(*texts), TYPES)
+    return [(document.type, tuple(page.number for page in document.pages)) for document in documents]
+
+
+def test_a_packet() -> None:
+    assert split(COVER, FORM, CONSULT_1, CONSULT_2, CT, PATHOLOGY_1, PATHOLOGY_2, PLAN, HANDOUT) == [
+        ("fax_cover", (1,)),
+        ("pa_request_form", (2,)),
+        ("consultation", (3, 4)),
+        ("imaging_report", (5,)),
+        ("pathology_report", (6, 7)),
+        ("treatment_plan", (8,)),
+        ("other", (9,)),
+    ]
+
+
+def test_interleaved_documents_are_put_together_again() -> None:
+    assert split(CONSULT_1, PATHOLOGY_1, CONSULT_2, PATHOLOGY_2) == [
+        ("consultation", (1, 3)),
+        ("pathology_report", (2, 4)),
+    ]
+
+
+def test_pages_in_wrong_order_are_read_in_the_right_one() -> None:
+    assert split(FORM, CONSULT_2, CONSULT_1, CT) == [
+        ("pa_request_form", (1,)),
+        ("consultation", (3, 2)),
+        ("imaging_report", (4,)),
+    ]
+
+
+def test_missing_page_is_told() -> None:
+    first = CONSULT_1.replace("Page 1 of 2", "Page 1 of 3")
+    third = CONSULT_2.replace("Page 2 of 2", "Page 3 of 3")
+    documents, problems = split_documents(pages(FORM, first, third, CT), TYPES)
+    assert [document.type for document in documents] == ["pa_request_form", "consultation", "imaging_report"]
+    assert [(problem.page, problem.code) for problem in problems] == [(2, "missing_page")]
+    assert "page 2 of 3" in problems[0].message
+    assert "THORNBURY" not in problems[0].message
+
+
+def test_a_complete_document_misses_nothing() -> None:
+    assert split_documents(pages(CONSULT_1, CONSULT_2), TYPES)[1] == ()
+
+
+def test_the_fax_machines_page_count_is_not_the_documents() -> None:
+    banner = "05/01/2026 09:1{0}  FROM: 555-0101  TO: 555-0199   PAGE 00{0}/004\n\n"
+    texts = [banner.format(number) + text for number, text in enumerate((COVER, FORM, CT, PLAN), 1)]
+    documents, problems = split_documents(pages(*texts), TYPES)
+    assert [document.type for document in documents] == [
+        "fax_cover",
+        "pa_request_form",
+        "imaging_report",
+        "treatment_plan",
+    ]
+    assert problems == ()
+
+
+def test_a_page_that_goes_on_without_a_number() -> None:
+    rest = "the mass has grown since. She has no pain.\nPHYSICAL EXAMINATION: abdomen soft, lungs clear."
+    assert split(CONSULT_1.replace("Page 1 of 2", ""), rest) == [("consultation", (1, 2))]
+
+
+def test_two_reports_of_one_laboratory_are_two_documents() -> None:
+    first = PATHOLOGY_1.replace("Page 1 of 2", "")
+    second = first.replace("WM26-100", "WM26-222").replace("core biopsy", "second biopsy")
+    assert split(first, second) == [("pathology_report", (1,)), ("pathology_report", (2,))]
+
+
+def test_blank_pages_and_copies_belong_to_no_document() -> None:
+    blank = Page("fax.pdf", 2, "ocr", 0, 612, 792, "", (), blank=True)
+    copy = Page("fax.pdf", 4, "ocr", 0, 612, 792, CONSULT_1, (), duplicate_of=("fax.pdf", 1))
+    documents, _ = split_documents([page(1, CONSULT_1), blank, page(3, CONSULT_2), copy], TYPES)
+    assert [[page.number for page in document.pages] for document in documents] == [[1, 3]]
+
+
+def test_a_document_never_spans_files() -> None:
+    documents, _ = split_documents([page(1, CONSULT_1, "a.pdf"), page(1, CT, "b.pdf")], TYPES)
+    assert [document.file for document in documents] == ["a.pdf", "b.pdf"]
+
+
+TEXTS = [
+    ("history_and_physical", "Initial visit\nCC: lump\nHPI: a lump for a year\nPMH: none\nROS: negative\nPE\nNeck supple"),
+    ("history_and_physical", "HX\nHere for a sore.\nMeds: none\nPE\nScalp clear. Nodes none.\nIMP\nkeratosis"),
+    ("consultation", "Dear Dr. Holt,\nThank you for referring Mr. Vane.\nPast medical history: gout.\nAllergies: none.\nOn examination the abdomen is soft."),
+    ("progress_note", "OFFICE NOTE\nS: here for follow up\nO: BP 120/80\nA: stable\nP: recheck in 3 months"),
+    ("progress_note", "H&P UPDATE\nTELEPHONE ENCOUNTER\nSpoke with patient by phone. No new complaints."),
+    ("discharge_summary", "DISCHARGE DIAGNOSIS: sepsis\nHOSPITAL COURSE: treated\nDISCHARGE MEDICATIONS: none"),
+    ("operative_report", "PREOPERATIVE DIAGNOSIS: mass\nPROCEDURE PERFORMED: biopsy\nThe patient was prepped and draped."),
+    ("laboratory_report", "LABORATORY REPORT\nTest     Result   Reference range\nHemoglobin 13  g/dL\nCreatinine 1.0 mg/dL"),
+    ("tumor_board_note", "THORACIC TUMOR BOARD\nPresenter: Wick\nCONSENSUS: stage IB\nRECOMMENDATION: ablation"),
+    ("consent_form", "CONSENT FOR PROCEDURE\nI authorize Dr. Wick. I understand the risks.\nPatient signature ____"),
+    ("letter_of_medical_necessity", "To whom it may concern:\nThis letter supports cryoablation for my patient. It is medically necessary.\nSincerely"),
+    ("other", "NOTICE OF RECEIPT\nWe received a request. Please send these within 14 calendar days.\nUtilization Management"),
+    ("other", "Secure message\nYour results are in. You will hear from us. Call us with questions."),
+    ("emergency_note", "CHIEF COMPLAINT: fall\nHPI: brought in by ambulance\nPE: alert\nEMERGENCY DEPARTMENT COURSE: observed"),
+    ("pa_request_form", "PRE-AUTH SUPERBILL\nINS BAYSIDE   ID BAY 1\nX 17281 destruction\n17282 destruction\nPROV WICK MD"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), TEXTS, ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(TEXTS)]
+)
+def test_type_of_a_text(kind: str, text: str) -> None:
+    found, confidence = classify_text(text, TYPES)
+    assert found == kind
+    assert 0 < confidence <= 1
+
+
+def test_every_type_of_the_contract_is_known() -> None:
+    assert set(TYPES) == {
+        "fax_cover", "pa_request_form", "history_and_physical", "treatment_plan", "consultation", "progress_note",
+        "pathology_report", "imaging_report", "operative_report", "laboratory_report", "letter_of_medical_necessity",
+        "tumor_board_note", "discharge_summary", "consent_form", "emergency_note", "letter", "other",
+    }  # fmt: skip
+    assert TYPES.loinc("history_and_physical") == "34117-2"
+    assert TYPES.loinc("fax_cover") is None
+
+
+def test_title_and_date_of_service() -> None:
+    document = split_documents(pages(CONSULT_1, CONSULT_2), TYPES)[0][0]
+    assert (document.title, document.service_date) == ("CONSULTATION", "2026-06-02")
+
+
+def test_misread_titles_are_recognised() -> None:
+    misread = "TELEPHOME ENCOUNIER\nPatlent called in. Call duralion 5 min."
+    document = split_documents([Page("f.pdf", 1, "ocr", 0, 612, 792, misread, ())], TYPES)[0][0]
+    assert document.type == "progress_note"
