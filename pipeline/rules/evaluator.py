@@ -23,11 +23,10 @@ from pipeline.domain import (
     Met,
     Missing,
     Requirement,
-    Status,
 )
 from pipeline.rules.kleene import Truth, agreement, disjunction, negation
 from pipeline.rules.ruleset import Answer, Ruleset
-from pipeline.rules.settle import FactSet, would_settle
+from pipeline.rules.settle import FactSet, Settling, would_settle, would_settle_all
 from pipeline.rules.situation import Situation, situation_of, worlds
 
 NAME = "embedded"
@@ -47,7 +46,7 @@ class _Judged:
 
     criterion: Criterion
     answer: Answer
-    settle: tuple[FactSet, ...]
+    settle: Settling
 
 
 def evaluate(case: Case, ruleset: Ruleset) -> Evaluation:
@@ -72,7 +71,7 @@ def evaluate(case: Case, ruleset: Ruleset) -> Evaluation:
         outcome=outcome,
         criterion=criterion,
         criteria=results,
-        missing=(*documents, *_missing_facts(case, ruleset, judged, open_routes)),
+        missing=(*documents, *_missing_facts(ruleset, situation, judged, open_routes)),
         needs_person=(*_misfiled(case), *_rulings(judged)),
     )
 
@@ -101,10 +100,9 @@ def _routes(ruleset: Ruleset, situation: Situation) -> tuple[Route | None, list[
 
 
 def _judge(ruleset: Ruleset, criterion: Criterion, situation: Situation) -> _Judged:
-    narrowed = ruleset.narrowed(situation, ruleset.footprint(criterion))
-    answer = ruleset.over_worlds(narrowed, lambda world: ruleset.criterion(criterion, world))
+    answer = ruleset.answer(criterion, situation)
     unknown = answer.truth is Truth.UNKNOWN
-    return _Judged(criterion, answer, would_settle(ruleset, criterion, situation) if unknown else ())
+    return _Judged(criterion, answer, would_settle(ruleset, criterion, situation) if unknown else Settling())
 
 
 def _criterion_result(judged: _Judged) -> CriterionResult:
@@ -112,7 +110,7 @@ def _criterion_result(judged: _Judged) -> CriterionResult:
         id=judged.criterion.id,
         result=_RESULTS[judged.answer.truth],
         because=judged.answer.because,
-        would_settle=tuple("+".join(names) for names in judged.settle),
+        would_settle=tuple("+".join(names) for names in judged.settle.sets),
     )
 
 
@@ -123,18 +121,13 @@ def _otherwise_result(ruleset: Ruleset, judged: list[_Judged]) -> CriterionResul
     because = dict.fromkeys(
         name for each in judged if each.answer.truth is decisive for name in each.answer.because
     )
-    settle = _minimal([names for each in judged for names in each.settle])
+    settle = would_settle_all([each.settle for each in judged]) if truth is Truth.UNKNOWN else ()
     return CriterionResult(
         id=ruleset.policy.otherwise.id,
         result=_RESULTS[truth],
         because=tuple(because),
-        would_settle=tuple("+".join(names) for names in settle) if truth is Truth.UNKNOWN else (),
+        would_settle=tuple("+".join(names) for names in settle),
     )
-
-
-def _minimal(sets: list[FactSet]) -> list[FactSet]:
-    distinct = sorted(dict.fromkeys(sets), key=len)
-    return [names for names in distinct if not any(set(other) < set(names) for other in distinct)]
 
 
 def _outcome(ruleset: Ruleset, judged: list[_Judged], *, incomplete: bool) -> tuple[Outcome, str | None]:
@@ -182,18 +175,17 @@ def _missing_elements(
 
 
 def _missing_facts(
-    case: Case, ruleset: Ruleset, judged: list[_Judged], open_routes: list[Route]
+    ruleset: Ruleset, situation: Situation, judged: list[_Judged], open_routes: list[Route]
 ) -> Iterator[Missing]:
     """What to ask for, where the outcome turns on facts that are open. Nothing if a criterion is met."""
     wanted = [name for route in open_routes for name in sorted(ruleset.facts_of(route.when))]
     unknown = [each for each in judged if each.answer.truth is Truth.UNKNOWN]
     if not any(each.answer.truth is Truth.TRUE for each in judged):
-        wanted += _to_ask([each.settle for each in unknown])
+        wanted += _to_ask([each.settle.sets for each in unknown])
     for fact in ruleset.facts:
         if fact.name in wanted:
-            field = case.findings.get(fact.finding or fact.name)
-            disagree = field is not None and field.status is Status.CONFLICTING
-            yield Missing(fact.name, f"The records disagree. {fact.ask}" if disagree else fact.ask)
+            told = fact.name in situation
+            yield Missing(fact.name, f"The records disagree. {fact.ask}" if told else fact.ask)
 
 
 def _to_ask(settles: list[tuple[FactSet, ...]]) -> list[str]:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from pipeline.catalog.conditions import All, Any, Condition, Is, Mentions, Named, Not, atoms
 from pipeline.catalog.facts import Facts
-from pipeline.catalog.policies import CombinedFact, Criterion, Policy, Ruling
-from pipeline.rules.kleene import Truth, conjunction, disjunction, negation
+from pipeline.catalog.policies import CombinedFact, Criterion, Policy, Reading, Ruling
+from pipeline.rules.kleene import Truth, agreement, conjunction, disjunction, negation
 from pipeline.rules.situation import Situation, World, worlds
 
 Memo = dict[str, str | None]
 
 
+_RESULTS = {Truth.TRUE: "met", Truth.FALSE: "not_met", Truth.UNKNOWN: "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Truth of a criterion in one world, the condition that gave it, and the rulings that bore on it."""
+
+    truth: Truth
+    ground: Condition
+    rulings: tuple[Ruling, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Truth of a condition or criterion, the facts it rests on, and the rulings that bore on it."""
+    """Truth of a criterion in every possible world, the facts it rests on, the rulings that bore on it."""
 
     truth: Truth
     because: tuple[str, ...] = ()
@@ -31,10 +43,12 @@ class Ruleset:
     def __init__(self, policy: Policy, facts: Facts) -> None:
         self.policy = policy
         self.facts = facts
-        self.settled: dict[object, tuple[tuple[str, ...], ...]] = {}
-        """What `pipeline.rules.settle` has found, by criterion and the kinds of values told."""
         self._named: Mapping[str, Condition] = {named.name: named.when for named in policy.named}
         self._combined: Mapping[str, CombinedFact] = {fact.name: fact for fact in policy.combined}
+        self._rulings: Mapping[str, tuple[Ruling, ...]] = {
+            criterion.id: tuple(ruling for ruling in policy.rulings if criterion.id in ruling.criteria)
+            for criterion in policy.criteria
+        }
         self._footprints: dict[str, frozenset[str]] = {}
 
     # ------------------------------------------------------------------ one world
@@ -43,39 +57,48 @@ class Ruleset:
         """The truth of a condition where the facts of `world` are told and all others are not."""
         return self._truth(condition, world, {})
 
-    def criterion(self, criterion: Criterion, world: World) -> Answer:
+    def verdict(self, criterion: Criterion, world: World) -> Verdict:
         """Whether a criterion is met in one world, by its conditions and the rulings on it."""
-        truth = self.truth(criterion.when, world)
-        because = self.because(criterion.when, world)
-        if criterion.unless is not None and self.truth(criterion.unless, world) is Truth.TRUE:
-            truth, because = Truth.FALSE, self.because(criterion.unless, world)
+        memo: Memo = {}
+        truth, ground = self._truth(criterion.when, world, memo), criterion.when
+        if criterion.unless is not None and self._truth(criterion.unless, world, memo) is Truth.TRUE:
+            truth, ground = Truth.FALSE, criterion.unless
         applied = []
-        for ruling in self.policy.rulings:
-            if criterion.id not in ruling.criteria or _result(truth) not in ruling.replaces:
-                continue
-            if self.truth(ruling.when, world) is Truth.TRUE:
+        for ruling in self._rulings[criterion.id]:
+            if _RESULTS[truth] in ruling.replaces and self._truth(ruling.when, world, memo) is Truth.TRUE:
                 applied.append(ruling)
                 if ruling.result is not None:
                     truth = Truth.TRUE if ruling.result == "met" else Truth.FALSE
-                    because = self.because(ruling.when, world)
-        return Answer(truth, because, tuple(applied))
+                    ground = ruling.when
+        return Verdict(truth, ground, tuple(applied))
 
     def because(self, condition: Condition, world: World) -> tuple[str, ...]:
         """The told facts on which the truth of a condition rests: what decides it, not all it asks."""
         found = dict.fromkeys(self._because(condition, world))
         return tuple(name for name in found if name in world)
 
+    def contradicted(self, criterion: Criterion, world: World) -> frozenset[str]:
+        """The told facts that a criterion turns on and that contradict one another."""
+        found: set[str] = set()
+        for fact in self._combined_of(criterion.when):
+            readings = [reading for reading in fact.readings if self.truth(reading.when, world) is Truth.TRUE]
+            if len({reading.value for reading in readings}) > 1:
+                found.update(name for reading in readings for name in self.because(reading.when, world))
+        return frozenset(found)
+
     # ------------------------------------------------------------------ every world
 
-    def over_worlds(self, situation: Situation, answer: Callable[[World], Answer]) -> Answer:
-        """What holds in every world that the situation leaves possible."""
-        answers = [answer(world) for world in worlds(situation)]
-        truths = {each.truth for each in answers}
-        truth = truths.pop() if len(truths) == 1 else Truth.UNKNOWN
-        because = dict.fromkeys(name for each in answers for name in each.because)
-        rulings = dict.fromkeys(ruling.id for each in answers for ruling in each.rulings)
-        by_id = {ruling.id: ruling for ruling in self.policy.rulings}
-        return Answer(truth, tuple(because), tuple(by_id[name] for name in rulings))
+    def answer(self, criterion: Criterion, situation: Situation) -> Answer:
+        """What holds of a criterion in every world that the situation leaves possible."""
+        narrowed = self.narrowed(situation, self.footprint(criterion))
+        verdicts = [(self.verdict(criterion, world), world) for world in worlds(narrowed)]
+        because = dict.fromkeys(
+            name for verdict, world in verdicts for name in self.because(verdict.ground, world)
+        )
+        applied = {ruling.id: ruling for verdict, _ in verdicts for ruling in verdict.rulings}
+        return Answer(
+            agreement(verdict.truth for verdict, _ in verdicts), tuple(because), tuple(applied.values())
+        )
 
     def narrowed(self, situation: Situation, names: Iterable[str]) -> Situation:
         """The part of a situation that bears on some facts: fewer conflicts, fewer worlds."""
@@ -84,9 +107,16 @@ class Ruleset:
 
     # ------------------------------------------------------------------ names
 
+    def named(self, name: str) -> Condition:
+        return self._named[name]
+
+    def readings(self, fact: str) -> tuple[Reading, ...]:
+        """The ways in which a combined fact is told; empty for a fact that is told as it is."""
+        return self._combined[fact].readings if fact in self._combined else ()
+
     def conditions_of(self, criterion: Criterion) -> tuple[Condition, ...]:
         """All conditions that bear on a criterion: its own and its rulings'."""
-        rulings = tuple(ruling.when for ruling in self.policy.rulings if criterion.id in ruling.criteria)
+        rulings = tuple(ruling.when for ruling in self._rulings[criterion.id])
         unless = () if criterion.unless is None else (criterion.unless,)
         return (criterion.when, *unless, *rulings)
 
@@ -164,14 +194,17 @@ class Ruleset:
         for part in alone or parts:
             yield from self._because(part, world)
 
+    def _combined_of(self, condition: Condition) -> Iterator[CombinedFact]:
+        for atom in atoms(condition):
+            if isinstance(atom, Named):
+                yield from self._combined_of(self._named[atom.name])
+            elif isinstance(atom, Is) and atom.fact in self._combined:
+                yield self._combined[atom.fact]
+
     def _because_of_readings(self, fact: CombinedFact, world: World) -> Iterator[str]:
         true = [reading for reading in fact.readings if self.truth(reading.when, world) is Truth.TRUE]
         for reading in true or fact.readings:
             yield from self._because(reading.when, world)
-
-
-def _result(truth: Truth) -> str:
-    return {Truth.TRUE: "met", Truth.FALSE: "not_met", Truth.UNKNOWN: "unknown"}[truth]
 
 
 def _one_of(value: str | None, values: tuple[str, ...]) -> Truth:

@@ -1,109 +1,197 @@
 """What would settle a criterion that is unknown: the smallest sets of facts that, documented, could
 make it met (or, where nothing can, not met).
 
-The search tries values, smallest sets first. Of the values that no condition tells apart it tries one.
+The conditions are read for the ways in which they can come true; each way is then tried, since a
+ruling or a contradiction may stand in its path. What is told stays as it is told, but for facts on
+which the records disagree: documented anew, such a fact can settle a criterion too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations, product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice, product
 
-from pipeline.catalog.conditions import Condition, Is, Mentions
+from pipeline.catalog.conditions import All, Any, Condition, Is, Mentions, Named, Not
 from pipeline.catalog.policies import Criterion
-from pipeline.rules.kleene import Truth
+from pipeline.rules.kleene import Truth, agreement
 from pipeline.rules.ruleset import Ruleset
-from pipeline.rules.situation import Situation
-
-_LARGEST = 5
-_NEUTRAL_PHRASE = "-"
+from pipeline.rules.situation import Situation, worlds
 
 FactSet = tuple[str, ...]
+Way = Mapping[str, tuple[str, ...]]
+"""Facts to be documented, each with the values that would do."""
+
+_NEUTRAL_PHRASE = "-"  # a phrase that mentions nothing
+_MOST_WAYS = 400
+_MOST_TRIES = 12
+_MOST_DISPUTES = 2
 
 
-def would_settle(ruleset: Ruleset, criterion: Criterion, situation: Situation) -> tuple[FactSet, ...]:
-    """The sets for a criterion that is unknown in `situation`, smallest first. Each fact of a set is
-    one that an office can be asked for; no set holds another."""
-    choices = _choices(ruleset, criterion)
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Sets of facts that could settle a criterion, smallest first, and the truth they could give it.
+
+    Each fact of a set is one that an office can be asked for; no set holds another.
+    """
+
+    sets: tuple[FactSet, ...] = ()
+    truth: Truth = Truth.UNKNOWN
+
+
+def would_settle(ruleset: Ruleset, criterion: Criterion, situation: Situation) -> Settling:
+    """What could settle a criterion that is unknown in `situation`."""
     narrowed = ruleset.narrowed(situation, ruleset.footprint(criterion))
-    key = (criterion.id, _signature(narrowed, ruleset, criterion))
-    if key not in ruleset.settled:
-        ruleset.settled[key] = _search(ruleset, criterion, narrowed, choices)
-    return ruleset.settled[key]
+    return _Search(ruleset, criterion, narrowed).settling()
 
 
-def _search(
-    ruleset: Ruleset, criterion: Criterion, situation: Situation, choices: dict[str, tuple[str, ...]]
-) -> tuple[FactSet, ...]:
-    open_facts = [name for name in choices if len(situation.get(name, ())) != 1]
-    for wanted in (Truth.TRUE, Truth.FALSE):
-        found: list[FactSet] = []
-        for size in range(1, min(_LARGEST, len(open_facts)) + 1):
-            for names in combinations(open_facts, size):
-                if any(set(smaller) <= set(names) for smaller in found):
-                    continue
-                if _reaches(ruleset, criterion, situation, names, choices, wanted):
-                    found.append(names)
-        if found:
-            return tuple(found)
-    return ()
+def would_settle_all(settlings: Sequence[Settling]) -> tuple[FactSet, ...]:
+    """What could settle that no criterion is met: whatever could make one met; where nothing can, what
+    makes every one of them not met."""
+    met = [names for settling in settlings if settling.truth is Truth.TRUE for names in settling.sets]
+    if not met:
+        together = dict.fromkeys(name for settling in settlings if settling.sets for name in settling.sets[0])
+        return (tuple(together),) if together else ()
+    distinct = sorted(dict.fromkeys(met), key=len)
+    return tuple(names for names in distinct if not any(set(other) < set(names) for other in distinct))
 
 
-def _reaches(
-    ruleset: Ruleset,
-    criterion: Criterion,
-    situation: Situation,
-    names: FactSet,
-    choices: dict[str, tuple[str, ...]],
-    wanted: Truth,
-) -> bool:
-    for values in product(*(choices[name] for name in names)):
-        filled = {**situation, **{name: (value,) for name, value in zip(names, values, strict=True)}}
-        answer = ruleset.over_worlds(filled, lambda world: ruleset.criterion(criterion, world))
-        if answer.truth is wanted:
-            return True
-    return False
+class _Search:
+    """The ways of settling one criterion in one situation."""
+
+    def __init__(self, ruleset: Ruleset, criterion: Criterion, situation: Situation) -> None:
+        self._ruleset = ruleset
+        self._criterion = criterion
+        self._situation = situation
+        self._disputed = self._disputes()
+
+    def settling(self) -> Settling:
+        unless = [] if self._criterion.unless is None else [self._criterion.unless]
+        met = self._tried(self._ways(self._criterion.when, Truth.TRUE), Truth.TRUE)
+        if met:
+            return Settling(met, Truth.TRUE)
+        against = [self._ways(self._criterion.when, Truth.FALSE)]
+        against += [self._ways(condition, Truth.TRUE) for condition in unless]
+        return Settling(self._tried([way for ways in against for way in ways], Truth.FALSE), Truth.FALSE)
+
+    def _tried(self, ways: Iterable[Way], wanted: Truth) -> tuple[FactSet, ...]:
+        """The sets of the ways that do lead to the wanted truth, without those that hold another."""
+        found: list[frozenset[str]] = []
+        for way in sorted(self._with_disputes(ways), key=len):
+            names = frozenset(way)
+            if not any(smaller <= names for smaller in found) and self._leads(way, wanted):
+                found.append(names)
+        return tuple(
+            tuple(fact.name for fact in self._ruleset.facts if fact.name in names) for names in found
+        )
+
+    def _leads(self, way: Way, wanted: Truth) -> bool:
+        values = product(*way.values())
+        return any(
+            self._truth(
+                {**self._situation, **{name: (value,) for name, value in zip(way, choice, strict=True)}}
+            )
+            is wanted
+            for choice in islice(values, _MOST_TRIES)
+        )
+
+    def _truth(self, situation: Situation) -> Truth:
+        return agreement(self._ruleset.verdict(self._criterion, world).truth for world in worlds(situation))
+
+    # ------------------------------------------------------------------ disputes
+
+    def _disputes(self) -> dict[str, tuple[str, ...]]:
+        """Told facts on which records disagree: their own values differ, or they contradict another."""
+        names = {name for name, values in self._situation.items() if len(values) > 1}
+        for world in worlds(self._situation):
+            names |= self._ruleset.contradicted(self._criterion, world)
+        return {
+            fact.name: tuple(value for value in fact.known_values if value not in fact.no_answer)
+            or self._situation[fact.name]
+            for fact in self._ruleset.facts
+            if fact.name in names and not fact.computed
+        }
+
+    def _with_disputes(self, ways: Iterable[Way]) -> Iterator[Way]:
+        """Each way as it is, and with some of the disputes settled as well."""
+        few = list(islice(ways, _MOST_WAYS))
+        for count in range(min(_MOST_DISPUTES, len(self._disputed)) + 1):
+            for names in combinations(self._disputed, count):
+                for way in few:
+                    yield {**{name: self._disputed[name] for name in names if name not in way}, **way}
+
+    # ------------------------------------------------------------------ ways
+
+    def _ways(self, condition: Condition, wanted: Truth) -> Sequence[Way]:
+        """Ways in which a condition becomes true or false."""
+        true = wanted is Truth.TRUE
+        match condition:
+            case Not(part):
+                return self._ways(part, Truth.FALSE if true else Truth.TRUE)
+            case Named(name):
+                return self._ways(self._ruleset.named(name), wanted)
+            case All(parts):
+                return self._together(parts, wanted) if true else self._either(parts, wanted)
+            case Any(parts):
+                return self._either(parts, wanted) if true else self._together(parts, wanted)
+            case Is(fact, values):
+                readings = self._ruleset.readings(fact)
+                if not readings:
+                    return self._ways_of_value(fact, condition, values, wanted)
+                return self._either(
+                    [reading.when for reading in readings if (reading.value in values) is true], Truth.TRUE
+                )
+            case Mentions(fact, phrases):
+                plain = tuple(phrase.replace("*", "") for phrase in phrases)
+                return self._ways_of_value(fact, condition, plain, wanted)
+
+    def _ways_of_value(
+        self, fact: str, condition: Condition, values: tuple[str, ...], wanted: Truth
+    ) -> Sequence[Way]:
+        """Nothing to do where the fact is told and fits; else to document it with a value that fits."""
+        told = self._situation.get(fact, ())
+        ways: list[Way] = []
+        if told and all(self._ruleset.truth(condition, {fact: value}) is wanted for value in told):
+            ways.append({})
+        if (not told or fact in self._disputed) and (fits := self._fitting(fact, values, wanted)):
+            ways.append({fact: fits})
+        return ways
+
+    def _fitting(self, fact: str, values: tuple[str, ...], wanted: Truth) -> tuple[str, ...]:
+        if fact not in self._ruleset.facts or self._ruleset.facts[fact].computed:
+            return ()
+        known = self._ruleset.facts[fact]
+        if known.kind == "phrase":
+            return values if wanted is Truth.TRUE else (_NEUTRAL_PHRASE,)
+        return tuple(
+            value
+            for value in known.known_values
+            if (value in values) is (wanted is Truth.TRUE) and value not in known.no_answer
+        )
+
+    def _either(self, parts: Iterable[Condition], wanted: Truth) -> Sequence[Way]:
+        return _distinct(way for part in parts for way in self._ways(part, wanted))
+
+    def _together(self, parts: Iterable[Condition], wanted: Truth) -> Sequence[Way]:
+        ways: Sequence[Way] = [{}]
+        for part in parts:
+            more = self._ways(part, wanted)
+            merged = (_merged(way, other) for way in ways for other in more)
+            ways = _distinct(way for way in merged if way is not None)
+        return ways
 
 
-def _choices(ruleset: Ruleset, criterion: Criterion) -> dict[str, tuple[str, ...]]:
-    """For each fact that can be asked for: one value of each kind that the conditions tell apart."""
-    footprint = ruleset.footprint(criterion)
-    return {
-        fact.name: tuple(_distinct(ruleset, criterion, fact.name))
-        for fact in ruleset.facts
-        if fact.name in footprint and not fact.computed
-    }
+def _merged(way: Way, other: Way) -> Way | None:
+    """Both ways at once; None where a fact would need two values."""
+    merged = dict(way)
+    for name, values in other.items():
+        merged[name] = tuple(value for value in merged.get(name, values) if value in values)
+        if not merged[name]:
+            return None
+    return merged
 
 
-def _distinct(ruleset: Ruleset, criterion: Criterion, name: str) -> Iterator[str]:
-    fact = ruleset.facts[name]
-    seen = set()
-    for value in fact.known_values or _phrases(ruleset, criterion, name):
-        signature = _kind(ruleset, criterion, name, value)
-        if value not in fact.no_answer and signature not in seen:
-            seen.add(signature)
-            yield value
-
-
-def _phrases(ruleset: Ruleset, criterion: Criterion, name: str) -> Iterator[str]:
-    for comparison in ruleset.comparisons(*ruleset.conditions_of(criterion)):
-        if isinstance(comparison, Mentions) and comparison.fact == name:
-            yield from (phrase.replace("*", "") for phrase in comparison.phrases)
-    yield _NEUTRAL_PHRASE
-
-
-def _kind(ruleset: Ruleset, criterion: Criterion, name: str, value: str) -> tuple[bool, ...]:
-    """Which comparisons of the criterion a value satisfies: values of one kind are alike to it."""
-    comparisons: Iterator[Condition] = ruleset.comparisons(*ruleset.conditions_of(criterion))
-    return tuple(
-        ruleset.truth(comparison, {name: value}) is Truth.TRUE
-        for comparison in comparisons
-        if isinstance(comparison, Is | Mentions) and comparison.fact == name
-    )
-
-
-def _signature(situation: Situation, ruleset: Ruleset, criterion: Criterion) -> frozenset[object]:
-    return frozenset(
-        (name, frozenset(_kind(ruleset, criterion, name, value) for value in values))
-        for name, values in situation.items()
-    )
+def _distinct(ways: Iterable[Way]) -> Sequence[Way]:
+    """The ways without repetition, at most as many as are worth trying."""
+    kept = {tuple(sorted(way.items())): way for way in ways}
+    return list(islice(kept.values(), _MOST_WAYS))
