@@ -4,10 +4,11 @@ spaCy, OpenCV and Prefect take seconds to import and `triage --help` must not wa
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
@@ -83,14 +84,13 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.case_json import to_json
-    from pipeline.intake.folder import receive, submissions_in
+    from pipeline.intake.folder import submissions_in
 
     named = submissions_in(options.each)
     statuses = []
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
-        process_or_park = _parking(process)
         for done, (name, paths) in enumerate(named, 1):
-            case = process_or_park(receive(paths))
+            case = _work_or_park(process, paths)
             target = options.output_dir / name
             target.mkdir(parents=True, exist_ok=True)
             (target / "case.json").write_text(_dump(to_json(case)), encoding="utf-8")
@@ -102,24 +102,27 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     return ExitCode.DONE if all(status == "complete" for status in statuses) else ExitCode.PARKED
 
 
-def _parking(process: Process) -> Process:
-    """`process`, but what goes wrong parks its submission: one bad packet must not stop the others."""
+def _work_or_park(process: Process, paths: Sequence[Path]) -> Case:
+    """The submission's case; parked where something goes wrong, so that the others go on."""
     from pipeline.cases import parked
-    from pipeline.domain import Problem
+    from pipeline.domain import Problem, Submission
+    from pipeline.intake.folder import receive
 
-    def process_or_park(submission: Submission) -> Case:
-        try:
-            return process(submission)
-        except ConfigurationError:
-            raise  # the same for every submission: nothing is gained by going on
-        except TriageError as error:
-            return parked(submission, Problem(None, None, "failed", str(error)))
-        except Exception as error:
-            report_bug(error)
-            message = "The tool failed on this submission; standard error has what to report."
-            return parked(submission, Problem(None, None, "internal_error", message))
-
-    return process_or_park
+    submission = Submission(hashlib.sha256(str(paths).encode()).hexdigest()[:16], ())
+    try:
+        submission = receive(paths)
+        return process(submission)
+    except ConfigurationError:
+        raise  # the same for every submission: nothing is gained by going on
+    except OSError as error:
+        problem = Problem(None, None, "unreadable", f"The files cannot be opened: {error.strerror}.")
+    except TriageError as error:
+        problem = Problem(None, None, "failed", str(error))
+    except Exception as error:
+        report_bug(error)
+        message = "The tool failed on this submission; standard error has what to report."
+        problem = Problem(None, None, "internal_error", message)
+    return parked(submission, problem)
 
 
 @contextmanager

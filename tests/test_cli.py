@@ -200,7 +200,7 @@ def test_a_fault_in_one_submission_does_not_stop_the_others(
 
     def faulty(submission, reading, knowledge):  # type: ignore[no-untyped-def]
         if submission.files[0].name == "bad.pdf":
-            raise ValueError("Testperson, Alma")
+            raise ValueError(reading.pages[0].text)
         return real(submission, reading, knowledge)
 
     monkeypatch.setattr(cases, "build_case", faulty)

@@ -41,20 +41,12 @@ def receive(paths: Sequence[Path]) -> Submission:
 def submissions_in(folder: Path) -> list[tuple[str, list[Path]]]:
     """Every sub-folder and every lone file of `folder` as (name, paths), sorted by name.
 
-    A lone file gives its name without the ending; two that share it keep their endings. Sub-folders
-    without files are left out.
+    The name is the entry's own, a file's with its ending. Sub-folders without files are left out.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.", next_step="Name a folder of submissions.")
-    found = [(entry, _files_in(entry)) for entry in _visible(folder) if entry.is_dir()]
-    lone = [(entry, [entry]) for entry in _visible(folder) if entry.is_file()]
-    names = [entry.name if entry.is_dir() else entry.stem for entry, _ in found + lone]
-    named = [
-        (entry.name if names.count(name) > 1 else name, files)
-        for name, (entry, files) in zip(names, found + lone, strict=True)
-        if files
-    ]
-    return sorted(named)
+    named = [(entry.name, _files_at(entry)) for entry in _visible(folder)]
+    return sorted((name, files) for name, files in named if files)
 
 
 def media_type(path: Path) -> str:
