@@ -27,11 +27,17 @@ class Words(Entry):
     words: tuple[str, ...] = Field(min_length=1)
 
 
+class Terminator(Words):
+    """Words that end a cue's reach, unless the cue says one of `except`."""
+
+    spared: tuple[Assertion, ...] = Field(default=(), alias="except")
+
+
 class ContextRules(Entry):
     """Cues, terminators and look-alikes."""
 
     cue: tuple[CueRule, ...]
-    terminator: tuple[Words, ...]
+    terminator: tuple[Terminator, ...]
     look_alike: tuple[Words, ...]
 
     @model_validator(mode="after")

@@ -71,6 +71,7 @@ SECTION_WEIGHT = {
 _DEFAULT_WEIGHT = 1.0
 _STRENGTH = {"": 1.0, "weak": 0.25, "contextual": 0.25, "procedure": 2.0}
 _IMPLIED = 3.0
+_RESOLVED = 1.5
 _METASTATIC = 0.3
 _BESIDE_TUMOUR = 2.0
 _LABELLED = 6.0
@@ -84,6 +85,8 @@ _ASSERTED = {
     Assertion.FAMILY: 0.0,
 }
 _REACH = 70
+# Sections that say what was asked before anything was looked at.
+_QUESTIONS = frozenset({"indication", "reason", "clinical_history", "preoperative_diagnosis", "comparison"})
 _LABEL = re.compile(
     r"(?:tumou?r|primary|lesion|cancer)\s*(?:site|location|type and location)|specimen\s*(?:type|site)|^site|organ|topography|histologic type|tumou?r type|primary site|anatomic site",
     re.IGNORECASE,
@@ -159,23 +162,40 @@ def _site_of(mention: Mention, sites: Sequence[Mention], starts: Sequence[int], 
 def neoplasms(source: AnnotatedDocument) -> tuple[Neoplasm, ...]:
     """Every tumour that the text names: one for each site and relation, in order of mention.
 
-    Of several statements about one site the strongest counts: current, suspected, history, ruled out.
+    Of several statements about one site the strongest counts: current, suspected, history, ruled
+    out. A tumour named without a site is taken for the one that the text is about.
     """
+    principal = principal_site(source).value
     groups: dict[tuple[str, str], list[Tumour]] = {}
+    loose: list[Tumour] = []
     for tumour in tumours(source):
-        if tumour.site is None or (tumour.relation == "family" and tumour.status == "ruled_out"):
+        if tumour.relation == "family" and tumour.status == "ruled_out":
             continue
-        groups.setdefault((tumour.site, tumour.relation), []).append(tumour)
-    return tuple(_merged(source, group) for group in groups.values())
+        if tumour.site is None or (tumour.site == "lymph_node" and principal != "lymph_node"):
+            loose.append(tumour)
+        if tumour.site is not None:
+            groups.setdefault((tumour.site, tumour.relation), []).append(tumour)
+    if isinstance(principal, str):
+        own = groups.setdefault((principal, "patient"), [])
+        own += [one for one in loose if one.relation == "patient" and (not own or _is_specific(one))]
+        if not own:
+            del groups[principal, "patient"]
+    return tuple(_merged(source, key[0], group) for key, group in groups.items())
 
 
-def _merged(source: AnnotatedDocument, group: Sequence[Tumour]) -> Neoplasm:
+def _is_specific(tumour: Tumour) -> bool:
+    return (
+        tumour.mention.attributes.get("generic") != "true" and "metastatic" not in tumour.mention.attributes
+    )
+
+
+def _merged(source: AnnotatedDocument, site: str, group: Sequence[Tumour]) -> Neoplasm:
     status = "history" if group[0].relation == "family" else merged_status(group)
     shown = [tumour.mention for tumour in group if tumour.status == status] or [
         tumour.mention for tumour in group
     ]
     return Neoplasm(
-        site=group[0].site,
+        site=site,
         status=status,
         relation=group[0].relation,
         evidence=tuple(_evidence(source, mention) for mention in shown[:3]),
@@ -187,13 +207,21 @@ def merged_status(group: Sequence[Tumour]) -> TumourStatus:
     weights: dict[TumourStatus, float] = defaultdict(float)
     for tumour in group:
         weights[tumour.status] += SECTION_WEIGHT.get(tumour.mention.section, _DEFAULT_WEIGHT)
-    named = {tumour.status for tumour in group if tumour.mention.attributes.get("generic") != "true"}
+    named = {tumour.status for tumour in group if _is_specific(tumour)}
     if "current" in weights and ("current" in named or not named & {"history", "suspected"}):
         return "history" if weights["history"] > 3 * weights["current"] else "current"
+    if "ruled_out" in weights and _only_asked(group):
+        return "ruled_out"
     for status in ("suspected", "history", "current"):
         if status in weights and (status in named or not named):
             return status
     return max(weights, key=lambda status: weights[status])
+
+
+def _only_asked(group: Sequence[Tumour]) -> bool:
+    """Whether a tumour was suspected in the question only and denied in the answer."""
+    answers = [tumour.status for tumour in group if tumour.mention.section not in _QUESTIONS]
+    return bool(answers) and all(status == "ruled_out" for status in answers)
 
 
 def site_scores(source: AnnotatedDocument) -> dict[str, float]:
@@ -225,6 +253,8 @@ def _votes(source: AnnotatedDocument) -> Iterator[tuple[str, str, str, float]]:
             weight *= _METASTATIC
         if "site" in mention.attributes:
             yield mention.attributes["site"], "implied", mention.section, weight * _IMPLIED
+        elif tumour.site is not None:
+            yield tumour.site, "tumour", mention.section, weight * _RESOLVED
     for mention in source.mentions:
         if mention.label != "site":
             continue
@@ -252,7 +282,7 @@ def principal_site(source: AnnotatedDocument, display: dict[str, tuple[str, str]
     """
     scores = site_scores(source)
     scores.pop("lymph_node", None) if len(scores) > 1 else None
-    if not scores or not any(mention.label == "neoplasm" for mention in source.mentions):
+    if not scores or not any(map(_speaks_of_tumour, tumours(source))):
         return NOT_FOUND
     best = max(scores, key=lambda site: scores[site])
     rest = max((score for site, score in scores.items() if site != best), default=0.0)
@@ -267,6 +297,13 @@ def principal_site(source: AnnotatedDocument, display: dict[str, tuple[str, str]
         code=Code("ICD-O-3", *code) if code else None,
         evidence=evidence,
     )
+
+
+def _speaks_of_tumour(tumour: Tumour) -> bool:
+    """Whether a mention makes the text one about a tumour; "no masses" of an examination does not."""
+    if tumour.relation == "family" or tumour.status == "ruled_out":
+        return False
+    return _is_specific(tumour) or tumour.site is not None or tumour.mention.value == "tumor"
 
 
 def _site_evidence(source: AnnotatedDocument, site: str) -> tuple[Evidence, ...]:

@@ -33,6 +33,17 @@ _AGO = re.compile(
     re.IGNORECASE,
 )
 
+_NOW = re.compile(
+    r"\b(?:has|have|active|currently|current|known|metastatic|recurrent|recurrence of|residual|progressive|persistent|new|now|ongoing|undergoing)\s+(?:[\w-]+\s+){0,3}$",
+    re.IGNORECASE,
+)
+_TREATED = re.compile(
+    r"\b(?:status[ -]post|s/p|underwent|had|after|following|prior|previous|post)\s+(?:[\w/-]+\s+){0,5}?(?:\w+ectomy|\w*resections?|\w*excisions?|mohs|radiation|radiotherapy|xrt|chemo\w*|surgery|ablation|brachytherapy|removal)\s+(?:(?:of|for|to treat|due to|because of)\s+)?(?:[\w-]+\s+){0,4}$",
+    re.IGNORECASE,
+)
+# Some archives end a note with its index terms: a run of small-letter phrases with commas between.
+_INDEX_TERMS = re.compile(r"(?:^|[.,\n])[ ]?((?:[a-z][a-z0-9 /&'\-()]*, ){5,}[a-z0-9 /&'\-()]*,?\s*)\Z")
+
 # When cues of several axes reach a mention, the first of these is its assertion; the others are attributes.
 _ORDER = (
     Assertion.ABSENT,
@@ -60,13 +71,14 @@ class _Cue(NamedTuple):
     forward: _Meaning | None
     backward: _Meaning | None
     stops: bool
+    spares: frozenset[Assertion] = frozenset()
 
 
 class ContextIndex:
     """The cues of `models/context.toml`, ready to be found."""
 
     def __init__(self, rules: ContextRules) -> None:
-        meanings: dict[tuple[str, ...], dict[str, _Meaning | str]] = {}
+        meanings: dict[tuple[str, ...], dict[str, _Meaning | str | frozenset[Assertion]]] = {}
         for look_alike in rules.look_alike:
             for word in look_alike.words:
                 meanings.setdefault(term_words(word), {})[_NO_CUE] = _NO_CUE
@@ -77,8 +89,8 @@ class ContextIndex:
                     entry.setdefault(reach, _Meaning(rule.says, rule.tokens, rule.list))
         for terminator in rules.terminator:
             for word in terminator.words:
-                meanings.setdefault(term_words(word), {})[_STOP] = _STOP
-        self.index: TermIndex[dict[str, _Meaning | str]] = TermIndex()
+                meanings.setdefault(term_words(word), {})[_STOP] = frozenset(terminator.spared)
+        self.index: TermIndex[dict[str, _Meaning | str | frozenset[Assertion]]] = TermIndex()
         self.vocabulary = frozenset(word for words in meanings for word in words)
         for words, entry in meanings.items():
             self.index.add(words, entry)
@@ -86,13 +98,24 @@ class ContextIndex:
     def cues(self, words: Words) -> list[_Cue]:
         """Cues and terminators of a text, in order."""
         return [
-            _Cue(first, last, _meaning(entry, "forward"), _meaning(entry, "backward"), _STOP in entry)
+            _Cue(
+                first,
+                last,
+                _meaning(entry, "forward"),
+                _meaning(entry, "backward"),
+                _STOP in entry,
+                _spared(entry.get(_STOP)),
+            )
             for first, last, entry in self.index.find(words)
             if _NO_CUE not in entry
         ]
 
 
-def _meaning(entry: dict[str, _Meaning | str], reach: Reach) -> _Meaning | None:
+def _spared(entry: object) -> frozenset[Assertion]:
+    return entry if isinstance(entry, frozenset) else frozenset()
+
+
+def _meaning(entry: dict[str, _Meaning | str | frozenset[Assertion]], reach: Reach) -> _Meaning | None:
     found = entry.get(reach)
     return found if isinstance(found, _Meaning) else None
 
@@ -127,6 +150,8 @@ class _Reader:
         self.section_starts = [section.start for section in sections]
         self.cues = context.cues(words)
         self.cue_firsts = [cue.first for cue in self.cues]
+        tail = _INDEX_TERMS.search(words.text)
+        self.index_terms = tail.start(1) if tail else len(words.text)
         years = [int(year) for year in _YEAR.findall(words.text)]
         self.year = max((year for year in years if year < 2100), default=0)
 
@@ -134,6 +159,12 @@ class _Reader:
         section = self.section_at(mention.start)
         said = self.said(mention)
         default = self.defaults.get(section)
+        if default is Assertion.HISTORICAL and self._is_present_tense(mention):
+            default = None
+        if mention.label == "neoplasm" and self._is_after_treatment(mention):
+            said.add(Assertion.HISTORICAL)
+        if mention.start >= self.index_terms:
+            said.add(Assertion.HYPOTHETICAL)
         if default is not None and mention.label in DISEASES:
             said.add(default)
         elif default in (Assertion.FAMILY, Assertion.HYPOTHETICAL):
@@ -144,6 +175,15 @@ class _Reader:
             attributes[_ATTRIBUTE[other]] = str(other)
         assertion = found[0] if found else Assertion.PRESENT
         return replace(mention, section=section, assertion=assertion, attributes=attributes)
+
+    def _is_present_tense(self, mention: Mention) -> bool:
+        """Whether a disease listed under past history is said to be there now ("has prostate cancer")."""
+        return bool(_NOW.search(self.words.text[max(0, mention.start - 40) : mention.start]))
+
+    def _is_after_treatment(self, mention: Mention) -> bool:
+        """Whether the words before name a treatment that the disease has had ("s/p lobectomy for ...")."""
+        before = self.words.text[max(0, mention.start - 90) : mention.start]
+        return bool(_TREATED.search(before)) and not _NOW.search(before[-30:])
 
     def section_at(self, offset: int) -> str:
         index = bisect.bisect_right(self.section_starts, offset) - 1
@@ -168,17 +208,27 @@ class _Reader:
         said: set[Assertion] = set()
         position = bisect.bisect_left(self.cue_firsts, first) - 1
         low = max((gap for gap in sentence.gaps if gap <= mention.start), default=sentence.start)
+        spared: frozenset[Assertion] | None = None  # None: nothing has stopped the cues yet
         while position >= 0:
             cue = self.cues[position]
             position -= 1
             if self.words.starts[cue.first] < low:
                 break
             between = self.words.text[self.words.ends[cue.last] : mention.start]
-            if cue.last < first and cue.forward and not said & {cue.forward.says}:
-                if first - cue.last - 1 < cue.forward.tokens and self._carries(between, cue.forward):
-                    said.add(cue.forward.says)
-            if cue.stops or ";" in between:
+            if ";" in between:
                 break
+            meaning = cue.forward if cue.last < first else None
+            if (
+                meaning
+                and first - cue.last - 1 < meaning.tokens
+                and (spared is None or meaning.says in spared)
+            ):
+                if self._carries(between, meaning):
+                    said.add(meaning.says)
+            if cue.stops:
+                spared = cue.spares if spared is None else spared & cue.spares
+                if not spared:
+                    break
         return said
 
     def _carries(self, between: str, meaning: _Meaning) -> bool:

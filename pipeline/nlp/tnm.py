@@ -26,7 +26,7 @@ _STRING = re.compile(
     rf"""(?<![A-Za-z0-9./+])(?<!\bST )
     {_PREFIX.format("t")}[Tt][ :]{{0,3}}(?P<t>{_CATEGORY_T})(?:m\b)?
     (?P<tr>[ ]?(?:-|/|or|to)[ ]?(?:p|c)?T?[0-4][a-d]?(?![\d.]))?
-    {_ASIDE}
+    {_ASIDE}(?:,?[ ]?G[1-4X](?:-[1-4])?)?
     (?:{_BETWEEN}{_PREFIX.format("n")}N[ :]{{0,3}}(?P<n>{_CATEGORY_N})
        (?P<nr>[ ]?(?:-|/)[ ]?(?:p|c)?N?[0-3X][a-c]?(?![\d.]))?
        {_ASIDE}
@@ -51,9 +51,11 @@ _FIELD = re.compile(
       (?:primary\s+tumou?r|tumou?r|regional\s+lymph\s+nodes?|lymph\s+nodes?|regional\s+nodes|nodes|distant\s+metastas[ie]s|metastas[ie]s|t|n|m)
       \s*[({\[]\s*(?P<basis1>[cpyr]{0,2})\s?(?P<letter1>[TNM])\s*[)}\]]
     | (?P<basis2>[cpyr]{0,2})(?P<letter2>[TNM])[ \-]?(?:stage|category|classification|status)
-    | (?<![A-Za-z0-9])(?P<basis3>[cpy]{1,2})(?P<letter3>[TNM])(?=[ ]?[:=]|\s+is\b)
+    | (?P<word4>patholog(?:ic(?:al)?|y)|clinical)\s(?P<letter4>(?-i:[TNM]))\s?[.:]
+    | (?P<letter5>(?-i:(?<=ymph\s)N|(?<=YMPH\s)N))ODES?\s+STAGE(?:\s*\([^()\n]{1,30}\))?
+    | (?<![A-Za-z0-9])(?P<basis3>(?-i:[cp]|y[cp]))(?P<letter3>(?-i:[TNM]))(?=[ ]?[:=])
     )
-    \s*(?:[:=\-]|is)*\s*
+    \s*[:=\-]*\s*
     (?P<value>[cpyr]{0,2}\s?[TNM]?\s?(?:[0-4](?:[a-d]?[1-3]?)(?:mi)?|[XxO]|is)(?![A-Za-z0-9.]|\s?(?:cm|mm|of|/)))""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -166,6 +168,8 @@ def _is_stage(match: re.Match[str], text: str) -> bool:
     if _NOT_BEFORE.search(before):
         return False
     around = before[-45:] + " " + after
+    if re.match(r"[:,(][ (]{0,2}(?:tumou?r|invades|invasion|limited|confined)", after, re.I):
+        return True
     has_suffix = len(category) > 1 and category[0].isdigit() and category[1] in "abcdABCD"
     if match["tr"]:
         return bool(re.search(r"stag|TNM|AJCC", around, re.I)) and "lock" not in after
@@ -194,6 +198,10 @@ def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: list[tup
         return True
     around = text[max(0, match.start() - 45) : match.end() + 30]
     if letter == "n":
+        if re.match(
+            r"[ ,]{1,3}(?:\w+ ){0,3}(?:lymph|nodes?\b|LN)", text[match.end() : match.end() + 40], re.I
+        ):
+            return False  # a nodal station of the lung, or a cassette
         if match["m"] or category == "0":
             return not re.search(r"nephrometry|R\.E\.N\.A\.L|karyotype", around, re.I)
         return bool(re.search(r"stag(?:e|ed|ing)\b|TNM|AJCC|nodal|node", around, re.I)) and not re.search(
@@ -203,12 +211,14 @@ def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: list[tup
 
 
 def _field(match: re.Match[str], text: str) -> Mention | None:
-    letter = (match["letter1"] or match["letter2"] or match["letter3"] or "").upper()
-    basis = (match["basis1"] or match["basis2"] or match["basis3"] or "").lower()
+    letter = next((match[f"letter{i}"] for i in range(1, 6) if match[f"letter{i}"]), "").upper()
+    basis = (match["basis1"] or match["basis2"] or match["basis3"] or (match["word4"] or "")[:1]).lower()
     value = re.sub(r"\s", "", match["value"])
     inner = re.match(r"([cpyrCPYR]{0,2})([TNM]?)(.*)", value)
     if inner is None or (inner[2] and inner[2].upper() != letter):
         return None
+    if not inner[2] and re.match(r"[ ]+[a-z]{2,}", text[match.end() : match.end() + 8]):
+        return None  # "Regional lymph nodes (pN): 3 perithyroidal nodes" is a count
     return Mention(
         label=f"tnm_{letter.lower()}",
         value=letter + _normal(inner[3]),
