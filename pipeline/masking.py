@@ -28,17 +28,18 @@ def masked(message: str, case: dict[str, Any]) -> str:
     run_on = "\n".join("".join(_words(text)) for text in _texts(case))
     contract = {word for key in _keys(case) for word in _words(key)} | _GRAMMAR
     parts = {word for word in words if len(word) >= _SHORTEST_PART}
-    kept = [
-        token if all(_may_stay(word, run_on, parts, contract) for word in _words(token)) else MASK
-        for token in message.split()
-    ]
+    kept = [token if _may_stay(_words(token), run_on, parts, contract) else MASK for token in message.split()]
     return " ".join(kept)[:_LONGEST]
 
 
-def _may_stay(word: str, run_on: str, parts: set[str], contract: set[str]) -> bool:
-    if word in contract:
-        return True
-    return word not in run_on and not any(part in word for part in parts)
+def _may_stay(token: list[str], run_on: str, parts: set[str], contract: set[str]) -> bool:
+    """Whether nothing of a token comes from the records. Its words are looked at one by one and joined;
+    one or two digits alone tell nothing (the month of a date whose whole is looked at too)."""
+    suspects = [word for word in token if word not in contract and not (word.isdigit() and len(word) < 3)]
+    joined = "".join(token)
+    if not suspects:
+        return len(token) < 2 or joined not in run_on
+    return all(word not in run_on and not any(part in word for part in parts) for word in (*suspects, joined))
 
 
 def _words(text: str) -> list[str]:
