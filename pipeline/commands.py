@@ -7,7 +7,6 @@ import argparse
 import hashlib
 import json
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,9 +33,10 @@ def set_up_logging(options: argparse.Namespace) -> None:
 
 
 def report_bug(error: Exception) -> None:
-    """Where a bug struck, on stderr: class and code lines, not the message, which may quote a page."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    sys.stderr.write(f"triage: internal error, please report it.\n{frames}{type(error).__name__}\n")
+    """Where a bug struck, on stderr: classes and code lines, not the messages, which may quote a page."""
+    from pipeline.logs import safe_traceback
+
+    sys.stderr.write(f"triage: internal error, please report it.\n{safe_traceback(error)}\n")
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def _processor(
 ) -> Iterator[Process]:
     """The function from a submission to its case, in process or through the flow."""
     if options.flow:
-        with resolve_name(FLOW)(settings) as process_in_flow:
+        with resolve_name(FLOW)(settings, on_page=on_page) as process_in_flow:
             yield process_in_flow
         return
     from pipeline.cases import Knowledge, process

@@ -63,7 +63,7 @@ class UnreadableFile(TriageError):
     """One received file cannot be read. `code` is the problem's code in the case.
 
     Codes: encrypted, empty, truncated, unsupported_type, too_large, too_many_pages,
-    timed_out, out_of_memory, crashed.
+    timed_out, out_of_memory, crashed, changed (while it was received).
     """
 
     exit_code = ExitCode.PARKED
