@@ -15,6 +15,7 @@ class Weights(Entry):
 
     documents: dict[str, int]
     sections: dict[str, int]
+    forms: tuple[str, ...]
 
 
 class Votes(Entry):
@@ -69,6 +70,7 @@ class TargetRules(Entry):
     icd10: dict[str, str]
     icd10_secondary: dict[str, str]
     icd10_sides: tuple[str, ...]
+    lung_types: dict[Literal["nsclc", "sclc"], tuple[str, ...]]
     words: Words
     sites: TargetSites
 

@@ -42,7 +42,7 @@ def choose(
     The heaviest statement decides; between values of equal heaviest weight the sum of weights does
     if one side clearly has more, else the field is conflicting with the other side in `alternatives`.
     """
-    ordered = sorted(candidates, key=lambda one: str(one.value))
+    ordered = sorted((c for c in candidates if c.weight > 0 or c.reason), key=lambda one: str(one.value))
     groups = [
         (value, list(group))
         for value, group in groupby((c for c in ordered if c.reason is None), lambda c: c.value)

@@ -133,7 +133,7 @@ def _precision(reading: Reading) -> float:
     return 0.1 * min(6, len(reading.tumour.mention.value.split()))
 
 
-def find_lung_type(statements: Sequence[Reading], target: Target, origin: Field) -> Field:
+def find_lung_type(statements: Sequence[Reading], target: Target, origin: Field, rules: TargetRules) -> Field:
     """Non-small cell or small cell, of a lung primary only."""
     if target.site != "lung" or origin.value == "metastatic":
         return Field()
@@ -141,10 +141,18 @@ def find_lung_type(statements: Sequence[Reading], target: Target, origin: Field)
         (
             r.candidate(kind, "rule:lung_type")
             for r in statements
-            if (kind := r.tumour.mention.attributes.get("lung_type")) and r.weight > 2
+            if (kind := _lung_type(r, rules)) and r.weight > 2 and not r.possible
         ),
         least=3,
     )
+
+
+def _lung_type(reading: Reading, rules: TargetRules) -> str | None:
+    """The type that the words say, or that the histology is in the lung."""
+    mention = reading.tumour.mention
+    if "lung_type" in mention.attributes:
+        return mention.attributes["lung_type"]
+    return next((kind for kind, names in rules.lung_types.items() if mention.value in names), None)
 
 
 def find_origin(

@@ -166,7 +166,11 @@ class Weigher:
         """Document weight plus section weight."""
         weights = self.rules.weights
         base = weights.documents.get(context.source.document.type, 0)
-        return base + weights.sections.get(context.mention.section, 0)
+        section = weights.sections.get(context.mention.section, 0)
+        # A form's "Diagnosis:" is a field to fill in, not a conclusion.
+        return base + (
+            min(0, section) if context.source.document.type in self.rules.weights.forms else section
+        )
 
     def shared(self, context: Context) -> frozenset[str]:
         """Words for places and lesions that the plan's phrase and the statement have in common."""

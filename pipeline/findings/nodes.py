@@ -18,8 +18,14 @@ from pipeline.findings.target import Target
 
 _NO_ADENOPATHY = re.compile(
     r"""\b(?:no|without|negative\s+for|denies|free\s+of|absence\s+of)\s+
-        (?:[\w/,-]+\s+){0,7}?(?:\w*adenopathy|LAD\b)""",
+        (?:[\w/,-]+\s+){0,7}?(?:\w*adenopathy|LAD\b)
+      | \bno\s+(?:\w+[\s-]+){0,3}(?:uptake|avidity)\s+in\s+(?:\w+\s+){0,3}nodes\b
+      | \bnodes?:\s+no\s+(?:\w+\s+)?(?:uptake|avid)""",
     re.VERBOSE | re.IGNORECASE,
+)
+# An examination of the nodes that a malignant skin or breast tumour drains to.
+_NO_PALPABLE = re.compile(
+    r"\bno\s+(?:palpable\s+|enlarged\s+)?(?:\w+(?:,|\s+or|\s+and)?\s+){1,4}nodes\b", re.IGNORECASE
 )
 _STATION = re.compile(
     r"\b(?:lymph\s+nodes?|nodes?|stations?|sentinel|(?:2|4|10|11|12)[RL]s?)\b|(?<![\d.])7:",
@@ -51,7 +57,11 @@ def find_nodes(
     phrases = (
         []
         if category == "NX"
-        else [c for source in documents for c in _phrases(source, words, target, rules)]
+        else [
+            c
+            for source in documents
+            for c in _phrases(source, words, target, rules, malignant=behavior.value == "malignant")
+        ]
     )
     return choose([*pathology, *stated, *phrases])
 
@@ -91,9 +101,9 @@ def _verdict(text: str, start: int, end: int, words: Nodes) -> str | None:
 
 
 def _phrases(
-    source: AnnotatedDocument, words: Nodes, target: Target, rules: TargetRules
+    source: AnnotatedDocument, words: Nodes, target: Target, rules: TargetRules, *, malignant: bool
 ) -> Iterator[Candidate]:
-    """ "No adenopathy" and its like; in an examination only of nodes that the target drains to."""
+    """No adenopathy, and its like; in an examination only of nodes that the target drains to."""
     silent = ("other", "letter", "consent_form", "laboratory_report", "fax_cover", "pathology_report")
     if source.document.type in silent:
         return
@@ -104,8 +114,11 @@ def _phrases(
             continue
         if section.name == "physical_exam" and not palpable:
             continue
+        felt = section.name == "physical_exam" and malignant
         for start, end in clauses(text, section.start, section.end):
             value = _phrase_value(text, start, end, words)
+            if value is None and felt and _NO_PALPABLE.search(text, start, end):
+                value = "negative"
             if value:
                 yield Candidate(
                     value,

@@ -143,7 +143,7 @@ def _diagnosis(packet: Packet) -> dict[str, Field]:
         "primary_site": find_primary_site(statements, target, origin, packet.request, rules),
         "behavior": behavior,
         "histology": find_histology(statements, behavior),
-        "lung_type": find_lung_type(statements, target, origin),
+        "lung_type": find_lung_type(statements, target, origin, rules),
     }
 
 

@@ -68,9 +68,12 @@ def _of_document(source: AnnotatedDocument, rules: Regions) -> Iterator[Region]:
 
 
 def _line_start(source: AnnotatedDocument, offset: int) -> int:
-    """The start of the line where only blanks and a list mark stand before `offset`, else `offset`."""
+    """The start of the line where only blanks and a list mark stand before `offset`, else the blank before it."""
     start = source.document.text.rfind("\n", 0, offset) + 1
-    return offset if source.document.text[start:offset].strip(" \t-*.()0123456789") else start
+    before = source.document.text[start:offset]
+    if not before.strip(" \t-*.()0123456789"):
+        return start
+    return offset - (len(before) - len(before.rstrip()))
 
 
 def _section_kind(name: str, board: bool, default: str, rules: Regions) -> str:

@@ -329,6 +329,9 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
     reason = NOT_CURRENT.get(tumour.mention.assertion)
     if reason:
         return reason
+    code = tumour.mention.attributes.get("icdo3", "")
+    if tumour.source.document.type in rules.weights.forms and code.startswith("8000"):
+        return "printed"  # the words of a code ("malignant neoplasm of ...") are no diagnosis
     if tumour.mention.section in ("past_medical_history", "past_surgical_history", "oncologic_history"):
         return "historical"
     if tumour.mention.section == "family_history":
@@ -345,7 +348,7 @@ def hedged(tumour: Context, rules: TargetRules) -> bool:
     if tumour.mention.assertion is Assertion.POSSIBLE:
         return True
     around = tumour.text[
-        max(tumour.start, tumour.mention.start - 90) : min(tumour.end, tumour.mention.end + 70)
+        max(tumour.start, tumour.mention.start - 200) : min(tumour.end, tumour.mention.end + 70)
     ]
     return holds(rules.words.hedges, around)
 
