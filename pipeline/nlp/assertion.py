@@ -81,7 +81,8 @@ class ContextIndex:
         meanings: dict[tuple[str, ...], dict[str, _Meaning | str | frozenset[Assertion]]] = {}
         for look_alike in rules.look_alike:
             for word in look_alike.words:
-                meanings.setdefault(term_words(word), {})[_NO_CUE] = _NO_CUE
+                for words in _with_verbs(term_words(word)):
+                    meanings.setdefault(words, {})[_NO_CUE] = _NO_CUE
         for rule in rules.cue:
             for reach in ("forward", "backward") if rule.reach == "both" else (rule.reach,):
                 for word in rule.words:
@@ -111,6 +112,12 @@ class ContextIndex:
         ]
 
 
+def _with_verbs(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """A look-alike that starts with "not" also with the verb before it, since "is not" is a cue too."""
+    verbs = ("is", "was", "are", "were", "does", "did", "do") if words[0] == "not" else ()
+    return [words, *((verb, *words) for verb in verbs)]
+
+
 def _spared(entry: object) -> frozenset[Assertion]:
     return entry if isinstance(entry, frozenset) else frozenset()
 
@@ -133,7 +140,8 @@ def assert_mentions(
     Where several axes hold, the attributes `relation` (family), `certainty` and `time` keep the rest.
     """
     reader = _Reader(words, sentences, sections, context, defaults)
-    return tuple(sorted(map(reader.read, mentions), key=lambda mention: (mention.start, -mention.end)))
+    kept = (mention for mention in mentions if not reader.is_heading(mention))
+    return tuple(sorted(map(reader.read, kept), key=lambda mention: (mention.start, -mention.end)))
 
 
 class _Reader:
@@ -184,6 +192,11 @@ class _Reader:
         """Whether the words before name a treatment that the disease has had ("s/p lobectomy for ...")."""
         before = self.words.text[max(0, mention.start - 90) : mention.start]
         return bool(_TREATED.search(before)) and not _NOW.search(before[-30:])
+
+    def is_heading(self, mention: Mention) -> bool:
+        """Whether a tumour or organ is only part of a heading's name ("Skin cancer history:")."""
+        index = bisect.bisect_right(self.section_starts, mention.start) - 1
+        return index >= 0 and mention.label in ("neoplasm", "site") and mention.end <= self.sections[index].body
 
     def section_at(self, offset: int) -> str:
         index = bisect.bisect_right(self.section_starts, offset) - 1
@@ -270,7 +283,7 @@ class _Reader:
 
     def _reaches_back(self, between: str, cue: _Cue) -> bool:
         """A cue that also looks forward (no, negative) reaches back only from right after the mention."""
-        if cue.forward and cue.backward and cue.forward.says is cue.backward.says:
+        if cue.forward and cue.backward and cue.backward.says is cue.forward.says is Assertion.ABSENT:
             following = self.words.text[self.words.ends[cue.last] :][:2]
             return not between.strip(" :-\t(") and (
                 not following or following[0] in ".,;)\n" or following == "  "

@@ -1,0 +1,44 @@
+"""Every marked sentence of fixtures/sentences gives exactly its marks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from spacy.language import Language
+
+from pipeline.domain import Document, Page
+from pipeline.nlp import annotate, load_nlp
+
+ROOT = Path(__file__).parent.parent
+_MARK = re.compile(r"\{([^{}|]+)\|([a-z]+)\}")
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    return load_nlp(ROOT / "models")
+
+
+def marked_lines(name: str) -> list[str]:
+    """The sentences of one file, without comments and headings."""
+    lines = (ROOT / "fixtures" / "sentences" / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def read_marks(line: str) -> tuple[str, list[tuple[str, str]]]:
+    """A marked line as plain text and its (words, assertion) in order."""
+    line = line.replace("\\n", "\n")
+    return _MARK.sub(r"\1", line), _MARK.findall(line)
+
+
+def asserted(nlp: Language, text: str) -> list[tuple[str, str]]:
+    document = Document("d", "other", "", (Page("f", 1, "text", 0, 1, 1, text, ()),))
+    mentions = annotate(nlp, [document])[0].mentions
+    return [(text[m.start : m.end], str(m.assertion)) for m in mentions if m.label == "neoplasm"]
+
+
+@pytest.mark.parametrize("line", marked_lines("assertion.txt"))
+def test_marked_sentence(nlp: Language, line: str) -> None:
+    text, marks = read_marks(line)
+    assert asserted(nlp, text) == marks
