@@ -25,6 +25,10 @@ _TICKED_LINE = re.compile(rf"^\s*(?:\d{{1,2}}[.)]?\s+)?{_TICK}\s")
 
 # Five digits, or four and a letter; not part of a telephone number, an amount, a date or an account.
 _CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-\d|\.\d)")
+_CORRECTED_WITHIN = 4  # lines above a correction in which the code stands that it takes back
+# In front of numbers that are no codes: extensions, postal codes, accounts.
+_TELEPHONE = re.compile(r"(?i)(?:\bext?\.?|(?-i:[a-z] x ?)|zip|phone|fax|box)\s*#?:?\s*$")
+_NO_CODE = re.compile(r"(?i)(?:\b[A-Z]{2}|acct|form|case|no\.|mrn|\$|tin|group|id)\s*#?:?\s*$")
 _ICD10 = re.compile(
     r"""(?<![A-Za-z0-9./-])
     (?P<letter>[A-TV-Za-tv-z12850|!€¢(])(?P<digits>[0-9OIlSBJ/][0-9OIlSBA])  # C64 as OCR reads it
@@ -101,30 +105,31 @@ def _codes(documents: Sequence[Document], rules: RequestRules, read: object) -> 
 def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
     lines = _lines(document.text)
     misread = _misread(document)
-    known = set(rules.cpt.known)
     found: list[_Code] = []
     for number, line in enumerate(lines):
         tokens = tokenize(line.text)
-        refused = rules.cpt_not_requested.find(tokens, misread=misread)
+        if rules.cpt_not_requested.find(tokens, misread=misread):
+            continue
         labelled = _in_context(lines, number, rules.cpt_labels, misread=misread)
-        corrected = bool(rules.corrections.find(tokens, misread=misread))
-        for match in _CPT.finditer(line.text):
-            value = match.group().upper()
-            if value not in known:
-                value = value.translate(_DIGITS)
-            if value not in known and (
-                not labelled or not _looks_like_code(match.group(), line.text, match.start())
-            ):
-                continue
-            if refused or _quoted_away(line.text, match.start()):
-                continue
-            if corrected:
-                found = [code for code in found if number - code.line > 4]
-            ticked = bool(_TICKED_LINE.match(line.text[: match.start()] + " ")) or bool(
-                re.search(rf"{_TICK}\s*$", line.text[: match.start()])
-            )
-            found.append(_Code(value, line.start + match.start(), line.start + match.end(), number, ticked))
+        here = list(_codes_of_line(line, number, rules, labelled=labelled))
+        if here and rules.corrections.find(tokens, misread=misread):
+            found = [code for code in found if number - code.line > _CORRECTED_WITHIN]
+        found += here
     return _ticked_only(found)
+
+
+def _codes_of_line(line: _Line, number: int, rules: RequestRules, *, labelled: bool) -> Iterator[_Code]:
+    for match in _CPT.finditer(line.text):
+        before = line.text[: match.start()]
+        value = match.group().upper()
+        if value not in rules.cpt.known:
+            value = value.translate(_DIGITS)
+        plausible = labelled and re.fullmatch(r"\d{4}[\dTFU]", value) and not _NO_CODE.search(before[-14:])
+        if (value not in rules.cpt.known and not plausible) or _TELEPHONE.search(before[-12:]):
+            continue
+        if not _struck(before):
+            ticked = bool(_TICKED_LINE.match(before + " ") or re.search(rf"{_TICK}\s*$", before))
+            yield _Code(value, line.start + match.start(), line.start + match.end(), number, ticked)
 
 
 def _ticked_only(codes: list[_Code]) -> list[_Code]:
@@ -136,21 +141,10 @@ def _ticked_only(codes: list[_Code]) -> list[_Code]:
     return [code for code in codes if code.ticked or min(abs(code.line - line) for line in near) > 12]
 
 
-def _looks_like_code(word: str, line: str, start: int) -> bool:
-    """Not a postal code, an extension or an amount."""
-    if not re.fullmatch(r"\d{4}[\dTFU]", word.translate(_DIGITS).upper()):
-        return False
-    before = line[max(0, start - 14) : start].lower()
-    return not re.search(
-        r"(?:\bext?\.?|\bx|box|\b[A-Z]{2}|zip|acct|form|case|no\.|mrn|\$|tin|group|id)\s*#?:?\s*$", before
-    )
-
-
-def _quoted_away(line: str, start: int) -> bool:
-    """Whether the code is struck out or keyed and then corrected."""
-    before = line[:start].lower()
+def _struck(before: str) -> bool:
+    """Whether the code that follows is struck out or taken back."""
     return "~~" in before or bool(
-        re.search(r"(?:corrected|changed|amended)\s+from\s*:?\s*$|\bnot\s*$", before)
+        re.search(r"(?i)(?:corrected|changed|amended)\s+from\s*:?\s*$|\bnot\s*$", before)
     )
 
 

@@ -1,0 +1,243 @@
+"""Required documents by what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog.elements import load_elements
+from pipeline.catalog.sections import load_sections
+from pipeline.completeness import check_completeness
+from pipeline.domain import (
+    AnnotatedDocument,
+    Assertion,
+    Document,
+    Field,
+    IdentityConflict,
+    Mention,
+    Met,
+    Page,
+    Requirement,
+    Status,
+)
+from pipeline.elements import note_flags
+from pipeline.evidence import evidence_for
+from pipeline.nlp.sections import find_sections
+
+MODELS = Path(__file__).parents[1] / "models"
+RULES = load_elements(MODELS)
+SECTIONS = load_sections(MODELS)
+
+
+@dataclass(frozen=True)
+class Required:
+    name: str
+    accepted_types: tuple[str, ...]
+    elements: tuple[str, ...]
+
+
+HISTORY_AND_PHYSICAL = Required(
+    "history_and_physical",
+    ("history_and_physical", "consultation", "progress_note", "letter"),
+    ("history", "physical_exam"),
+)
+TREATMENT_PLAN = Required(
+    "treatment_plan",
+    ("treatment_plan", "history_and_physical", "consultation", "progress_note"),
+    ("procedure", "treatment_area"),
+)
+
+HISTORY = """HPI: A woman of 70 with a mass of the left kidney found by chance on a scan in May.
+PMH: hypertension, gout.
+FH: none.
+"""
+EXAMINATION = """PHYSICAL EXAM: BP 130/70, pulse 70.
+Neck: supple. Lungs: clear. Abdomen: soft, no mass.
+"""
+
+
+def annotated(
+    kind: str, text: str, number: int = 1, own: bool | None = True, procedure: str = ""
+) -> AnnotatedDocument:
+    page = Page("fax.pdf", number, "text", 0, 612, 792, text, ())
+    document = Document(f"d{number}", kind, "", (page,), belongs_to_patient=own)
+    sections = find_sections(text, SECTIONS)
+    mentions = []
+    if procedure:
+        start = text.index(procedure)
+        section = next(part.name for part in sections if part.start <= start < part.end)
+        mentions = [Mention("procedure", "cryoablation", start, start + len(procedure), section=section)]
+    return AnnotatedDocument(document, sections, tuple(mentions))
+
+
+def check(
+    requirement: Required, *documents: AnnotatedDocument, findings: dict[str, Field] | None = None
+) -> Requirement:
+    none = IdentityConflict(False)
+    return check_completeness(documents, [requirement], findings or {}, none, RULES).documents[
+        requirement.name
+    ]
+
+
+def area(document: AnnotatedDocument, words: str) -> dict[str, Field]:
+    start = document.document.text.index(words)
+    evidence = evidence_for(document.document, start, start + len(words), extractor="test")
+    return {"treatment_area": Field(words, Status.FOUND, 0.9, evidence=(evidence,))}
+
+
+# --------------------------------------------------------------------------- history and physical
+
+NOTES = {
+    "both": ("history_and_physical", HISTORY + EXAMINATION, "present"),
+    "consultation": ("consultation", "CONSULTATION\n" + HISTORY + EXAMINATION, "present"),
+    "office note": ("progress_note", "OFFICE VISIT\n" + HISTORY + EXAMINATION, "present"),
+    "no examination": ("history_and_physical", HISTORY + "PLAN: ablation", "incomplete"),
+    "vital signs alone": (
+        "history_and_physical",
+        HISTORY + "PHYSICAL EXAM: BP 130/70, pulse 70, temp 36.6, weight 70 kg",
+        "incomplete",
+    ),
+    "deferred": ("history_and_physical", HISTORY + "PHYSICAL EXAM: deferred\nPLAN: scan", "incomplete"),
+    "template": (
+        "history_and_physical",
+        HISTORY + "PHYSICAL EXAM:\nNeck: ***\nLungs: ***\nAbdomen: ***\nPLAN: scan",
+        "incomplete",
+    ),
+    "intake form": (
+        "history_and_physical",
+        "HPI: see intake form\nPMH: see intake form\nFH: see intake form\n" + EXAMINATION,
+        "incomplete",
+    ),
+    "video visit": (
+        "consultation",
+        "VIDEO VISIT\n" + HISTORY + "EXAM: General: no distress, speaking freely. Psych: calm mood.\n",
+        "incomplete",
+    ),
+    "telephone": (
+        "progress_note",
+        "TELEPHONE ENCOUNTER\nPatient called in. Pain worse since May.\nMEDICATIONS: none\nALLERGIES: none",
+        "missing",
+    ),
+    "interval visit": (
+        "progress_note",
+        "S: Here to go over the scan. No blood in the urine.\nO: BP 124/70, weight 162.\nA: stable\nP: scan",
+        "missing",
+    ),
+    "a scan": ("imaging_report", "FINDINGS: Lungs clear. Neck normal. Abdomen normal.", "missing"),
+}
+
+
+@pytest.mark.parametrize(("kind", "text", "status"), NOTES.values(), ids=NOTES)
+def test_history_and_physical(kind: str, text: str, status: str) -> None:
+    assert check(HISTORY_AND_PHYSICAL, annotated(kind, text)).status == status
+
+
+def test_examination_in_a_letter() -> None:
+    letter = (
+        "Dear Dr. Holt,\n\nThank you for sending Mr. Vane, a 66-year-old man with blurred vision.\n"
+        "Past medical history: gout. Family: none.\n\n"
+        "On examination, BCVA 20/30, IOP 15. Chest clear, abdomen soft, no nodes.\n"
+    )
+    assert check(HISTORY_AND_PHYSICAL, annotated("consultation", letter)).status == "present"
+
+
+def test_another_patients_paper_serves_for_nothing() -> None:
+    other = annotated("history_and_physical", HISTORY + EXAMINATION, own=False)
+    found = check(HISTORY_AND_PHYSICAL, other)
+    assert (found.status, found.document) == ("missing", None)
+    assert {element.status for element in found.elements.values()} == {Met.MISSING}
+
+
+def test_elements_in_two_documents_are_for_a_person() -> None:
+    told = annotated("consultation", HISTORY + "PLAN: scan", 1)
+    examined = annotated("history_and_physical", EXAMINATION, 2)
+    assert check(HISTORY_AND_PHYSICAL, told, examined).status == "unclear"
+
+
+def test_the_complete_document_is_named_with_its_words() -> None:
+    partial = annotated("history_and_physical", HISTORY, 1)
+    whole = annotated("consultation", HISTORY + EXAMINATION, 2)
+    found = check(HISTORY_AND_PHYSICAL, partial, whole)
+    assert (found.status, found.document) == ("present", "d2")
+    for element in found.elements.values():
+        assert element.status is Met.MET
+        for evidence in element.evidence:
+            assert evidence.page == 2
+            assert evidence.quote == whole.document.text[evidence.start : evidence.end]
+
+
+# --------------------------------------------------------------------------- treatment plan
+
+PLAN = "TREATMENT PLAN\nProcedure: percutaneous cryoablation\nTreatment area: left kidney, lower pole\n"
+
+
+def test_plan_of_its_own() -> None:
+    plan = annotated("treatment_plan", PLAN, procedure="cryoablation")
+    found = check(TREATMENT_PLAN, plan, findings=area(plan, "left kidney, lower pole"))
+    assert (found.status, found.document) == ("present", "d1")
+
+
+def test_plan_inside_a_note() -> None:
+    note = annotated("progress_note", HISTORY + "PLAN: cryoablation of lesion A", procedure="cryoablation")
+    assert check(TREATMENT_PLAN, note, findings=area(note, "lesion A")).status == "present"
+
+
+def test_plan_without_area_is_incomplete_and_shows_the_blank_line() -> None:
+    text = "PLAN OF CARE\n* percutaneous cryoablation\n* target: ____________ (MD to fill in)\n"
+    found = check(TREATMENT_PLAN, annotated("treatment_plan", text, procedure="cryoablation"))
+    assert found.status == "incomplete"
+    assert found.elements["procedure"].status is Met.MET
+    missing = found.elements["treatment_area"]
+    assert missing.status is Met.MISSING
+    assert [evidence.quote[:6] for evidence in missing.evidence] == ["target"]
+
+
+TALK = [
+    "PLAN: refer to interventional radiology, evaluation for cryoablation",
+    "PLAN: options are surgery, cryoablation and observation; to be decided",
+    "FAMILY HISTORY: father had cryoablation",
+]
+
+
+@pytest.mark.parametrize("text", TALK, ids=["referral", "options", "father"])
+def test_a_procedure_that_is_only_talked_of_is_no_plan(text: str) -> None:
+    note = annotated("consultation", HISTORY + text, procedure="cryoablation")
+    assert check(TREATMENT_PLAN, note).status == "missing"
+
+
+def test_a_denied_procedure_is_no_plan() -> None:
+    note = annotated("consultation", "PLAN: no cryoablation", procedure="cryoablation")
+    denied = [Mention(m.label, m.value, m.start, m.end, Assertion.ABSENT, m.section) for m in note.mentions]
+    absent = AnnotatedDocument(note.document, note.sections, tuple(denied))
+    assert check(TREATMENT_PLAN, absent).status == "missing"
+
+
+def test_area_that_cannot_be_read_is_unclear() -> None:
+    plan = annotated("treatment_plan", PLAN, procedure="cryoablation")
+    evidence = area(plan, "left kidney, lower pole")["treatment_area"].evidence
+    found = check(
+        TREATMENT_PLAN, plan, findings={"treatment_area": Field(status=Status.UNCERTAIN, evidence=evidence)}
+    )
+    assert found.status == "unclear"
+
+
+def test_conflict_of_identity_is_handed_on() -> None:
+    conflict = IdentityConflict(True)
+    assert check_completeness([], [], {}, conflict, RULES).identity_conflict is conflict
+
+
+# --------------------------------------------------------------------------- flags of one note
+
+FLAGS = [
+    (HISTORY + EXAMINATION + "PLAN: start lisinopril 10 mg.", (True, True, True)),
+    (HISTORY, (True, False, False)),
+    (EXAMINATION, (False, True, False)),
+    ("IMPRESSION: no fracture.", (False, False, False)),
+]
+
+
+@pytest.mark.parametrize(("text", "flags"), FLAGS)
+def test_flags(text: str, flags: tuple[bool, bool, bool]) -> None:
+    assert note_flags(text, find_sections(text, SECTIONS), RULES) == flags

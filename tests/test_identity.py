@@ -1,0 +1,152 @@
+"""Who the packet is about, and whose papers do not belong in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog.identity import load_identity
+from pipeline.domain import Document, IdentityConflict, Page, Patient, Status
+from pipeline.identity import identify
+from pipeline.names import PersonName, name_likeness
+
+RULES = load_identity(Path(__file__).parents[1] / "models")
+
+FORM = """PRIOR AUTHORIZATION REQUEST
+Member name   Thornbury, Agnes R      DOB  04/05/1950
+Member ID     BAY 123456789           Sex  F
+Subscriber    Thornbury, Walter       Relation  spouse
+Provider      Rhoda Pell, MD          NPI  1999999991"""
+
+
+def document(number: int, kind: str, text: str, source: str = "text") -> Document:
+    page = Page("fax.pdf", number, source, 0, 612, 792, text, ())  # type: ignore[arg-type]  # a literal
+    return Document(f"d{number}", kind, "", (page,))
+
+
+def read(*texts: str, form: str = FORM) -> tuple[Patient, IdentityConflict, tuple[Document, ...]]:
+    notes = [document(number, "progress_note", text) for number, text in enumerate(texts, 2)]
+    return identify([document(1, "pa_request_form", form), *notes], RULES)
+
+
+FORMS = [
+    "Patient: Agnes R. Thornbury     DOB 4/5/1950\nID#: BAY 123456789",
+    "Last name  Thornbury    First name  Agnes    MI R\nBirth date  April 5, 1950\nID no.  BAY 123456789",
+    "Last name Thornbury First name Agnes\nDOB 04-05-1950 Sex F\nMember no. BAY 123456789 Group 12",
+    "Member ........ Thornbury, Agnes\nID ............ BAY 123456789\nDOB ........... 04/05/50",
+    "PT    THORNBURY, AGNES     ACCT 5512\nDOB   04/05/1950\nINS   BAYSIDE       ID  BAY 123456789",
+    "1. Member name      THORNBURY, AGNES\n2. Member ID        BAY 123456789\n3. Date of birth    04/05/1950",
+    "Thornbury, Agnes   DOB 04/05/1950   BAY 123456789\nPlease call with questions.",
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
+def test_patient_as_forms_print_one(form: str) -> None:
+    patient = read(form=form)[0]
+    assert (patient.name.value, patient.dob.value, patient.member_id.value) == (
+        "Thornbury, Agnes",
+        "1950-04-05",
+        "BAY 123456789",
+    )
+
+
+def test_evidence_stands_where_it_says() -> None:
+    patient = read()[0]
+    for field in (patient.name, patient.dob, patient.member_id):
+        evidence = field.evidence[0]
+        assert evidence.quote == FORM[evidence.start : evidence.end]
+        assert (evidence.document, evidence.page) == ("d1", 1)
+
+
+def test_nobody_is_named() -> None:
+    patient, conflict, documents = read(form="PRIOR AUTHORIZATION REQUEST\nProvider   Rhoda Pell, MD")
+    assert [field.status for field in (patient.name, patient.dob, patient.member_id)] == [
+        Status.NOT_FOUND
+    ] * 3
+    assert not conflict.value
+    assert documents[0].belongs_to_patient is None
+
+
+# Papers of the same patient, as they name one.
+OWN = [
+    "THORNBURY, AGNES R     MRN 700123     DOB 04/05/1950",
+    "Agnes Thornbury DOB April 5, 1950 MRN 700123",
+    "Patient: A. Thornbury     DOB 4/5/50",
+    "Name: Thornbury-Vane, Agnes     DOB 04/05/1950",
+    "Patient: Vane, Agnes     DOB 04/05/1950",
+    "Patient: THORNBURY, AGNES     DOB 04/06/1950",
+    "Patient: THORNBURV, AGNE5     DOB 04/05/1950",
+]
+
+
+@pytest.mark.parametrize(
+    "header", OWN, ids=["as is", "order", "initial", "hyphen", "married", "digit", "misread"]
+)
+def test_papers_of_the_patient(header: str) -> None:
+    _, conflict, documents = read(header + "\nSeen today.")
+    assert not conflict.value
+    assert documents[1].belongs_to_patient is True
+
+
+OTHERS = [
+    "Patient: THORNBERRY, ALBERT     MRN 911000     DOB 09/17/1961",
+    "Patient: Thornbury, Ruth     MRN 911000     DOB 11/30/1974",
+    "Patient: Thornbury, Agnes     MRN 911000     DOB 12/25/1921",
+    "PATIENT: OKAFOR, DENISE     DOB 08/08/1980",
+]
+
+
+@pytest.mark.parametrize("header", OTHERS, ids=["alike", "daughter", "namesake", "stranger"])
+def test_papers_of_somebody_else(header: str) -> None:
+    own = "Patient: Thornbury, Agnes   MRN 700123   DOB 04/05/1950\nSeen today."
+    _, conflict, documents = read(own, header + "\nSeen today.")
+    assert conflict.value
+    assert [d.belongs_to_patient for d in documents] == [True, True, False]
+    assert {evidence.document for evidence in conflict.evidence} == {"d1", "d3"}
+
+
+def test_a_nickname_is_the_same_person() -> None:
+    form = FORM.replace("Thornbury, Agnes R", "Thornbury, Robert")
+    _, conflict, documents = read("Patient: Thornbury, Bob     DOB 04/05/1950", form=form)
+    assert (conflict.value, documents[1].belongs_to_patient) == (False, True)
+
+
+NOT_PATIENTS = [
+    "Provider: Jonas Wick, MD\nReferring: Ivo Brandt, DO\nSeen today.",
+    "FAMILY HISTORY: her mother, Ruth Thornbury, had breast cancer.",
+    "CONSENT\nWitness  K. Abara, MA     Date 05/26/2026",
+    "Subscriber   Thornbury, Walter    DOB 01/02/1948\nPatient   Thornbury, Agnes   DOB 04/05/1950",
+]
+
+
+@pytest.mark.parametrize("text", NOT_PATIENTS, ids=["providers", "mother", "witness", "subscriber"])
+def test_other_names_are_no_conflict(text: str) -> None:
+    _, conflict, documents = read(text)
+    assert not conflict.value
+    assert documents[1].belongs_to_patient is not False
+
+
+def test_other_documents_decide_between_misread_numbers() -> None:
+    cover = document(
+        1, "fax_cover", "FAX\nPatient: Thornbury, Agnes  DOB 04/05/1950\nMember ID: BAY 123456189"
+    )
+    form = document(2, "pa_request_form", FORM)
+    patient = identify([cover, form], RULES)[0]
+    assert patient.member_id.value == "BAY 123456789"
+
+
+LIKENESS = [
+    (("Vane", "Robert"), ("Vane", "Bob"), 2),
+    (("Vane", "Robert"), ("VANE", "R"), 1),
+    (("Vane-Holt", "Ann"), ("Vane", "Ann"), 1),
+    (("Robert", "Vane"), ("Vane", "Robert"), 2),
+    (("Gaines", "Robert"), ("Haines", "Roberta"), 0),
+    (("Vane", "Ruth"), ("Vane", "Thomas"), -2),
+    (("Holt", "Ann"), ("Vane", "Thomas"), -2),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "likeness"), LIKENESS)
+def test_likeness_of_names(one: tuple[str, str], other: tuple[str, str], likeness: int) -> None:
+    assert name_likeness(PersonName(*one), PersonName(*other), RULES.names.same_first) == likeness
