@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -244,10 +243,12 @@ FORM = (
 def test_tick_boxes_of_a_faxed_form(tmp_path: Path, font: str, dpi: tuple[float, float]) -> None:
     image = samples.fax(samples.text_pdf(tmp_path / "a.pdf", FORM, font=font, size=12), dpi)
     text = recognised(save_tiff(tmp_path / "fax.tif", image, dpi)).pages[0].text
-    read, printed = (set(re.findall(r"\[[X ]\] \w+", lines)) for lines in (text, "\n".join(FORM)))
-    assert read <= printed
-    assert {box for box in printed if "X" in box} <= read
-    assert len(printed - read) <= 1  # on a coarse fax one empty box may be lost; none may be made up
+    printed = "\n".join(FORM)
+    assert text.count("[X]") == printed.count("[X]")
+    # On a coarse fax one empty box may be lost; none may be made up.
+    assert printed.count("[ ]") - (dpi[1] < 100) <= text.count("[ ]") <= printed.count("[ ]")
+    for ticked in ("Standard", "outpatient", "No"):
+        assert f"[X] {ticked}" in text
 
 
 def box_word(text: str, x0: float, x1: float, line: int = 1) -> OcrWord:
