@@ -38,7 +38,7 @@ def asserted(nlp: Language, text: str) -> list[tuple[str, str]]:
     return [(text[m.start : m.end], str(m.assertion)) for m in mentions if m.label == "neoplasm"]
 
 
-@pytest.mark.parametrize("line", marked_lines("assertion.txt"))
+@pytest.mark.parametrize("line", marked_lines("assertion.txt") + marked_lines("assertion_notes.txt"))
 def test_marked_sentence(nlp: Language, line: str) -> None:
     text, marks = read_marks(line)
     assert asserted(nlp, text) == marks

@@ -196,7 +196,9 @@ class _Reader:
     def is_heading(self, mention: Mention) -> bool:
         """Whether a tumour or organ is only part of a heading's name ("Skin cancer history:")."""
         index = bisect.bisect_right(self.section_starts, mention.start) - 1
-        return index >= 0 and mention.label in ("neoplasm", "site") and mention.end <= self.sections[index].body
+        return (
+            index >= 0 and mention.label in ("neoplasm", "site") and mention.end <= self.sections[index].body
+        )
 
     def section_at(self, offset: int) -> str:
         index = bisect.bisect_right(self.section_starts, offset) - 1

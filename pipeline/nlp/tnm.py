@@ -56,7 +56,7 @@ _FIELD = re.compile(
     | (?<![A-Za-z0-9])(?P<basis3>(?-i:[cp]|y[cp]))(?P<letter3>(?-i:[TNM]))(?=[ ]?[:=])
     )
     \s*[:=\-]*\s*
-    (?P<value>[cpyr]{0,2}\s?[TNM]?\s?(?:[0-4](?:[a-d]?[1-3]?)(?:mi)?|[XxO]|is)(?![A-Za-z0-9.]|\s?(?:cm|mm|of|/)))""",
+    (?P<value>[cpyr]{0,2}\s?[TNM]?\s?(?:[0-4](?:[a-d]?[1-3]?)(?:mi)?|[XxO]|is)(?![A-Za-z0-9]|\.\d|\s?(?:cm|mm|of|/)))""",
     re.VERBOSE | re.IGNORECASE,
 )
 # What makes a lone T2 or N1 a stage.
@@ -161,6 +161,8 @@ def _is_stage(match: re.Match[str], text: str) -> bool:
         return match["tpre"] in ("p", "c") or bool(
             re.search(r"stage|bladder|urothelial", before + after, re.I)
         )
+    if category.lower() == "is" and re.search(r"[Tt][ :]", match.group()):
+        return False  # "pT is not assigned"
     if category[0] in "OoIlZ" and len(category) == 1 or category == "IS":
         return match["tpre"] in ("p", "c", "yp", "yc")
     if match["tpre"] and match["tpre"] not in ("a", "r", "y"):
@@ -168,11 +170,11 @@ def _is_stage(match: re.Match[str], text: str) -> bool:
     if _NOT_BEFORE.search(before):
         return False
     around = before[-45:] + " " + after
-    if re.match(r"[:,(][ (]{0,2}(?:tumou?r|invades|invasion|limited|confined)", after, re.I):
-        return True
     has_suffix = len(category) > 1 and category[0].isdigit() and category[1] in "abcdABCD"
     if match["tr"]:
         return bool(re.search(r"stag|TNM|AJCC", around, re.I)) and "lock" not in after
+    if re.match(r"[:,(][ (]{0,2}(?:tumou?r|invades|invasion|limited|confined)", after, re.I):
+        return True
     if category in ("is", "ls", "1s"):
         return bool(re.search(r"stag|TNM|carcinoma|bladder|pT|urothelial|cancer", around, re.I))
     if " " in match.group() and not re.search(r"stag|TNM|AJCC|tumou?r", around, re.I):
