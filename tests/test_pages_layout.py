@@ -109,6 +109,22 @@ def test_a_table_is_not_two_columns() -> None:
     assert lay_out(typed(table))[0] == table
 
 
+QUESTIONS = [
+    ("Has she been treated for this before", "[ ] yes  [X] no  [ ] unknown"),
+    ("Is the service meant to heal and not", "[X] yes  [ ] no  [ ] unknown"),
+    ("only to ease what she suffers from it", "[X] yes  [ ] no  [ ] unknown"),
+    ("Does she take part in a trial that is", "[ ] yes  [X] no  [ ] unknown"),
+    ("run by the clinic or by someone else", "[ ] yes  [X] no  [ ] unknown"),
+    ("Was the tumor seen under a microscope", "[X] yes  [ ] no  [ ] unknown"),
+    ("before the request was written by you", "[X] yes  [ ] no  [ ] unknown"),
+]
+
+
+def test_questions_and_their_answers_stay_together() -> None:
+    asked = "\n".join(f"{question:<44}{answer}" for question, answer in QUESTIONS)
+    assert lay_out(typed(asked))[0] == asked
+
+
 LABS = [
     ("Hemoglobin", "13.1 g/dL within range"),
     ("White cells", "6.2 thousand per microliter"),

@@ -16,7 +16,7 @@ from pipeline.pages.geometry import Token, around
 _FEWEST_LINES = 6
 _FEWEST_WORDS = 3.2
 _GUTTER = 9.0  # least width; the unit is points, or what makes a page 612 wide
-_CONTINUED = 0.15
+_CONTINUED, _CONTINUED_ONE_SIDE = 0.12, 0.03  # of the lines, on average and at least
 
 
 class _Gutter(NamedTuple):
@@ -83,7 +83,10 @@ def _prose_on_both_sides(tokens: Sequence[Token], x: float, top: float, bottom: 
     inside = [token for token in tokens if top <= (token.box.top + token.box.bottom) / 2 <= bottom]
     left = _rows([token for token in inside if token.box.x1 <= x])
     right = _rows([token for token in inside if token.box.x1 > x])
-    return _is_prose(left) and _is_prose(right) and _starts_at(right, x) > 0.6
+    if not (_is_running(left) and _is_running(right)) or _starts_at(right, x) <= 0.6 or _repeats(right):
+        return False
+    shares = [_continued(rows) for rows in (left, right)]
+    return min(shares) >= _CONTINUED_ONE_SIDE and sum(shares) >= 2 * _CONTINUED
 
 
 def _rows(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -98,12 +101,21 @@ def _rows(tokens: Sequence[Token]) -> list[list[Token]]:
     return [sorted(row, key=lambda token: token.box.x0) for row in rows]
 
 
-def _is_prose(rows: Sequence[Sequence[Token]]) -> bool:
+def _is_running(rows: Sequence[Sequence[Token]]) -> bool:
+    """Enough lines of several words, seldom torn by gaps."""
     if len(rows) < _FEWEST_LINES or sum(map(len, rows)) / len(rows) < _FEWEST_WORDS:
         return False
-    continued = sum(row[0].text[0].islower() for row in rows[1:])
-    torn = sum(_has_column_gap(row) for row in rows)
-    return continued >= _CONTINUED * len(rows) and torn <= 0.2 * len(rows)
+    return sum(_has_column_gap(row) for row in rows) <= 0.2 * len(rows)
+
+
+def _continued(rows: Sequence[Sequence[Token]]) -> float:
+    """Share of lines that go on in the middle of a sentence."""
+    return sum(row[0].text[0].islower() for row in rows[1:]) / len(rows)
+
+
+def _repeats(rows: Sequence[Sequence[Token]]) -> bool:
+    """Whether lines are much the same, as the answers beside a list of questions are."""
+    return len({row[0].text for row in rows} | {row[-1].text for row in rows}) < len(rows)
 
 
 def _has_column_gap(row: Sequence[Token]) -> bool:
