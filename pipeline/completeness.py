@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 from pipeline.catalog.elements import ElementRules
 from pipeline.domain import (
     AnnotatedDocument,
-    Assertion,
     Completeness,
     Document,
     Element,
@@ -25,7 +24,7 @@ from pipeline.domain import (
     Requirement,
     Status,
 )
-from pipeline.elements import Shown, blank_area, examination, history, is_visit, planned
+from pipeline.elements import Shown, blank_area, examination, history, is_visit, planned_procedure
 from pipeline.evidence import evidence_for
 
 EXTRACTOR = "rule:completeness"
@@ -136,30 +135,28 @@ def _element(
         names = [s for s in annotated.sections if s.name in rule.sections and text[s.body : s.end].strip()]
         return _shown(document, [Shown(section.start, section.end, section.name) for section in names[:1]])
     if rule.kind == "planned":
-        return _planned(annotated, rule.finding or name, findings, rules)
+        return _planned(annotated, findings, rules)
     return _finding(annotated, findings.get(rule.finding or name, Field()), rules)
 
 
-def _planned(
-    annotated: AnnotatedDocument, finding: str, findings: Mapping[str, Field], rules: ElementRules
-) -> Element:
-    """A mention of a procedure in a plan, or anywhere in a document that is a plan."""
+def _planned(annotated: AnnotatedDocument, findings: Mapping[str, Field], rules: ElementRules) -> Element:
+    """A procedure that is to be done.
+
+    A document is a plan as a whole where its type says so, or where it states what a plan is about (the
+    evidence of a finding that only plans state).
+    """
     document = annotated.document
-    is_plan = document.type == "treatment_plan"
-    for mention in annotated.mentions:
-        if mention.label != finding or mention.assertion in (
-            Assertion.ABSENT,
-            Assertion.FAMILY,
-            Assertion.HISTORICAL,
-        ):
-            continue
-        if is_plan or (
-            mention.section in rules.plan.sections
-            and planned(document.text, mention.start, mention.end, rules)
-        ):
-            shown = Shown(mention.start, mention.end, mention.section)
-            return _shown(document, [shown])
-    return _finding_here(document, findings.get(finding, Field()))
+    states = {rule.finding for rule in rules.elements.values() if rule.kind == "finding"}
+    is_plan = document.type == "treatment_plan" or any(
+        evidence.document == document.id for name in states if name for evidence in _found(findings.get(name))
+    )
+    misread = any(page.source == "ocr" for page in document.pages)
+    shown = planned_procedure(document.text, annotated.sections, rules, anywhere=is_plan, misread=misread)
+    return _shown(document, [shown] if shown else [])
+
+
+def _found(field: Field | None) -> tuple[Evidence, ...]:
+    return field.evidence if field and field.value is not None else ()
 
 
 def _finding(annotated: AnnotatedDocument, field: Field, rules: ElementRules) -> Element:

@@ -38,6 +38,9 @@ _NO_EXAMINATION = frozenset(
 )
 _HEADS_LINE = re.compile(r"(?:^|\n|[.,]\s{0,2})[ \t]*$")
 _ENDS_HEADING = re.compile(r"(?:[ \t]*\([^)\n]{1,40}\))?[ \t]*(?:[:.\n]|\s{2,}|$)")
+_STARTS_LINE = re.compile(r"(?:^|\n)[\s\d.)*:•-]*(?:(?:[\w/-]+\s+){0,3})$")
+# " : Cryo prostate": OCR lost the letter of the heading.
+_LOST_HEADING = re.compile(r"(?:^|\n)\s*[:;]\s+$")
 _BLANK = re.compile(r"\*{2,}|_{3,}|^\s*$")
 _WINDOW = 600  # characters within which scattered signs are one examination
 _SENTENCE_END = re.compile(r"(?<=[a-z0-9)])\.\s|\n\s*\n|;\s|\n(?=\s*(?:\d{1,2}[.)]|[-*•(]))")
@@ -173,12 +176,39 @@ def _all_signs(
                 yield hit.start, key
 
 
-def planned(text: str, start: int, end: int, rules: ElementRules) -> bool:
-    """Whether what stands at `start:end` in a plan is to be done, not only talked of."""
-    before = max((match.end() for match in _SENTENCE_END.finditer(text[:start])), default=0)
-    after = _SENTENCE_END.search(text, end)
-    sentence = text[before : after.start() if after else len(text)]
-    return not rules.phrases["tentative"].find(tokenize(sentence))
+def planned_procedure(
+    text: str, sections: Sequence[Section], rules: ElementRules, *, anywhere: bool, misread: bool = False
+) -> Shown | None:
+    """The first procedure that is to be done: named in a plan, or at the start of a line that proposes it.
+
+    `anywhere` for a document that is a plan as a whole. A procedure in a sentence of options, of a
+    referral or of a denial is not to be done.
+    """
+    for hit in rules.phrases["procedures"].find(tokenize(text), misread=misread):
+        name = next((part.name for part in sections if part.start <= hit.start < part.end), "preamble")
+        heads_line = name in rules.plan.lines and bool(_STARTS_LINE.search(text[: hit.start]))
+        lost_heading = bool(_LOST_HEADING.search(text[: hit.start]))
+        if _denied(text, hit.start, rules):
+            continue
+        in_plan = name in rules.plan.sections or heads_line or lost_heading
+        if anywhere or (in_plan and not _only_talked_of(text, hit.start, hit.end, rules)):
+            return Shown(hit.start, _line_end(text, hit.start, len(text)), name)
+    return None
+
+
+def _denied(text: str, start: int, rules: ElementRules) -> bool:
+    line = text.rfind("\n", 0, start) + 1
+    return bool(rules.phrases["denied"].find(tokenize(text[max(line, start - 24) : start])))
+
+
+def _only_talked_of(text: str, start: int, end: int, rules: ElementRules) -> bool:
+    """Whether the words around, on the line and up to the end of the sentence, leave it open."""
+    line = text.rfind("\n", 0, start) + 1
+    before = max((match.end() for match in _SENTENCE_END.finditer(text, line, start)), default=line)
+    stop = _SENTENCE_END.search(text, end)
+    line_end = text.find("\n", end)
+    after = min(stop.start() if stop else len(text), line_end if line_end >= 0 else len(text))
+    return bool(rules.phrases["tentative"].find(tokenize(text[before:after])))
 
 
 def blank_area(text: str, rules: ElementRules) -> tuple[int, int] | None:

@@ -64,6 +64,9 @@ class PlanRules(Entry):
     """Where a plan stands, and what makes a procedure in it less than planned."""
 
     sections: frozenset[str]
+    lines: frozenset[str]
+    procedures: tuple[str, ...]
+    denied: tuple[str, ...]
     tentative: tuple[str, ...]
     words: int = Field(gt=0)
     headings: tuple[str, ...]
@@ -93,6 +96,8 @@ class ElementRules(Entry):
             "no_examination": self.placeholders.no_examination,
             "no_visit": self.placeholders.no_visit,
             "at_a_distance": self.placeholders.at_a_distance,
+            "procedures": self.plan.procedures,
+            "denied": self.plan.denied,
             "tentative": self.plan.tentative,
             "future": self.plan.future,
             "plan_headings": self.plan.headings,
