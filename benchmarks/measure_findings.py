@@ -36,7 +36,9 @@ FREE_TEXT = {"histology", "treatment_area"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pages", type=Path)
     parser.add_argument("--gold-documents", action="store_true")
@@ -88,7 +90,11 @@ def _documents(
                 f"d{number}",
                 row["type"],
                 "",
-                tuple(p for p in pages if p.file == row["file"] and row["first_page"] <= p.number <= row["last_page"]),
+                tuple(
+                    p
+                    for p in pages
+                    if p.file == row["file"] and row["first_page"] <= p.number <= row["last_page"]
+                ),
                 service_date=dates.get((row["file"], row["first_page"])),
             )
             for number, row in enumerate(expected["documents"], start=1)
@@ -116,7 +122,9 @@ def _overlap(one: str, other: str) -> float:
 
 def _show(packet: str, name: str, field: Field, truth: object, verdict: str) -> None:
     write = sys.stdout.write
-    write(f"{packet} {name}: {verdict}: {field.value!r} ({field.status}, {field.confidence}) truth {truth!r}\n")
+    write(
+        f"{packet} {name}: {verdict}: {field.value!r} ({field.status}, {field.confidence}) truth {truth!r}\n"
+    )
     for evidence in field.evidence[:3]:
         write(f"      {evidence.document}/{evidence.section}: {evidence.quote[:120]!r}\n")
     for other in field.alternatives[:4]:
@@ -126,7 +134,9 @@ def _show(packet: str, name: str, field: Field, truth: object, verdict: str) -> 
 
 def _print(counts: dict[str, Counter[str]], seconds: float) -> None:
     write = sys.stdout.write
-    write(f"{'field':<22}{'right':>6}{'wrong':>6}{'missed':>7}{'spurious':>9}{'silent':>7}{'precision':>10}{'recall':>8}\n")
+    write(
+        f"{'field':<22}{'right':>6}{'wrong':>6}{'missed':>7}{'spurious':>9}{'silent':>7}{'precision':>10}{'recall':>8}\n"
+    )
     for name, count in counts.items():
         answered = count["right"] + count["wrong"] + count["spurious"]
         there = count["right"] + count["wrong"] + count["missed"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.catalog.fields import FieldRule, load_fields
 from pipeline.catalog.staging import StageTable, load_staging
 from pipeline.catalog.target import TargetRules, load_target
-from pipeline.catalog.terms import load_terms
+from pipeline.catalog.terms import Histology, load_terms
 from pipeline.catalog.treatment import Treatment, load_treatment
 from pipeline.domain import Code
 
@@ -23,16 +23,22 @@ class FindingRules:
     target: TargetRules
     staging: Mapping[str, StageTable]
     site_codes: Mapping[str, Code]
+    histologies: Mapping[str, Histology]
+    """By every name and synonym, in lower case."""
 
 
 def load_findings(models_dir: Path) -> FindingRules:
     """All of it from `models_dir`. Raises CatalogError."""
+    terms = load_terms(models_dir)
     return FindingRules(
         fields=load_fields(models_dir),
         treatment=load_treatment(models_dir),
         target=load_target(models_dir),
         staging=load_staging(models_dir),
-        site_codes={
-            site.name: Code("ICD-O-3", site.icdo3, site.display) for site in load_terms(models_dir).sites.site
+        site_codes={site.name: Code("ICD-O-3", site.icdo3, site.display) for site in terms.sites.site},
+        histologies={
+            name.lower(): histology
+            for histology in reversed(terms.histologies.histology)
+            for name in (histology.name, *histology.synonyms)
         },
     )

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.catalog.findings import FindingRules
 from pipeline.domain import AnnotatedDocument, Field, Request
+from pipeline.findings.lesions import with_histology
 from pipeline.findings.packet import Packet
 from pipeline.findings.packet import findings_of as _findings_of
 
@@ -22,5 +24,9 @@ def extract_findings(
 
     Documents that belong to another patient are not read.
     """
-    own = [source for source in documents if source.document.belongs_to_patient is not False]
+    own = [
+        replace(source, mentions=tuple(with_histology(m, rules.histologies) for m in source.mentions))
+        for source in documents
+        if source.document.belongs_to_patient is not False
+    ]
     return _findings_of(Packet(own, request, rules))

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.catalog.target import TargetRules
-from pipeline.domain import Assertion, Code, Field, Request, Status
+from pipeline.domain import Code, Field, Request, Status
 from pipeline.findings.choose import Candidate, choose
-from pipeline.findings.lesions import Context, Weigher, labelled_in
+from pipeline.findings.lesions import Context, Weigher, labelled_in, place_words
 from pipeline.findings.phrases import holds
 from pipeline.findings.target import Target, excluded, hedged, of_target
 
@@ -69,7 +69,26 @@ def readings(
             weight = min(weight - 3, _HEDGED)
         broad = tumour.mention.value in rules.words.broad
         found.append(Reading(tumour, weight, reason, possible, broad))
-    return found
+    return _of_the_right_specimen(found, weigher)
+
+
+def _of_the_right_specimen(statements: list[Reading], weigher: Weigher) -> list[Reading]:
+    """Of a report's specimens, those elsewhere are other lesions where one stands where the plan says."""
+    shared = {
+        r.tumour.source.document.id
+        for r in statements
+        if r.named and r.reason is None and r.tumour.is_pathology and weigher.shared(r.tumour)
+    }
+    return [
+        replace(r, reason="other_lesion")
+        if r.reason is None
+        and r.tumour.is_pathology
+        and r.tumour.source.document.id in shared
+        and place_words(r.tumour.words, weigher.words)
+        and not weigher.shared(r.tumour)
+        else r
+        for r in statements
+    ]
 
 
 def find_behavior(statements: Sequence[Reading]) -> Field:

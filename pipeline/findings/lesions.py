@@ -6,11 +6,12 @@ A mention of a tumour is read with its clause, and in a report with the specimen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.catalog.target import TargetRules
+from pipeline.catalog.terms import Histology
 from pipeline.catalog.treatment import Area
 from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Mention
 from pipeline.evidence import evidence_for
@@ -51,6 +52,10 @@ class Context:
     @property
     def date(self) -> str:
         return self.source.document.service_date or ""
+
+    @property
+    def is_pathology(self) -> bool:
+        return self.source.document.type == "pathology_report"
 
     @cached_property
     def words(self) -> str:
@@ -97,6 +102,23 @@ class Context:
             assertion=self.mention.assertion,
             extractor=extractor,
         )
+
+
+def with_histology(mention: Mention, histologies: Mapping[str, Histology]) -> Mention:
+    """ "Metastatic renal cell carcinoma" as that carcinoma, metastatic, where only "metastasis" was read."""
+    words = mention.attributes.get("phrase", "")
+    if mention.label != "neoplasm" or not words.startswith("metastatic "):
+        return mention
+    histology = histologies.get(words.removeprefix("metastatic "))
+    if histology is None or histology.generic:
+        return mention
+    attributes = {**mention.attributes, "behavior": histology.behavior, "icdo3": histology.icdo3}
+    attributes |= {"metastatic": "true"}
+    if histology.site:
+        attributes["site"] = histology.site
+    if histology.lung_type:
+        attributes["lung_type"] = histology.lung_type
+    return replace(mention, value=histology.name, attributes=attributes)
 
 
 def labelled_in(source: AnnotatedDocument, label: str, start: int, end: int) -> list[Mention]:

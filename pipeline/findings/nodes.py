@@ -6,11 +6,12 @@ Positive pathology outweighs an N0 that was stated without it; NX is not N0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.catalog.target import TargetRules
 from pipeline.catalog.treatment import Nodes
-from pipeline.domain import AnnotatedDocument, Assertion, Field
+from pipeline.domain import Alternative, AnnotatedDocument, Assertion, Field, Status
 from pipeline.evidence import evidence_for
 from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.phrases import clauses, holds
@@ -138,3 +139,23 @@ def _phrase_value(text: str, start: int, end: int, words: Nodes) -> str | None:
     if _NO_ADENOPATHY.search(text, start, end) or holds(words.negative, text, start, end):
         return "negative"
     return None
+
+
+def doubted_by_nodes(found: Mapping[str, Field]) -> dict[str, Field]:
+    """N and the groups that rest on it, conflicting where node pathology says otherwise than N.
+
+    A stage that was given before the nodes were sampled is not corrected here: a person must see it.
+    """
+    n, status = found["n"], found["node_status"]
+    if n.value is None or status.value is None or str(n.value) == "NX":
+        return {}
+    if (status.value == "negative") == str(n.value).startswith("N0"):
+        return {}
+    other = Alternative(f"nodes {status.value}", "pathology_contradicts", status.evidence)
+    return {
+        name: replace(
+            field, status=Status.CONFLICTING, confidence=0.5, alternatives=(*field.alternatives, other)
+        )
+        for name in ("n", "stage_group", "derived_stage_group")
+        if (field := found[name]).value is not None
+    }

@@ -23,7 +23,7 @@ from pipeline.findings.diagnosis import (
 )
 from pipeline.findings.intent import find_intent
 from pipeline.findings.lesions import Context, Weigher, contexts
-from pipeline.findings.nodes import find_nodes
+from pipeline.findings.nodes import doubted_by_nodes, find_nodes
 from pipeline.findings.procedure import find_procedure
 from pipeline.findings.regions import Region, regions
 from pipeline.findings.site import principal_site
@@ -70,10 +70,7 @@ class Packet:
 
     @cached_property
     def site(self) -> Field:
-        if self.is_one_text:
-            found = principal_site(self.documents[0])
-        else:
-            found = self._voted_site()
+        found = principal_site(self.documents[0]) if self.is_one_text else self._voted_site()
         return replace(found, code=self.rules.site_codes.get(str(found.value))) if found.value else found
 
     def _voted_site(self) -> Field:
@@ -119,10 +116,13 @@ def findings_of(packet: Packet) -> Mapping[str, Field]:
         "airway_obstruction": _airway(packet),
         **_diagnosis(packet),
     }
-    found |= _stages(packet, metastatic=found["origin"].value == "metastatic")
+    found |= _stages(
+        packet, metastatic=found["origin"].value == "metastatic", lung_type=found["lung_type"].value
+    )
     found["node_status"] = find_nodes(
         packet.documents, found["n"], found["behavior"], packet.target, rules.treatment.nodes, rules.target
     )
+    found |= doubted_by_nodes(found)
     return {
         name: _held(found.get(name, Field()), rules.fields[name].least_confidence) for name in FIELD_NAMES
     }
@@ -147,7 +147,7 @@ def _diagnosis(packet: Packet) -> dict[str, Field]:
     }
 
 
-def _stages(packet: Packet, *, metastatic: bool) -> dict[str, Field]:
+def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str, Field]:
     site, tables = packet.target.site, packet.rules.staging
     if packet.is_one_text:
         one = find_stage(packet.documents[0], site, tables)
@@ -159,9 +159,9 @@ def _stages(packet: Packet, *, metastatic: bool) -> dict[str, Field]:
         )
         for name, label in names.items()
     }
-    edition = tables[site].default_edition if site in tables else None
+    edition = tables[site].default_edition if site and site in tables else None
     derived = derive_stage_group(site, found["t"], found["n"], found["m"], tables, edition)
-    return {**found, "derived_stage_group": Field() if metastatic else derived}
+    return {**found, "derived_stage_group": Field() if metastatic or lung_type == "sclc" else derived}
 
 
 def _held(field: Field, least: float) -> Field:

@@ -68,7 +68,7 @@ def _of_document(source: AnnotatedDocument, rules: Regions) -> Iterator[Region]:
 
 
 def _line_start(source: AnnotatedDocument, offset: int) -> int:
-    """The start of the line where only blanks and a list mark stand before `offset`, else the blank before it."""
+    """The line's start where only blanks and a list mark stand before `offset`, else the blank before it."""
     start = source.document.text.rfind("\n", 0, offset) + 1
     before = source.document.text[start:offset]
     if not before.strip(" \t-*.()0123456789"):

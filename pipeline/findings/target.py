@@ -46,6 +46,8 @@ _DIAGNOSIS_LABELS = (
     "cancer type",
     "type",
 )
+# A clinical statement weighs at least this much.
+_CLINICAL = 5.0
 _SIDE_LABELS = ("side", "laterality", "side / site", "site / side", "side/site", "site/side", "eye", "lat")
 
 
@@ -251,20 +253,29 @@ def find_side(
     """The side of the target: the plan's phrase first, then plan lines, reports, codes."""
     if site is None or site in rules.sites.unpaired:
         return Field()
-    stated = [c for c in _sides_of_phrases(phrases, weigher.words)]
+    stated = list(_sides_of_phrases(phrases, weigher.words))
     if phrases and holds(rules.words.whole, phrases[0].words):
         return Field()
     if not stated and phrases and holds(rules.words.midline, phrases[0].words):
         return Field()
-    return choose(
-        [
-            *stated,
-            *_sides_of_plans(regions),
-            *_sides_of_codes(site, request, rules),
-            *_sides_of_tumours(site, tumours, weigher),
-        ],
-        least=3,
-    )
+    candidates = [
+        *stated,
+        *_sides_of_plans(regions),
+        *_sides_of_codes(site, request, rules),
+        *_sides_of_tumours(site, tumours, weigher),
+    ]
+    return _wrong_side(choose(candidates, least=3), candidates)
+
+
+def _wrong_side(field: Field, candidates: Sequence[Candidate]) -> Field:
+    """Conflicting where two or more reports or notes, with more weight, name the other side."""
+    others = [c for c in candidates if c.value != field.value and c.weight >= _CLINICAL]
+    agreeing = [c for c in candidates if c.value == field.value]
+    if len({c.evidence.document for c in others}) < 2:
+        return field
+    if sum(c.weight for c in others) <= sum(c.weight for c in agreeing):
+        return field
+    return replace(field, status=Status.CONFLICTING, confidence=0.5)
 
 
 def _sides_of_phrases(phrases: Sequence[Phrase], area: Area) -> Iterator[Candidate]:
