@@ -19,8 +19,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from pipeline.catalog.extent import load_extent
 from pipeline.catalog.staging import load_staging
-from pipeline.domain import AnnotatedDocument, Document, Page
+from pipeline.domain import AnnotatedDocument, Document, Field, Page
+from pipeline.findings.extent import with_derived
 from pipeline.findings.site import neoplasms, principal_site
 from pipeline.findings.stage import find_stage
 from pipeline.nlp import annotate, load_nlp
@@ -62,34 +64,68 @@ def measure_reports(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> N
     tokens = sum(len(nlp.make_doc(r["text"])) for r in records)
     print(f"speed: {tokens / seconds:,.0f} tokens/s ({len(records)} reports)")
     _report_sites(records, annotated, show)
-    tables = load_staging(MODELS)
-    stages = [find_stage(a, r["site"], tables) for r, a in zip(records, annotated, strict=True)]
+    tables, extent = load_staging(MODELS), load_extent(MODELS)
+    sites = [principal_site(a).value for a in annotated]
+    stages = [find_stage(a, str(site), tables) for site, a in zip(sites, annotated, strict=True)]
     for letter in "tnm":
-        pairs = []
-        errors = []
-        for record, stage in zip(records, stages, strict=True):
-            gold = record[letter]
-            field = getattr(stage, letter)
-            answer = str(field.value)[:2] if field.value else None
-            if answer and answer[1:] == "X":
-                answer = None
-            pairs.append((gold[:2] if gold else None, answer))
-            if gold and answer and gold[:2] != answer:
-                errors.append((record, gold, field))
-        known = [(g, a) for g, a in pairs if g]
-        answered = [(g, a) for g, a in known if a]
-        right = sum(g == a for g, a in answered)
+        written = [getattr(stage, letter) for stage in stages]
+        full = list(written)
+        if letter in "tn":
+            derived = [
+                with_derived(stage.t, stage.n, a, str(site), extent)
+                for stage, a, site in zip(stages, annotated, sites, strict=True)
+            ]
+            full = [pair["tn".index(letter)] for pair in derived]
+        _report_category(letter, records, written, full, show)
+
+
+def _category(field: Field) -> str | None:
+    """The category of a field without its letter suffix, None for X."""
+    value = str(field.value)[:2] if field.value else None
+    return None if value and value.endswith("X") else value
+
+
+def _report_category(
+    letter: str, records: Sequence[dict[str, Any]], written: Sequence[Field], full: Sequence[Field], show: int
+) -> None:
+    known = [i for i, record in enumerate(records) if record[letter]]
+    gold = {i: records[i][letter][:2] for i in known}
+    stated = [(gold[i], _category(written[i])) for i in known if _category(written[i])]
+    silent = [(gold[i], _category(full[i])) for i in known if not _category(written[i])]
+    answered = [(g, a) for g, a in silent if a]
+    both = [(gold[i], _category(full[i])) for i in known]
+    print(
+        f"{letter.upper()}: written {len(stated)}/{len(known)}, precision {_share(stated)}, macro-F1 {macro_f1(stated):.3f}; "
+        f"derived {len(answered)}/{len(silent)}, precision {_share(answered)}; "
+        f"overall macro-F1 {macro_f1(both):.3f}, accuracy {_share(both)}"
+    )
+    if letter == "m":
+        said = [g for g, a in both if a == "M1"]
         print(
-            f"{letter.upper()}: written in {len(answered)}/{len(known)}, precision {right / max(1, len(answered)):.3f}, "
-            f"macro-F1 where written {macro_f1(answered):.3f}, overall {macro_f1(known):.3f}"
+            f"   M1: precision {said.count('M1')}/{len(said)}, recall {said.count('M1')}/{list(gold.values()).count('M1')}"
         )
-        if letter == "m":
-            said = [(g, a) for g, a in pairs if a == "M1"]
-            hit = sum(g == "M1" for g, _ in said)
-            print(f"   M1: precision {hit}/{len(said)}, recall {hit}/{sum(g == 'M1' for g, _ in known)}")
-        for record, gold, field in errors[:show]:
-            quotes = [record["text"][max(0, e.start - 50) : e.end + 40] for e in field.evidence]
-            print("   ", record["id"], record["site"], "gold", gold, "got", field.value, quotes)
+    shown = 0
+    for i in known:
+        if show > shown and gold[i] != _category(full[i]):
+            shown += 1
+            field, text = full[i], records[i]["text"]
+            quotes = [text[max(0, e.start - 60) : e.end + 40] for e in field.evidence[:1]]
+            extractor = field.evidence[0].extractor if field.evidence else ""
+            print(
+                "   ",
+                records[i]["id"],
+                records[i]["site"],
+                "gold",
+                records[i][letter],
+                "got",
+                field.value,
+                extractor,
+                quotes,
+            )
+
+
+def _share(pairs: Sequence[tuple[str | None, str | None]]) -> str:
+    return f"{sum(g == a for g, a in pairs) / max(1, len(pairs)):.3f}"
 
 
 def _report_sites(
