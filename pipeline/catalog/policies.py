@@ -112,12 +112,14 @@ class Route(Entry):
 
 class Criterion(Entry):
     """One indication that the policy accepts. `unless` rules it out where it is known to hold; where
-    it is not documented it does not stand in the way."""
+    it is not documented it does not stand in the way. `beside` names criteria that the policy means to
+    be met together with it; any other overlap is a mistake."""
 
     id: str
     title: str
     when: When
     unless: When | None = None
+    beside: tuple[str, ...] = ()
     source: str
 
 

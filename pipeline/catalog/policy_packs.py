@@ -117,13 +117,15 @@ def _unknown_types(policy: Policy, types: frozenset[str]) -> Iterator[Fault]:
 
 def _unknown_references(policy: Policy) -> Iterator[Fault]:
     ids = [criterion.id for criterion in policy.criteria]
+    unknown = f"; criteria: {', '.join(ids)}"
     for index, ruling in enumerate(policy.rulings):
         for name in ruling.criteria:
             if name not in ids:
-                yield Fault(
-                    ("rulings", index, "criteria"),
-                    f"there is no criterion {name}; criteria: {', '.join(ids)}",
-                )
+                yield Fault(("rulings", index, "criteria"), f"there is no criterion {name}{unknown}")
+    for index, criterion in enumerate(policy.criteria):
+        for name in criterion.beside:
+            if name not in ids:
+                yield Fault(("criteria", index, "beside"), f"there is no criterion {name}{unknown}")
     if policy.otherwise.id in ids:
         yield Fault(("otherwise", "id"), f"{policy.otherwise.id} is also a criterion")
     asked = {wording.name for wording in policy.elements}

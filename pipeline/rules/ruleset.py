@@ -45,6 +45,9 @@ class Ruleset:
         self.facts = facts
         self._named: Mapping[str, Condition] = {named.name: named.when for named in policy.named}
         self._combined: Mapping[str, CombinedFact] = {fact.name: fact for fact in policy.combined}
+        self._code_facts: Mapping[str, tuple[str, ...]] = {
+            fact.name: fact.values for fact in policy.code_facts
+        }
         self._rulings: Mapping[str, tuple[Ruling, ...]] = {
             criterion.id: tuple(ruling for ruling in policy.rulings if criterion.id in ruling.criteria)
             for criterion in policy.criteria
@@ -110,6 +113,13 @@ class Ruleset:
     def named(self, name: str) -> Condition:
         return self._named[name]
 
+    def values(self, fact: str) -> tuple[str, ...]:
+        """The values of a fact that answer something; empty for a phrase."""
+        if fact in self._code_facts:
+            return self._code_facts[fact]
+        known = self.facts[fact]
+        return tuple(value for value in known.known_values if value not in known.no_answer)
+
     def readings(self, fact: str) -> tuple[Reading, ...]:
         """The ways in which a combined fact is told; empty for a fact that is told as it is."""
         return self._combined[fact].readings if fact in self._combined else ()
@@ -132,6 +142,16 @@ class Ruleset:
                         yield from self.comparisons(*(reading.when for reading in readings))
                     case Is() | Mentions():
                         yield atom
+
+    def names_in(self, condition: Condition) -> Iterator[str]:
+        """Every name in a condition, and in what its names stand for."""
+        for atom in atoms(condition):
+            match atom:
+                case Named(name):
+                    yield name
+                    yield from self.names_in(self._named[name])
+                case Is(fact) | Mentions(fact):
+                    yield fact
 
     def facts_of(self, *conditions: Condition) -> frozenset[str]:
         """The facts that conditions turn on."""

@@ -1,29 +1,25 @@
 """What would settle a criterion that is unknown: the smallest sets of facts that, documented, could
 make it met (or, where nothing can, not met).
 
-The conditions are read for the ways in which they can come true; each way is then tried, since a
+The ways in which its conditions can come true are tried one by one, since a
 ruling or a contradiction may stand in its path. What is told stays as it is told, but for facts on
 which the records disagree: documented anew, such a fact can settle a criterion too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice, product
 
-from pipeline.catalog.conditions import All, Any, Condition, Is, Mentions, Named, Not
 from pipeline.catalog.policies import Criterion
 from pipeline.rules.kleene import Truth, agreement
 from pipeline.rules.ruleset import Ruleset
 from pipeline.rules.situation import Situation, worlds
+from pipeline.rules.ways import MOST_WAYS, Way, Ways
 
 FactSet = tuple[str, ...]
-Way = Mapping[str, tuple[str, ...]]
-"""Facts to be documented, each with the values that would do."""
 
-_NEUTRAL_PHRASE = "-"  # a phrase that mentions nothing
-_MOST_WAYS = 400
 _MOST_TRIES = 12
 _MOST_DISPUTES = 2
 
@@ -64,14 +60,16 @@ class _Search:
         self._criterion = criterion
         self._situation = situation
         self._disputed = self._disputes()
+        askable = frozenset(fact.name for fact in ruleset.facts if not fact.computed)
+        self._ways = Ways(ruleset, situation, disputed=frozenset(self._disputed), askable=askable)
 
     def settling(self) -> Settling:
         unless = [] if self._criterion.unless is None else [self._criterion.unless]
-        met = self._tried(self._ways(self._criterion.when, Truth.TRUE), Truth.TRUE)
+        met = self._tried(self._ways.of(self._criterion.when, Truth.TRUE), Truth.TRUE)
         if met:
             return Settling(met, Truth.TRUE)
-        against = [self._ways(self._criterion.when, Truth.FALSE)]
-        against += [self._ways(condition, Truth.TRUE) for condition in unless]
+        against = [self._ways.of(self._criterion.when, Truth.FALSE)]
+        against += [self._ways.of(condition, Truth.TRUE) for condition in unless]
         return Settling(self._tried([way for ways in against for way in ways], Truth.FALSE), Truth.FALSE)
 
     def _tried(self, ways: Iterable[Way], wanted: Truth) -> tuple[FactSet, ...]:
@@ -106,92 +104,15 @@ class _Search:
         for world in worlds(self._situation):
             names |= self._ruleset.contradicted(self._criterion, world)
         return {
-            fact.name: tuple(value for value in fact.known_values if value not in fact.no_answer)
-            or self._situation[fact.name]
+            fact.name: self._ruleset.values(fact.name) or self._situation[fact.name]
             for fact in self._ruleset.facts
             if fact.name in names and not fact.computed
         }
 
     def _with_disputes(self, ways: Iterable[Way]) -> Iterator[Way]:
         """Each way as it is, and with some of the disputes settled as well."""
-        few = list(islice(ways, _MOST_WAYS))
+        few = list(islice(ways, MOST_WAYS))
         for count in range(min(_MOST_DISPUTES, len(self._disputed)) + 1):
             for names in combinations(self._disputed, count):
                 for way in few:
                     yield {**{name: self._disputed[name] for name in names if name not in way}, **way}
-
-    # ------------------------------------------------------------------ ways
-
-    def _ways(self, condition: Condition, wanted: Truth) -> Sequence[Way]:
-        """Ways in which a condition becomes true or false."""
-        true = wanted is Truth.TRUE
-        match condition:
-            case Not(part):
-                return self._ways(part, Truth.FALSE if true else Truth.TRUE)
-            case Named(name):
-                return self._ways(self._ruleset.named(name), wanted)
-            case All(parts):
-                return self._together(parts, wanted) if true else self._either(parts, wanted)
-            case Any(parts):
-                return self._either(parts, wanted) if true else self._together(parts, wanted)
-            case Is(fact, values):
-                readings = self._ruleset.readings(fact)
-                if not readings:
-                    return self._ways_of_value(fact, condition, values, wanted)
-                return self._either(
-                    [reading.when for reading in readings if (reading.value in values) is true], Truth.TRUE
-                )
-            case Mentions(fact, phrases):
-                plain = tuple(phrase.replace("*", "") for phrase in phrases)
-                return self._ways_of_value(fact, condition, plain, wanted)
-
-    def _ways_of_value(
-        self, fact: str, condition: Condition, values: tuple[str, ...], wanted: Truth
-    ) -> Sequence[Way]:
-        """Nothing to do where the fact is told and fits; else to document it with a value that fits."""
-        told = self._situation.get(fact, ())
-        ways: list[Way] = []
-        if told and all(self._ruleset.truth(condition, {fact: value}) is wanted for value in told):
-            ways.append({})
-        if (not told or fact in self._disputed) and (fits := self._fitting(fact, values, wanted)):
-            ways.append({fact: fits})
-        return ways
-
-    def _fitting(self, fact: str, values: tuple[str, ...], wanted: Truth) -> tuple[str, ...]:
-        if fact not in self._ruleset.facts or self._ruleset.facts[fact].computed:
-            return ()
-        known = self._ruleset.facts[fact]
-        if known.kind == "phrase":
-            return values if wanted is Truth.TRUE else (_NEUTRAL_PHRASE,)
-        return tuple(
-            value
-            for value in known.known_values
-            if (value in values) is (wanted is Truth.TRUE) and value not in known.no_answer
-        )
-
-    def _either(self, parts: Iterable[Condition], wanted: Truth) -> Sequence[Way]:
-        return _distinct(way for part in parts for way in self._ways(part, wanted))
-
-    def _together(self, parts: Iterable[Condition], wanted: Truth) -> Sequence[Way]:
-        ways: Sequence[Way] = [{}]
-        for part in parts:
-            more = self._ways(part, wanted)
-            merged = (_merged(way, other) for way in ways for other in more)
-            ways = _distinct(way for way in merged if way is not None)
-        return ways
-
-
-def _merged(way: Way, other: Way) -> Way | None:
-    """Both ways at once; None where a fact would need two values."""
-    merged = dict(way)
-    for name, values in other.items():
-        merged[name] = tuple(value for value in merged.get(name, values) if value in values)
-        if not merged[name]:
-            return None
-    return merged
-
-
-def _distinct(ways: Iterable[Way]) -> Sequence[Way]:
-    """The ways without repetition, at most as many as are worth trying."""
-    kept = {tuple(sorted(way.items())): way for way in ways}
-    return list(islice(kept.values(), _MOST_WAYS))
