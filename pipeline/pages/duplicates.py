@@ -8,6 +8,7 @@ values, so a page is a duplicate only if most words agree and none that is read 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -48,7 +49,8 @@ def _same(one: Page, first: Sequence[Word], other: Page, second: Sequence[Word])
         return False
     source = "ocr" if "ocr" in (one.source, other.source) else "text"
     left, right = [word.text for word in first], [word.text for word in second]
-    if len(set(left) & set(right)) < 0.5 * len(set(left)):
+    common = Counter(left) & Counter(right)
+    if common.total() < _SAME_SHARE[source] * max(len(left), len(right)):
         return False
     blocks = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
     same = sum(end - start for kind, start, end, _, _ in blocks if kind == "equal")

@@ -8,6 +8,7 @@ nothing left to read.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 import cv2
@@ -18,7 +19,7 @@ from pipeline.ocr import Engine, Image, OcrWord
 
 _DARK = 140
 _AROUND = 4  # pixels at 200 dpi that a word's ink may reach beyond its box
-_LEAST_HEIGHT, _LEAST_WIDTH, _LEAST_INK = 12, 20, 60  # of a short word in small print, at 200 dpi
+_LEAST_HEIGHT, _LEAST_WIDTH, _LEAST_INK = 12, 12, 45  # of a list's number in small print, at 200 dpi
 _MOST_HEIGHT = 120  # pictures, signatures and stamps are taller
 _MARGIN = 12
 _LEAST_CONFIDENCE = 0.4
@@ -29,6 +30,7 @@ def recognize_twice(image: Image, dpi: float, engine: Engine) -> list[OcrWord]:
     words = engine.recognize(image, dpi)
     if not words or engine.recognize_sparse is None:
         return words
+    words = _without_upright_columns(words)
     rest = _wiped(image, words, dpi / 200)
     regions = _text_like(rest, dpi / 200)
     if not regions:
@@ -41,6 +43,18 @@ def recognize_twice(image: Image, dpi: float, engine: Engine) -> list[OcrWord]:
         word._replace(line=word.line + last)
         for word in engine.recognize_sparse(alone, dpi)
         if word.confidence >= _LEAST_CONFIDENCE and any(character.isalnum() for character in word.text)
+    ]
+
+
+def _without_upright_columns(words: Sequence[OcrWord]) -> list[OcrWord]:
+    """Without what comes of a column of numbers that is taken for one word written upwards."""
+    height = statistics.median(word.bottom - word.top for word in words)
+    return [
+        word
+        for word in words
+        if word.confidence >= _LEAST_CONFIDENCE
+        or word.bottom - word.top < 2.2 * height
+        or word.bottom - word.top < word.x1 - word.x0
     ]
 
 
