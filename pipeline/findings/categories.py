@@ -131,6 +131,8 @@ def _is_years_old(context: Context) -> bool:
     """Whether the clause dates the cancer two or more years before the document."""
     clause_words = context.text[context.start : context.end]
     years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", clause_words)]
+    if context.mention.value.upper().startswith("IV"):
+        return False  # a spread cancer stays of that stage, whatever year its treatment was
     return bool(years and context.date) and max(years) <= int(context.date[:4]) - 2
 
 
@@ -140,12 +142,7 @@ def _is_spread(context: Context, rules: TargetRules) -> bool:
 
 
 def _is_past(words: str, rules: TargetRules) -> bool:
-    return (
-        re.search(
-            r"\b(?:remission|NED|no evidence of disease|s/p|status post|h/o|hx of|history of)\b", words, re.I
-        )
-        is not None
-    )
+    return re.search(r"\b(?:remission|NED|no evidence of disease)\b", words, re.I) is not None
 
 
 def _specific(candidates: list[Candidate]) -> list[Candidate]:

@@ -164,6 +164,8 @@ def _headline(source: AnnotatedDocument, mention: Mention, start: int) -> tuple[
     text = source.document.text
     if source.document.type != "pathology_report":
         return None
+    if re.search(r":[ \t]*\n", text[start : mention.start]):
+        return None  # the clause holds its own headline
     found = None
     for match in _HEADLINE.finditer(text, max(0, start - _LOOK_BACK), start):
         found = match

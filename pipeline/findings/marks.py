@@ -7,7 +7,7 @@ import re
 from pipeline.findings.phrases import line_of
 
 _BOX = re.compile(
-    r"[\[({|][ \t]*(?P<mark>[xX✓✔*■]|[ _]|)[ \t]*[\])}|]|(?P<empty>☐|□)|(?P<ticked>☒|☑|✓|✔)|\b_{2,4}(?=\s?\w)"
+    r"[\[({|][ \t]*(?P<mark>[xX✓✔*■]|[ _]|)[ \t]*[\])}|]|(?P<empty>☐|□)|(?P<ticked>☒|☑|✓|✔)|(?<!\w)_{2,4}(?!_)(?=\s?[A-Za-z])"
 )
 _MARKED_LINE = re.compile(r"^[ \t]*[xX][ \t]{2,}\S")
 _ANSWER = re.compile(

@@ -268,12 +268,10 @@ def find_side(
 
 
 def _wrong_side(field: Field, candidates: Sequence[Candidate]) -> Field:
-    """Conflicting where two or more reports or notes, with more weight, name the other side."""
-    others = [c for c in candidates if c.value != field.value and c.weight >= _CLINICAL]
-    agreeing = [c for c in candidates if c.value == field.value]
-    if len({c.evidence.document for c in others}) < 2:
-        return field
-    if sum(c.weight for c in others) <= sum(c.weight for c in agreeing):
+    """Conflicting where one paper alone says the side and two or more clinical ones say the other."""
+    others = {c.evidence.document for c in candidates if c.value != field.value and c.weight >= _CLINICAL}
+    agreeing = {c.evidence.document for c in candidates if c.value == field.value}
+    if len(others) < 2 or len(agreeing) > 1:
         return field
     return replace(field, status=Status.CONFLICTING, confidence=0.5)
 
