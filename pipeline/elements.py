@@ -62,12 +62,13 @@ def note_flags(
 
 def has_plan(text: str, sections: Sequence[Section], rules: ElementRules, *, least: int = 2) -> bool:
     """Whether a note says what will be done: in a plan of its own, or `least` times in its later half."""
+    later = text[len(text) // 2 :]
     plans = [section for section in sections if section.name in rules.plan.sections]
     if any(_substantive(text, section, rules, words=rules.plan.words) for section in plans):
-        return True
-    if rules.phrases["plan_headings"].find(tokenize(text)):
-        return True
-    return _tells(text[len(text) // 2 :], "future", rules, least=least)
+        return least == 1 or _tells(later, "future", rules, least=1)
+    return bool(rules.phrases["plan_headings"].find(tokenize(text))) or _tells(
+        later, "future", rules, least=least
+    )
 
 
 def _told_why(text: str, sections: Sequence[Section], rules: ElementRules) -> bool:
@@ -234,18 +235,15 @@ def _examination_ranges(
             last += 1
         yield section.body, sections[last].end, "physical_exam"
     for hit in rules.phrases["openings"].find(list(tokens), misread=misread):
-        section = next((s for s in sections if s.start <= hit.start < s.end), None)
-        if section and section.name in (
-            "review_of_systems",
-            "family_history",
-            "policy_text",
-            "plan",
-            "imaging",
-            "laboratory",
-        ):
+        around = next((part for part in sections if part.start <= hit.start < part.end), None)
+        heads = bool(
+            _HEADS_LINE.search(text[max(0, hit.start - 20) : hit.start])
+            and _ENDS_HEADING.match(text, hit.end)
+        )
+        opens_sentence = " " in hit.phrase and text[hit.start].isupper()
+        if not heads and (not opens_sentence or (around and around.name in _NO_EXAMINATION)):
             continue
-        end = min(section.end if section else len(text), hit.end + 900)
-        yield hit.start, end, section.name if section else "preamble"
+        yield hit.end, min(around.end if around else len(text), hit.end + 900), "physical_exam"
 
 
 def _left_out(text: str, start: int, end: int, rules: ElementRules) -> bool:
