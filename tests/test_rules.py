@@ -17,6 +17,7 @@ from pipeline.catalog.facts import load_facts
 from pipeline.catalog.policy_packs import load_policies
 from pipeline.domain import Alternative, Case, CriterionResult, Evaluation, Field, Status
 from pipeline.rules import Ruleset, evaluate
+from pipeline.rules.explain import explain
 from pipeline.rules.kleene import Truth, conjunction, disjunction, negation
 from pipeline.settings import load_settings
 
@@ -213,6 +214,17 @@ def test_a_value_that_was_set_aside_is_no_side_of_a_conflict() -> None:
     assert evaluate(case, RULES).outcome == "needs_information"
 
 
+@pytest.mark.parametrize(
+    "alternatives",
+    [(), (Alternative("nodes positive", "pathology_contradicts"),)],
+    ids=["unnamed", "of another kind"],
+)
+def test_a_conflict_whose_other_side_is_not_known_is_open(alternatives: tuple[Alternative, ...]) -> None:
+    case = case_of("tumor_site=lung; lung_type=nsclc; stage_group=IIA")
+    n = replace(field_of("N0|N1"), alternatives=alternatives)
+    assert evaluate(replace(case, findings={**case.findings, "n": n}), RULES).outcome == "needs_information"
+
+
 def test_a_finding_of_low_confidence_counts_as_not_documented_where_the_policy_says_so() -> None:
     strict = Ruleset(POLICY.model_copy(update={"minimum_confidence": 0.95}), FACTS)
     assert evaluate(case_of("tumor_site=kidney"), strict).outcome == "needs_information"
@@ -361,3 +373,29 @@ def test_evaluating_costs_under_two_milliseconds() -> None:
     for case in cases:
         evaluate(case, RULES)
     assert (time.process_time() - start) / len(cases) < 0.002
+
+
+# ---------------------------------------------------------------------- in words
+
+
+def test_the_reasoning_is_told_criterion_by_criterion_with_pages() -> None:
+    case = case_of("tumor_site=lung; lung_type=nsclc; stage_group=IB|IIB; intent=curative", "plan=missing")
+    text = explain(replace(case, evaluation=evaluate(case, RULES)), POLICY)
+    assert "More information is needed." in text
+    assert "stage IIA without involved lymph nodes: not known" in text
+    assert "stage group: IB, but the records also say IIB" in text
+    assert 'packet.pdf page 1: "words"' in text
+    assert "would be settled by: stage group" in text
+    assert "Treatment plan including the treatment area." in text
+    assert "A person decides." in text
+
+
+def test_the_reasoning_names_the_other_policy() -> None:
+    case = case_of("procedure=microwave_ablation; tumor_site=kidney")
+    text = explain(replace(case, evaluation=evaluate(case, RULES)), POLICY)
+    assert "Another policy judges the request." in text
+    assert "No. 189" in text
+
+
+def test_a_case_without_an_evaluation_is_not_explained() -> None:
+    assert explain(case_of("tumor_site=kidney"), POLICY) == "Case case-1 has not been evaluated.\n"

@@ -24,7 +24,7 @@ _MAX_WORLDS = 64
 # is no side of a conflict.
 _SET_ASIDE = frozenset(
     {"historical", "history", "family", "superseded", "absent", "negated", "hypothetical", "conditional"}
-    | {"ruled_out", "other_lesion", "other_patient"}
+    | {"ruled_out", "other_lesion", "other_patient", "mentioned"}
 )
 
 
@@ -66,11 +66,12 @@ def _told(fact: Fact, field: Field, minimum_confidence: float) -> tuple[str, ...
         return ()
     if fact.attribute != "value":
         return _known(fact, [getattr(field, fact.attribute) or ""])
-    sides: list[Value] = [field.value]
-    if field.status is Status.CONFLICTING:
-        others = [other.value for other in field.alternatives if other.reason not in _SET_ASIDE]
-        sides += others or [other.value for other in field.alternatives]
-    return _known(fact, [_text(side) for side in sides])
+    if field.status is not Status.CONFLICTING:
+        return _known(fact, [_text(field.value)])
+    others = [other.value for other in field.alternatives if other.reason not in _SET_ASIDE]
+    others = others or [other.value for other in field.alternatives]
+    # A conflict whose other side is not named could be with anything.
+    return _known(fact, [_text(side) for side in (field.value, *others)]) if others else ()
 
 
 def _known(fact: Fact, values: list[str]) -> tuple[str, ...]:

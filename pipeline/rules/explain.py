@@ -1,0 +1,93 @@
+"""The reasoning of an evaluation as a person would read it: criterion by criterion, with pages.
+
+It reads the case alone (findings, evaluation) and the policy's titles; it evaluates nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pipeline.catalog.policies import Policy
+from pipeline.domain import Case, CriterionResult, Evaluation, Evidence, Field, Status
+
+_OUTCOMES = {
+    "meets": "The case meets criterion {criterion}.",
+    "investigational": "No criterion is met: the request falls under {criterion}.",
+    "needs_information": "More information is needed.",
+    "out_of_scope": "This policy does not judge the request.",
+    "other_policy": "Another policy judges the request.",
+}
+_RESULTS = {"met": "met", "not_met": "not met", "unknown": "not known"}
+
+
+def explain(case: Case, policy: Policy) -> str:
+    """The reasoning in lines of text; quotes come from the packet."""
+    if case.evaluation is None:
+        return f"Case {case.case_id} has not been evaluated.\n"
+    lines = [
+        f"{policy.title}, version {policy.version}",
+        *_head(case.evaluation),
+        "",
+        *_criteria(case, case.evaluation, policy),
+        *_listed("Please ask for:", [missing.message for missing in case.evaluation.missing]),
+        *_listed("For a person:", case.evaluation.needs_person),
+        "",
+        "This is a recommendation. A person decides.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _head(evaluation: Evaluation) -> Iterator[str]:
+    yield _OUTCOMES[evaluation.outcome].format(criterion=evaluation.criterion)
+    if evaluation.outcome == "needs_information" and evaluation.criterion:
+        yield f"On what is documented the request falls under {evaluation.criterion}."
+    if evaluation.other_policy:
+        yield f"It belongs to: {evaluation.other_policy}."
+
+
+def _criteria(case: Case, evaluation: Evaluation, policy: Policy) -> Iterator[str]:
+    titles = {criterion.id: criterion.title for criterion in policy.criteria}
+    titles[policy.otherwise.id] = policy.otherwise.title
+    for result in evaluation.criteria:
+        yield f"{result.id}  {titles.get(result.id, '')}: {_RESULTS[result.result]}"
+        yield from _grounds(case.findings, result)
+
+
+def _grounds(findings: Mapping[str, Field], result: CriterionResult) -> Iterator[str]:
+    for name in result.because:
+        # A fact that is read from beside a value (an edition) shows under the finding it stands in.
+        field = findings.get(name)
+        if field is not None and field.value is not None:
+            yield f"      {_words(name)}: {_told(field)}"
+            for evidence in field.evidence[:1]:
+                yield f'        {_place(evidence)}"{" ".join(evidence.quote.split())}"'
+    if result.would_settle:
+        sets = [" and ".join(map(_words, names.split("+"))) for names in result.would_settle]
+        yield f"      would be settled by: {'; or '.join(sets)}"
+
+
+def _told(field: Field) -> str:
+    value = _value(field.value)
+    if field.status is Status.CONFLICTING:
+        others = dict.fromkeys(_value(other.value) for other in field.alternatives)
+        return f"{value}, but the records also say {', '.join(others) or 'otherwise'}"
+    return value
+
+
+def _value(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else _words(str(value))
+
+
+def _place(evidence: Evidence) -> str:
+    return f"{evidence.file} page {evidence.page}: " if evidence.page is not None else ""
+
+
+def _listed(head: str, items: tuple[str, ...] | list[str]) -> Iterator[str]:
+    if items:
+        yield ""
+        yield head
+        yield from (f"  - {item}" for item in items)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
