@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import NamedTuple
 
 from pipeline.catalog.identity import IdentityRules
 from pipeline.dates import find_dates
-from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Patient, Status
+from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Page, Patient, Status
 from pipeline.evidence import evidence_for
 from pipeline.labels import Labelled, labelled_values
 from pipeline.names import PersonName, name_likeness, read_name, treats
@@ -62,32 +64,73 @@ class Seen:
         return evidence_for(self.document, self.start, self.end, extractor=EXTRACTOR)
 
 
+class _Known(NamedTuple):
+    """What identifies the packet's patient; `records` are record numbers beside the birth date."""
+
+    name: Seen | None
+    dob: Seen | None
+    records: frozenset[str]
+
+
 def identify(
     documents: Sequence[Document], rules: IdentityRules
 ) -> tuple[Patient, IdentityConflict, tuple[Document, ...]]:
     """The patient, whether papers of another are there, and the documents with `belongs_to_patient`."""
+    documents = _parted(documents, rules)
     seen = {document.id: tuple(_read(document, rules)) for document in documents}
-    everything = [reading for readings in seen.values() for reading in readings]
-    name, dob = _agreed("name", everything, rules), _agreed("dob", everything, rules)
-    records = {
-        reading.value for reading in everything if reading.kind == "mrn" and dob and _near(reading, seen, dob)
-    }
+    known = _known(seen, rules)
     marked, conflicts = [], []
     for document in documents:
-        belongs, against = _belongs(seen[document.id], name, dob, records, rules)
+        belongs, against = _belongs(seen[document.id], known, rules)
         marked.append(replace(document, belongs_to_patient=belongs))
         conflicts += against
-    own = [reading for reading in (name, dob) if reading is not None]
+    own = [reading for reading in (known.name, known.dob) if reading is not None]
     evidence = [reading.evidence for reading in (*own, *conflicts)] if conflicts else []
+    everything = [reading for readings in seen.values() for reading in readings]
     patient = Patient(
-        name=_field(name, everything, rules),
-        dob=_field(dob, everything, rules),
+        name=_field(known.name, everything, rules),
+        dob=_field(known.dob, everything, rules),
         member_id=_field(_agreed("member_id", everything, rules), everything, rules),
     )
     return patient, IdentityConflict(bool(conflicts), tuple(evidence)), tuple(marked)
 
 
-def _near(reading: Seen, seen: dict[str, tuple[Seen, ...]], dob: Seen) -> bool:
+def _known(seen: Mapping[str, Sequence[Seen]], rules: IdentityRules) -> _Known:
+    everything = [reading for readings in seen.values() for reading in readings]
+    name, dob = _agreed("name", everything, rules), _agreed("dob", everything, rules)
+    records = {r.value for r in everything if r.kind == "mrn" and dob and _near(r, seen, dob)}
+    return _Known(name, dob, frozenset(records))
+
+
+def _parted(documents: Sequence[Document], rules: IdentityRules) -> Sequence[Document]:
+    """The documents, pages of another patient inside one made a document of their own."""
+    seen = {document.id: tuple(_read(document, rules)) for document in documents}
+    known = _known(seen, rules)
+    parts: list[Document] = []
+    for document in documents:
+        verdicts = [_page_belongs(document, page, seen[document.id], known, rules) for page in document.pages]
+        if True not in verdicts or False not in verdicts:
+            parts.append(document)
+            continue
+        # a page that names nobody goes with the page before it
+        filled = list(accumulate(verdicts, lambda before, verdict: before if verdict is None else verdict))
+        for own in (True, False):
+            pages = zip(document.pages, filled, strict=True)
+            kept = tuple(page for page, verdict in pages if (verdict is not False) is own)
+            parts.append(replace(document, pages=kept))
+    if len(parts) == len(documents):
+        return documents
+    return [replace(document, id=f"d{number}") for number, document in enumerate(parts, 1)]
+
+
+def _page_belongs(
+    document: Document, page: Page, readings: Sequence[Seen], known: _Known, rules: IdentityRules
+) -> bool | None:
+    start, end = document.page_span(page)
+    return _belongs([reading for reading in readings if start <= reading.start < end], known, rules)[0]
+
+
+def _near(reading: Seen, seen: Mapping[str, Sequence[Seen]], dob: Seen) -> bool:
     """Whether the reading's document also states the patient's birth date."""
     return any(other.kind == "dob" and other.value == dob.value for other in seen[reading.document.id])
 
@@ -225,10 +268,9 @@ def _field(reading: Seen | None, everything: Sequence[Seen], rules: IdentityRule
 # --------------------------------------------------------------------------- comparing
 
 
-def _belongs(
-    readings: Sequence[Seen], name: Seen | None, dob: Seen | None, records: set[str], rules: IdentityRules
-) -> tuple[bool | None, list[Seen]]:
+def _belongs(readings: Sequence[Seen], known: _Known, rules: IdentityRules) -> tuple[bool | None, list[Seen]]:
     """True, False or None (names nobody), and where False the readings that say so."""
+    name, dob, records = known
     names = [reading for reading in readings if reading.name]
     dobs = [reading for reading in readings if reading.kind == "dob"]
     mrns = [reading for reading in readings if reading.kind == "mrn"]

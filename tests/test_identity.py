@@ -150,3 +150,17 @@ LIKENESS = [
 @pytest.mark.parametrize(("one", "other", "likeness"), LIKENESS)
 def test_likeness_of_names(one: tuple[str, str], other: tuple[str, str], likeness: int) -> None:
     assert name_likeness(PersonName(*one), PersonName(*other), RULES.names.same_first) == likeness
+
+
+def test_a_strangers_page_inside_a_document_becomes_a_document() -> None:
+    own = "Thornbury, Agnes     MRN 700123     DOB 04/05/1950\nPage 1"
+    other = "Okafor, Denise     MRN 911000     DOB 08/08/1980\nPage 2"
+    leaves = tuple(Page("fax.pdf", n, "text", 0, 612, 792, t, ()) for n, t in ((2, own), (3, other)))
+    note = Document("d2", "progress_note", "", leaves)
+    _, conflict, documents = identify([document(1, "pa_request_form", FORM), note], RULES)
+    assert conflict.value
+    assert [(d.id, d.first_page, d.belongs_to_patient) for d in documents] == [
+        ("d1", 1, True),
+        ("d2", 2, True),
+        ("d3", 3, False),
+    ]
