@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _FAX_WIDTHS = range(1704, 1761)
 _FAX_DPI = 204.0
 _STANDARD_DPI, _FINE_DPI, _SUPERFINE_DPI = 98.0, 196.0, 391.0
 _LETTER_INCHES = (8.5, 11.0)
+# What Pillow raises, by its own code, on files that are not what they say.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, struct.error)
 _ANTICLOCKWISE_BY_EXIF = {3: 180, 6: 270, 8: 90}
 
 
@@ -34,7 +37,7 @@ class ImagePages:
                 self._count = int(getattr(self._image, "n_frames", 1))
         except PIL.Image.DecompressionBombError as error:
             raise _too_large(max_megapixels) from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except _DAMAGED as error:
             raise UnreadableFile(
                 "truncated", "The image file is damaged or cut off.", next_step=_RESEND
             ) from error
@@ -58,7 +61,7 @@ class ImagePages:
                 x_dpi, y_dpi = _resolution(self._image)
         except PIL.Image.DecompressionBombError as error:
             raise _too_large(self._limit) from error
-        except (OSError, SyntaxError, ValueError, EOFError, TypeError) as error:
+        except _DAMAGED as error:
             raise UnreadableFile(
                 "truncated", "The page's image is damaged or cut off.", next_step=_RESEND
             ) from error

@@ -63,7 +63,10 @@ class PdfPages:
         page = self._page(number)
         try:
             width, height = page.get_width(), page.get_height()
-            tokens, degrees = self._words(page, number)
+            try:
+                tokens, degrees = self._words(page, number)
+            except UnreadableFile:
+                return None  # what pdfplumber cannot read can still be drawn, and recognised
             if not tokens or is_garbage(tokens) or self._shows_more(page, tokens):
                 return None
             upright = tuple(token._replace(box=turned(token.box, degrees, width, height)) for token in tokens)

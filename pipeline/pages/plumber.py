@@ -7,6 +7,7 @@ tenth of a second a page, so `pdf` asks it only for pages that have fields or sm
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from pipeline.pages.geometry import Token, around, overlap
 TICKED, UNTICKED = "[X]", "[ ]"
 LEAST_SIDE, MOST_SIDE = 5.0, 18.0  # of a tick box, in points
 _OFF = {"", "off", "/off", "none", "no", "false", "0"}
+# pdfminer's own errors, and what its code raises on objects that are not of the kind it expects.
+_DAMAGED = (PDFException, PSException, PdfminerException, LookupError, TypeError, ValueError, AttributeError)
 _PUSH_BIT = 1 << 16  # a button to press, not to tick: ISO 32000-1, table 226
 
 
@@ -49,24 +52,13 @@ def words(path: Path, number: int) -> list[Token]:
         return [Token(str(word["text"]), _box(word)) for word in page.extract_words()]
 
 
-class _opened:
-    """One page of a PDF; what pdfplumber cannot parse is an unreadable page, not a bug."""
-
-    def __init__(self, path: Path, number: int) -> None:
-        self._path, self._number = path, number
-
-    def __enter__(self) -> Any:
-        self._pdf = _translated(lambda: pdfplumber.open(self._path, pages=[self._number]))
-        return _translated(lambda: self._pdf.pages[0])
-
-    def __exit__(self, *error: object) -> None:
-        self._pdf.close()
-
-
-def _translated(open_it: Any) -> Any:
+@contextmanager
+def _opened(path: Path, number: int) -> Iterator[Any]:
+    """One page of a PDF; what pdfplumber stumbles over is an unreadable page, not a bug of ours."""
     try:
-        return open_it()
-    except (PDFException, PSException, PdfminerException, IndexError) as error:
+        with pdfplumber.open(path, pages=[number]) as pdf:
+            yield pdf.pages[0]
+    except _DAMAGED as error:
         raise UnreadableFile(
             "truncated", "The page is damaged.", next_step="Ask the sender to send it again."
         ) from error
