@@ -40,7 +40,9 @@ def _statements(region: Region, treatment: Treatment) -> Iterator[Candidate]:
                 continue
             if answer_after(region.text, match.end()) is False:
                 continue
-            if region.kind == "narrative" and not _speaks_of_intent(region.text, match.start(), match.end()):
+            if region.kind == "narrative" and not _speaks_of_intent(
+                region, match.start(), match.end(), treatment
+            ):
                 continue
             start, end = line_of(region.text, match.start())
             yield Candidate(
@@ -51,9 +53,13 @@ def _statements(region: Region, treatment: Treatment) -> Iterator[Candidate]:
             )
 
 
-def _speaks_of_intent(text: str, start: int, end: int) -> bool:
-    """In a history only "with curative intent" and its like are a statement of intent."""
-    return "inten" in text[max(0, start - 30) : end + 20].lower()
+def _speaks_of_intent(region: Region, start: int, end: int, treatment: Treatment) -> bool:
+    """In a history only an intent of an ablation counts: "cryoablation with curative intent"."""
+    first, last = clause(region.text, start, end)
+    named = any(
+        holds(modality.terms, region.text, first, last) for modality in treatment.procedures.modalities
+    )
+    return named and "inten" in region.text[max(0, start - 30) : end + 20].lower()
 
 
 def _counts(text: str, start: int, end: int, value: str, rules: Intent, stated: bool) -> bool:

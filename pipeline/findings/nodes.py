@@ -14,6 +14,7 @@ from pipeline.catalog.treatment import Nodes
 from pipeline.domain import Alternative, AnnotatedDocument, Assertion, Field, Status
 from pipeline.evidence import evidence_for
 from pipeline.findings.choose import Candidate, choose
+from pipeline.findings.lesions import labelled_in
 from pipeline.findings.phrases import clauses, holds
 from pipeline.findings.target import Target
 
@@ -33,6 +34,22 @@ _STATION = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"\b(?:no|not|without|negative|neg)\b[^.;\n]{0,30}$", re.IGNORECASE)
+_OTHER_SPECIMEN = re.compile(r"[A-Z0-9]{1,2}[.)]\s|[A-Z][A-Z ,]{8,}:")
+# "Number involved: 0", "positive nodes: none"; "(positive:total) 0:19"
+_COUNT_OF_NONE = re.compile(
+    r"(?:positive|involved|involvement|metasta\w*|carcinoma|tumou?r)[^.;\n]{0,24}[:=)]\s*(?:0|zero|none|no)\b(?!\.\d)",
+    re.IGNORECASE,
+)
+_STAIN = re.compile(
+    r"\b(?:stain\w*|immuno\w*|IHC|keratin|AE\s?1|CK\s?\d|antibod\w+|receptor|reported to|margin|distance)\b",
+    re.IGNORECASE,
+)
+_SUSPECTED = re.compile(
+    r"\b(?:suspicious|possibl[ey]|probabl[ey]|cannot be excluded|pending)\b", re.IGNORECASE
+)
+_VERDICT_SECTIONS = ("final_diagnosis", "synoptic", "preamble", "impression")
+# A verdict belongs to a node specimen named at most this far before it, characters.
+_HEADLINE_REACH = 160
 _PATHOLOGY_POSITIVE, _CATEGORY, _PATHOLOGY_NEGATIVE, _PHRASE = 9.0, 8.0, 7.0, 4.0
 
 
@@ -72,21 +89,19 @@ def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
     if source.document.type != "pathology_report":
         return
     text = source.document.text
-    sections = [
-        s for s in source.sections if s.name in ("final_diagnosis", "synoptic", "preamble", "impression")
-    ]
-    for section in sections:
-        about_node = False
+    for section in source.sections:
+        if section.name not in _VERDICT_SECTIONS:
+            continue
+        headline = section.start - _HEADLINE_REACH
         for start, end in clauses(text, section.start, section.end):
             words_here = text[start:end]
-            headline = _STATION.search(words_here)
-            if headline:
-                about_node = True
-            elif re.match(r"[A-Z0-9]{1,2}[.)]\s|[A-Z][A-Z ,]{8,}:", words_here):
-                about_node = False
-            if not about_node:
+            if _STATION.search(words_here):
+                headline = end
+            elif _OTHER_SPECIMEN.match(words_here):
+                headline = section.start - _HEADLINE_REACH
+            if start - headline > _HEADLINE_REACH:
                 continue
-            verdict = _verdict(text, start, end, words)
+            verdict = _verdict(source, start, end, words)
             if verdict:
                 yield Candidate(
                     verdict,
@@ -95,7 +110,16 @@ def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
                 )
 
 
-def _verdict(text: str, start: int, end: int, words: Nodes) -> str | None:
+def _verdict(source: AnnotatedDocument, start: int, end: int, words: Nodes) -> str | None:
+    """What a clause says of node tissue: counted nodes first, then its words."""
+    counted = {m.value for m in labelled_in(source, "nodes", start, end) if "ratio" in m.attributes}
+    if counted:
+        return "positive" if "positive" in counted else "negative"
+    text = source.document.text
+    if _COUNT_OF_NONE.search(text, start, end + 12):
+        return "negative"
+    if _STAIN.search(text, start, end) or _SUSPECTED.search(text, start, end):
+        return None
     if holds(words.pathology_negative, text, start, end) and not holds(("positive",), text, start, end):
         return "negative"
     return "positive" if holds(words.pathology_positive, text, start, end) else None

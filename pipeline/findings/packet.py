@@ -30,6 +30,7 @@ from pipeline.findings.site import principal_site
 from pipeline.findings.stage import derive_stage_group, find_stage
 from pipeline.findings.target import Target, diagnosis_votes, find_side, find_site, plan_words, site_votes
 
+_OF_ONE_TEXT = ("t", "n", "m", "stage_group", "derived_stage_group", "node_status")
 _STAGE_LABELS = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
 
 
@@ -119,10 +120,16 @@ def findings_of(packet: Packet) -> Mapping[str, Field]:
     found |= _stages(
         packet, metastatic=found["origin"].value == "metastatic", lung_type=found["lung_type"].value
     )
-    found["node_status"] = find_nodes(
-        packet.documents, found["n"], found["behavior"], packet.target, rules.treatment.nodes, rules.target
-    )
-    found |= doubted_by_nodes(found)
+    if not packet.is_one_text:
+        found["node_status"] = find_nodes(
+            packet.documents,
+            found["n"],
+            found["behavior"],
+            packet.target,
+            rules.treatment.nodes,
+            rules.target,
+        )
+        found |= doubted_by_nodes(found)
     return {
         name: _held(found.get(name, Field()), rules.fields[name].least_confidence) for name in FIELD_NAMES
     }
@@ -151,7 +158,7 @@ def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str,
     site, tables = packet.target.site, packet.rules.staging
     if packet.is_one_text:
         one = find_stage(packet.documents[0], site, tables)
-        return {name: getattr(one, name) for name in ("t", "n", "m", "stage_group", "derived_stage_group")}
+        return {name: getattr(one, name) for name in _OF_ONE_TEXT}
     names = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m", "stage_group": "stage_group"}
     found = {
         name: find_category(
