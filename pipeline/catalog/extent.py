@@ -43,6 +43,7 @@ class SiteExtent(Entry):
 
     name: str
     sizes: tuple[Step, ...] = ()
+    depths: tuple[Step, ...] = ()
     nodes: tuple[Step, ...] = ()
     extent: tuple[ExtentRow, ...] = ()
 

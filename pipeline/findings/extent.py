@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from pipeline.catalog.extent import ExtentRules, SiteExtent, category_for
@@ -26,6 +27,8 @@ _CONCLUDING = frozenset(
         "staging",
         "microscopic",
         "postoperative_diagnosis",
+        "procedure",
+        "pathology_summary",
         "impression",
     }
 )
@@ -42,12 +45,22 @@ _TUMOUR_SIZE = re.compile(
     r"(?:tumou?r|mass|lesion|carcinoma|cancer|neoplasm|nodule|invasive)[^.;]{0,70}$|(?:greatest|maximum|largest|maximal) (?:tumou?r )?(?:dimension|diameter)[^.;]{0,25}$|size[^.;]{0,30}$",
     re.IGNORECASE,
 )
+_IMPLAUSIBLE_MM = 300
+_LABELLED_SIZE = re.compile(
+    r"(?:(?:tumou?r|lesion|mass) (?:maximum |greatest )?(?:size|dimensions?|diameter)|size of (?:the )?(?:invasive )?(?:tumou?r|carcinoma|lesion|component)|invasive (?:tumou?r |carcinoma )?size)"
+    r"(?: \([^)]*\))?[:\s,]*(?:is |approximately |about |greatest diameter is |greatest dimension:? |maximum )*$",
+    re.IGNORECASE,
+)
+_DISTANCE = re.compile(
+    r"(?:within|less than|<|distances?|at least|clearance|closest)[^.;]{0,25}$", re.IGNORECASE
+)
+_DISTANCE_AFTER = re.compile(r"^\s?(?:from|away|to the|deep to|of the margin|\(?depth)", re.IGNORECASE)
 _SIZE_BEFORE_TUMOUR = re.compile(
     r"^[^.;]{0,40}\b(?:tumou?r|mass|carcinoma|lesion|neoplasm|adenocarcinoma|nodule|maximum dimension|greatest dimension|diameter)\b",
     re.IGNORECASE,
 )
 _OTHER_SIZE = re.compile(
-    r"\b(?:margin|node|nodes|nodal|metasta\w+|deposit|skin|ellipse|specimen|prostate|kidney|lobe|uterus|spleen|adrenal gland|cyst|away|from the|distance|biopsy cavity|depth|thickness|segment|fragment|portion|in situ|DCIS|adenoma|benign|weigh\w*|aggregate|container|polyp|extranodal|fibroadenoma|hemangioma|breast tissue|cores?)\b[^.;]{0,30}$",
+    r"\b(?:margin|node|nodes|nodal|metasta\w+|deposit|skin|ellipse|specimen|prostate|kidney|lobe|uterus|spleen|adrenal gland|cyst|away|from the|distance|biopsy cavity|depth|thickness|segment|fragment|portion|in situ|DCIS|adenoma|benign|weigh\w*|aggregate|container|polyp|extranodal|fibroadenoma|hemangioma|breast tissue|cores?)\b[^;]{0,30}$",
     re.IGNORECASE,
 )
 _EXAMINED = re.compile(
@@ -76,6 +89,11 @@ def derived_t(source: AnnotatedDocument, site: str | None, rules: ExtentRules) -
     site_rules = rules.of(site)
     if site_rules is None:
         return NOT_FOUND
+    depths = [mention for mention in source.mentions if mention.label == "breslow"]
+    if depths and site_rules.depths:
+        deepest = max(depths, key=lambda mention: float(mention.value))
+        value = category_for(site_rules.depths, float(deepest.value)) or "T1"
+        return _field(source, value, _Span(deepest.start, deepest.end), DERIVED_T, _BY_EXTENT)
     by_extent = _extent(source, site_rules)
     size = _largest_tumour(source)
     by_size = category_for(site_rules.sizes, size[0]) if size else None
@@ -96,10 +114,16 @@ def _extent(source: AnnotatedDocument, rules: SiteExtent) -> tuple[str, _Span] |
     text = source.document.text
     for row in sorted(rules.extent, key=lambda row: row.category, reverse=True):
         for words in row.words:
-            for match in re.finditer(words, text, re.IGNORECASE):
+            for match in _pattern(words).finditer(text):
                 if _affirmed(text, match):
                     return row.category, _Span(*match.span())
     return None
+
+
+@cache
+def _pattern(words: str) -> re.Pattern[str]:
+    """The expression with its spaces open for line wraps, at which some archives put a full stop."""
+    return re.compile(words.replace(" ", r"[\s.]{1,3}"), re.IGNORECASE)
 
 
 def _affirmed(text: str, match: re.Match[str]) -> bool:
@@ -110,28 +134,35 @@ def _affirmed(text: str, match: re.Match[str]) -> bool:
 
 
 def _largest_tumour(source: AnnotatedDocument) -> tuple[float, Mention] | None:
-    """The largest size said of the tumour, from the conclusions if they give one, else the description."""
+    """The size said of the tumour: where it is labelled so, else the largest of the conclusions, else of
+    the description."""
     text = source.document.text
-    for sections in (_CONCLUDING, _DESCRIBING):
-        sizes = [
-            (float(mention.value), mention)
-            for mention in source.mentions
-            if mention.label == "size"
-            and mention.section in sections
-            and mention.assertion is not Assertion.HISTORICAL
-            and _is_of_tumour(text, mention)
-        ]
-        plausible = [size for size in sizes if 1 <= size[0] <= 300]
-        if plausible:
-            return max(plausible, key=lambda size: size[0])
+    sizes = [
+        (float(mention.value), mention)
+        for mention in source.mentions
+        if mention.label == "size" and 1 <= float(mention.value) <= _IMPLAUSIBLE_MM
+    ]
+    for sections, belongs in (
+        (_CONCLUDING, _is_labelled),
+        (_CONCLUDING, _is_of_tumour),
+        (_DESCRIBING, _is_of_tumour),
+    ):
+        found = [size for size in sizes if size[1].section in sections and belongs(text, size[1])]
+        if found:
+            return max(found, key=lambda size: size[0])
     return None
+
+
+def _is_labelled(text: str, size: Mention) -> bool:
+    return bool(_LABELLED_SIZE.search(text[max(0, size.start - 60) : size.start]))
 
 
 def _is_of_tumour(text: str, size: Mention) -> bool:
     before = re.split(r"[;]|\.\s+(?=[A-Z])", text[max(0, size.start - 110) : size.start])[-1]
-    if _OTHER_SIZE.search(before):
+    after = text[size.end : size.end + 60]
+    if _OTHER_SIZE.search(before) or _DISTANCE.search(before) or _DISTANCE_AFTER.match(after):
         return False
-    return bool(_TUMOUR_SIZE.search(before) or _SIZE_BEFORE_TUMOUR.match(text[size.end : size.end + 60]))
+    return bool(_TUMOUR_SIZE.search(before) or _SIZE_BEFORE_TUMOUR.match(after))
 
 
 def derived_n(source: AnnotatedDocument, site: str | None, rules: ExtentRules) -> Field:

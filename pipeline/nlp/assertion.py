@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -55,6 +55,7 @@ _ORDER = (
 )
 # Labels of diseases: what a section says by default, and past years, hold for these only.
 DISEASES = frozenset({"neoplasm", "tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes", "metastasis_statement"})
+STAGES = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
 # Labels whose value says yes or no itself.
 STATED = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes"})
 
@@ -141,7 +142,22 @@ def assert_mentions(
     """
     reader = _Reader(words, sentences, sections, context, defaults)
     kept = (mention for mention in mentions if not reader.is_heading(mention))
-    return tuple(sorted(map(reader.read, kept), key=lambda mention: (mention.start, -mention.end)))
+    read = sorted(map(reader.read, kept), key=lambda mention: (mention.start, -mention.end))
+    return tuple(_inherited(read, reader))
+
+
+def _inherited(mentions: Sequence[Mention], reader: _Reader) -> Iterator[Mention]:
+    """A stage is as past, or as much a relative's, as the disease before it in its sentence."""
+    disease: tuple[int, Mention] | None = None
+    for mention in mentions:
+        sentence = reader.sentence_at(mention.start)
+        if mention.label == "neoplasm":
+            disease = (sentence, mention)
+        elif mention.label in STAGES and disease is not None and disease[0] == sentence:
+            told = disease[1].assertion
+            if told in (Assertion.HISTORICAL, Assertion.FAMILY) and mention.assertion is Assertion.PRESENT:
+                mention = replace(mention, assertion=told)
+        yield mention
 
 
 class _Reader:
@@ -183,6 +199,10 @@ class _Reader:
             attributes[_ATTRIBUTE[other]] = str(other)
         assertion = found[0] if found else Assertion.PRESENT
         return replace(mention, section=section, assertion=assertion, attributes=attributes)
+
+    def sentence_at(self, offset: int) -> int:
+        """Index of the sentence that `offset` stands in."""
+        return bisect.bisect_right(self.sentence_starts, offset) - 1
 
     def _is_present_tense(self, mention: Mention) -> bool:
         """Whether a disease listed under past history is said to be there now ("has prostate cancer")."""

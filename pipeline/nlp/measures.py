@@ -11,7 +11,7 @@ EXTRACTOR = "rule:measures"
 
 _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _SIZE = re.compile(
-    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?:[ -]?(?:cm|mm))?(?P<more>(?:[ ]?[xX×][ ]?{_NUMBER}(?:[ -]?(?:cm|mm))?){{0,2}})[ -]?(?P<unit>cm|mm|centimeters?|millimeters?)\b(?![²2³3])",
+    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?:[ -]?(?:cm|mm))?(?P<more>(?:[ ]?(?:[xX×]|by)[ ]?{_NUMBER}(?:[ -]?(?:cm|mm))?){{0,2}})[ -]?(?P<unit>cm|mm|centimeters?|millimeters?)\b(?![²2³3])",
     re.IGNORECASE,
 )
 _RATIO = re.compile(

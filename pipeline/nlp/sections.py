@@ -104,8 +104,10 @@ def _inline_headings(text: str, rules: SectionRules) -> Iterator[_Heading]:
         if match is None:
             continue
         key = heading_key(match["name"])
-        rule = rules.by_heading.get(key)
-        if rule is not None and _stands_inline(match["name"], match["end"], key in rules.weak_headings):
+        rule, weak = rules.by_heading.get(key), key in rules.weak_headings
+        if weak and text[max(0, anchor.start() - 1) : anchor.end()].strip(" \t\n,")[-1:] in (";", ")", "]"):
+            continue  # "LEFT BREAST; BIOPSY:" is a specimen, not a section
+        if rule is not None and _stands_inline(match["name"], match["end"], weak):
             yield _Heading(match.start("name"), match.end(), _meant(rule, rules, text, match.end()))
 
 

@@ -24,7 +24,7 @@ _SIDE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _SIDE_AFTER = re.compile(
-    r"[ \t]?(?:mass|lesion|tumou?r|gland|cancer|ca|nodule)?s?[ ,:(\-;.]{1,4}(?P<side>right|left|rt|lt|R|L|bilateral|OD|OS|OU)(?![A-Za-z0-9])"
+    r"[ \t]?(?i:mass|lesion|tumou?r|gland|cancer|ca|nodule)?s?[ ,:(\-;.]{1,4}(?P<side>(?i:right|left|rt|lt|bilateral)|R|L|OD|OS|OU)(?![A-Za-z0-9])"
 )
 _NOT_BETWEEN = re.compile(
     r"\b(?:and|or|the|of|to|is|was|with|in|on|from|kidney|lung|breast|lobe)\b", re.IGNORECASE

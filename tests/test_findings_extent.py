@@ -1,0 +1,82 @@
+"""T and N that a report describes without naming them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from spacy.language import Language
+
+from pipeline.catalog.extent import load_extent
+from pipeline.domain import AnnotatedDocument, Document, Field, Page, Status
+from pipeline.findings.extent import DERIVED_T, derived_n, derived_t, with_derived
+from pipeline.nlp import annotate, load_nlp
+
+MODELS = Path(__file__).parent.parent / "models"
+RULES = load_extent(MODELS)
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    return load_nlp(MODELS)
+
+
+def annotated(nlp: Language, text: str) -> AnnotatedDocument:
+    document = Document("d", "pathology_report", "", (Page("f", 1, "text", 0, 1, 1, text, ()),))
+    return annotate(nlp, [document])[0]
+
+
+@pytest.mark.parametrize(
+    ("site", "text", "t"),
+    [
+        ("breast", "Tumor size: 1.8 cm.", "T1"),
+        ("breast", "Tumor size: 3.5 x 2 x 2 cm.", "T2"),
+        ("breast", "Tumor size: 6 cm.", "T3"),
+        ("kidney", "Renal cell carcinoma, 5 cm in greatest dimension.", "T1"),
+        ("kidney", "Tumor size: 5 cm. Tumor extends into the renal sinus fat.", "T3"),
+        ("kidney", "Tumor size: 5 cm. Tumor does not extend into perinephric fat.", "T1"),
+        ("kidney", "Tumor size: 9 cm. No invasion of the renal vein.", "T2"),
+        ("lung", "Tumor size: 2 cm. Tumor invades the visceral pleura.", "T2"),
+        ("lung", "Tumor size: 2 cm. Pleural invasion: not identified.", "T1"),
+        ("colorectal", "Adenocarcinoma invades into the muscularis propria.", "T2"),
+        ("colorectal", "Adenocarcinoma invades through muscularis propria into\npericolic fat.", "T3"),
+        ("prostate", "Extraprostatic extension: present.", "T3"),
+        ("prostate", "Extraprostatic extension: not identified.", "T2"),
+        ("skin", "Melanoma, Breslow depth 4.5 mm.", "T4"),
+        ("breast", "Invasive ductal carcinoma.", None),
+        ("breast", "Skin ellipse 12 cm. Lymph node 3 cm.", None),
+        ("ovary", "Tumor size: 3 cm.", None),
+    ],
+)
+def test_derived_t(nlp: Language, site: str, text: str, t: str | None) -> None:
+    assert derived_t(annotated(nlp, text), site, RULES).value == t
+
+
+@pytest.mark.parametrize(
+    ("site", "text", "n"),
+    [
+        ("breast", "Two of twelve lymph nodes positive for carcinoma.", "N1"),
+        ("breast", "Metastatic carcinoma in 5 of 12 lymph nodes.", "N2"),
+        ("breast", "Lymph nodes, 0/12.", "N0"),
+        ("colorectal", "Metastatic carcinoma in four of nineteen lymph nodes (4/19).", "N2"),
+        ("kidney", "Lymph nodes, hilar: no tumor present (0/3).", "N0"),
+        ("lung", "Lymph node, level 7: negative for malignancy.", "N0"),
+        ("kidney", "No lymph nodes are submitted.", None),
+        ("kidney", "Renal cell carcinoma.", None),
+    ],
+)
+def test_derived_n(nlp: Language, site: str, text: str, n: str | None) -> None:
+    assert derived_n(annotated(nlp, text), site, RULES).value == n
+
+
+def test_what_is_written_stays(nlp: Language) -> None:
+    source = annotated(nlp, "Tumor size: 6 cm.")
+    written = Field(value="T1", status=Status.FOUND, evidence=derived_t(source, "breast", RULES).evidence)
+    assert with_derived(written, Field(), source, "breast", RULES)[0].value == "T1"
+
+
+def test_what_is_derived_is_marked(nlp: Language) -> None:
+    field = derived_t(annotated(nlp, "Tumor size: 6 cm."), "breast", RULES)
+    assert [evidence.extractor for evidence in field.evidence] == [DERIVED_T]
+    assert field.confidence is not None
+    assert field.confidence <= 0.75
