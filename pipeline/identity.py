@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import NamedTuple
 
 from pipeline.catalog.identity import IdentityRules
@@ -113,10 +112,12 @@ def _parted(documents: Sequence[Document], rules: IdentityRules) -> Sequence[Doc
             parts.append(document)
             continue
         # a page that names nobody goes with the page before it
-        filled = list(accumulate(verdicts, lambda before, verdict: before if verdict is None else verdict))
+        filled: list[bool] = []
+        for verdict in verdicts:
+            filled.append(verdict if verdict is not None else filled[-1] if filled else True)
         for own in (True, False):
             pages = zip(document.pages, filled, strict=True)
-            kept = tuple(page for page, verdict in pages if (verdict is not False) is own)
+            kept = tuple(page for page, verdict in pages if verdict is own)
             parts.append(replace(document, pages=kept))
     if len(parts) == len(documents):
         return documents
@@ -242,7 +243,9 @@ def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen
                 if reading.document.id == document_id and _same(candidate, reading, rules)
             ]
             if agreeing:
-                support[index] += _AUTHORITY.get(agreeing[0].document.type, 1.0)
+                spelled = any(fold(candidate.value) == fold(reading.value) for reading in agreeing)
+                weight = _AUTHORITY.get(agreeing[0].document.type, 1.0)
+                support[index] += weight * (1.5 if spelled else 1.0)
     best = max(range(len(candidates)), key=lambda index: (round(support[index], 2), -index))
     return candidates[best]
 

@@ -24,6 +24,10 @@ _CREDENTIAL = re.compile(
     r"\s*,?\s*(?:M\.?D|D\.?O|R\.?N|N\.?P|P\.?A(?:-?C)?|APRN|APNP|CRNA|CNM|FNP|DPM|O\.?D|Ph\.?D|MBBS|FACS|PharmD|LPN|CMA)\b"
 )
 
+_PARTICLES = frozenset(
+    {"de", "del", "della", "der", "di", "da", "du", "la", "le", "van", "von", "den", "el", "al", "bin"}
+)
+
 # Letters with apostrophes and hyphens; OCR puts digits for letters and blanks round hyphens.
 _PART = r"[A-Za-z][A-Za-z'’.]*(?:\s?-\s?[A-Za-z'’]+)*"
 _LONG = r"[A-Za-z][A-Za-z'’]+(?:\s?-\s?[A-Za-z'’]+)*"  # no initial: that is never part of a last name
@@ -47,7 +51,7 @@ def read_name(
     from "FIRST LAST": it is read in written order, and `same_person` tries both.
     """
     if match := _LAST_FIRST.match(text):
-        last, first = _clean(match["last"]), _clean(match["first"])
+        last, first = _without_debris(_clean(match["last"])), _clean(match["first"])
         words = [*last.lower().split(), first.lower()]
         if (
             not any(word.strip(".") in not_names for word in words)
@@ -131,6 +135,14 @@ def _part_likeness(part: str, other: str) -> int:
 
 def _key(part: str) -> str:
     return re.sub(r"[^a-z0-9-]", "", part.lower())
+
+
+def _without_debris(last: str) -> str:
+    """Without small words in front that are no part of a name: dot leaders as OCR reads them."""
+    parts = last.split()
+    while len(parts) > 1 and parts[0].islower() and parts[0] not in _PARTICLES:
+        parts.pop(0)
+    return " ".join(parts)
 
 
 def _clean(text: str) -> str:

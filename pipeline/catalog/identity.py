@@ -51,7 +51,7 @@ class IdentityRules(Entry):
 
     @cached_property
     def joined(self) -> frozenset[str]:
-        """Labels of two words that follow a value on the same line without room: "Last name X First name Y"."""
+        """Labels of two words that may follow a value without room: "Last name X First name Y"."""
         return frozenset(label for label in self.labels.first_name if " " in label)
 
     @cached_property

@@ -21,7 +21,8 @@ _SOFTNESS = 2.0  # score points that make a type e times as likely
 _LISTED = re.compile(
     r"""^\s*(?:
         \(?\d{1,2}[.)]\s | [-*•]\s | [\[({|]\s?[xX✓]?\s?[\])}|]   # 1.   -   [X]
-      | (?:re|subject|ref|reason|question|indication|enclosed|enclosures?|attached|attachments?|cc|docs?|documents|sent|content)\b
+      | (?:re|subject|ref|reason|question|indication|enclosed|enclosures?|attached|attachments?|cc)\b
+      | (?:docs?|documents|sent|content)\b
     )""",
     re.VERBOSE | re.IGNORECASE,
 )

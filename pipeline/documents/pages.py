@@ -33,7 +33,8 @@ _TRANSMISSION = re.compile(
 )
 _CLOSING = re.compile(
     r"""\b(?:electronically|digitally|e-?)\s?sign | \bsigned\b | \bsignature\b | \bdictated\b | \bsincerely\b
-      | \byours\b | \bregards\b | ^\s*cc: | \bprinted\ by\b | (?:,|\s)(?:M\.?D|D\.?O|NP|PA-C|RN|APNP|CNM)\b\.?\s*(?:$|\s{2}|\d)""",
+      | \byours\b | \bregards\b | ^\s*cc: | \bprinted\ by\b
+      | (?:,|\s)(?:M\.?D|D\.?O|NP|PA-C|RN|APNP|CNM)\b\.?\s*(?:$|\s{2}|\d)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _HEAD, _FOOT = 6, 3  # lines with words in which a running header and a footer stand

@@ -21,27 +21,39 @@ from pipeline.domain import Document, Page, Problem
 
 _TITLE_STARTS = 3.5  # title score from which a page is a document's first
 _STARTS = 2.0  # sum of the signs below from which a page without a number starts a document
+_HEAD = 1500  # characters in which a document states its day
+_OLDEST_RECORD = "2000-01-01"  # an older day is a birth date whose label was lost
+_BIRTH = re.compile(r"(?i)\b(?:dob|d\.o\.b|birth|born|bdate)\b[^\n\d]*$")
+_SERVICE = re.compile(
+    r"(?i)\b(?:service|dos|visit|seen|exam(?:ination)?(?: date)?|encounter|conference|collected|procedure date
+          r"(?i)\b(?:service|dos|visit|seen|exam(?:ination)?(?: date)?|encounter|conference|collected|procedure date"
+    r"|plan date|study date|date|prepared)\b[^\n\d]{0,12}$"
+)
 _OTHER_KIND = 3.0  # score points from which a page is surely of another kind than the run before it
 
 # How a note, a letter or a report opens, and what stands only further inside one.
 _OPENING = re.compile(
-    r"""^\s*(?: chief\ complaint | cc\b | hpi\b | history\ of\ present | hx\b | subjective | s\s?: | reason\ for
-      | dear\b | to\ whom | indication | specimen | clinical\ (?:history|information|indication) | exam\s?:
+    r"""^\s*(?: chief\ complaint | cc\b | hpi\b | history\ of\ present | hx\b | subjective | s\s?:
+      | reason\ for | dear\b | to\ whom | indication | specimen
+      | clinical\ (?:history|information|indication) | exam\s?:
       | re\s?: | referring | requested\ by | date\ of\ (?:service|visit|procedure|operation)
       | preoperative | pre-op )""",
     re.VERBOSE | re.IGNORECASE,
 )
 _INSIDE = re.compile(
-    r"""^\s*(?: physical\ exam(?:ination)? | review\ of\ systems | ros | assessment(?:\ and\ plan)? | impression | plan
+    r"""^\s*(?: physical\ exam(?:ination)? | review\ of\ systems | ros | assessment(?:\ and\ plan)?
+      | impression | plan
       | labs? | laboratory(?:\ data)? | a | a/p | o | p | recommendations? | discussion | family\ history
-      | social\ history | medications | microscopic(?:\ description)? | comment | addendum | imaging(?:\ review)?
+      | social\ history | medications | microscopic(?:\ description)? | comment | addendum
+      | imaging(?:\ review)?
       | data | results | section\ [2-9].* | follow.?up | \d{1,2}[.)]\ .*
       )\s*(?:[:.(]|\d|\s{2}|$)""",
     re.VERBOSE | re.IGNORECASE,
 )
-# The lines that head a visit or a report; a running header on a later page has no provider and no kind of date.
+# The lines that head a visit or a report; a running header has no provider and no kind of date.
 _HEADED = re.compile(
-    r"""\b(?: date\ of\ (?:service|visit|exam|birth) | dos | dob | visit\ date | exam\ date | provider | attending
+    r"""\b(?: date\ of\ (?:service|visit|exam|birth) | dos | dob | visit\ date | exam\ date
+      | provider | attending
       | accession | referring | ordered\ by | ordering | requested\ by | collected | encounter )\b""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -56,6 +68,7 @@ class _Sheet:
     numbering: Numbering
     header: frozenset[str]
     lines: tuple[str, ...]
+    skip: tuple[tuple[int, int], ...] = ()
 
     @property
     def title_score(self) -> float:
@@ -112,6 +125,7 @@ def _sheet(page: Page, types: DocumentTypes) -> _Sheet:
         numbering=numbering(page, skip),
         header=header_words(page, skip),
         lines=tuple(head_lines(page, skip, count=12)),
+        skip=skip,
     )
 
 
@@ -145,7 +159,7 @@ def _without_packet_numbering(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     if len(sheets) < 4 or len(in_step) < 0.6 * len(sheets):
         return list(sheets)
     return [
-        _Sheet(s.page, s.cues, Numbering() if s in in_step else s.numbering, s.header, s.lines)
+        _Sheet(s.page, s.cues, Numbering() if s in in_step else s.numbering, s.header, s.lines, s.skip)
         for s in sheets
     ]
 
@@ -199,7 +213,7 @@ def _is_header(line: str) -> bool:
 
 
 def _gain(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
-    """By how much a page, read by itself, is rather of another kind than the run before it; 0 if it is not."""
+    """By how much a page, read by itself, is rather of another kind than the run before it."""
     alone = classify([sheet.cues], types)
     before = classify([other.cues for other in run.sheets], types)
     return alone.scores[alone.type] - alone.scores[before.type]
@@ -224,7 +238,7 @@ def _continued(sheet: _Sheet, runs: Iterable[_Run]) -> _Run | None:
 
 
 def _adopting(sheet: _Sheet, runs: Sequence[_Run], types: DocumentTypes) -> _Run | None:
-    """The run whose pages end where `sheet` stands and whose own pages bear no number, if it is of its kind."""
+    """The run that ends where `sheet` stands and bears no numbers, if it is of its kind."""
     number = sheet.numbering.number
     for run in runs:
         ends_before = max(other.page.number for other in run.sheets) < sheet.page.number
@@ -278,4 +292,14 @@ def _document(run: _Run, types: DocumentTypes, *, number: int) -> Document:
 
 
 def _service_date(sheet: _Sheet) -> str | None:
-    return next((date.day for date in find_dates(sheet.page.text[:1500]) if date.day > "2000"), None)
+    """The day that a label at the head calls the day of the visit, else the first day there."""
+    text = sheet.page.text[:_HEAD]
+    days = [
+        date
+        for date in find_dates(text)
+        if not any(low <= date.start < high for low, high in sheet.skip)
+        and not _BIRTH.search(text[max(0, date.start - 24) : date.start])
+        and date.day >= _OLDEST_RECORD
+    ]
+    labelled = [date for date in days if _SERVICE.search(text[max(0, date.start - 28) : date.start])]
+    return next((date.day for date in (*labelled, *days)), None)
