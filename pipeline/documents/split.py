@@ -25,9 +25,9 @@ _HEAD = 1500  # characters in which a document states its day
 _OLDEST_RECORD = "2000-01-01"  # an older day is a birth date whose label was lost
 _BIRTH = re.compile(r"(?i)\b(?:dob|d\.o\.b|birth|born|bdate)\b[^\n\d]*$")
 _SERVICE = re.compile(
-    r"(?i)\b(?:service|dos|visit|seen|exam(?:ination)?(?: date)?|encounter|conference|collected|procedure date
-          r"(?i)\b(?:service|dos|visit|seen|exam(?:ination)?(?: date)?|encounter|conference|collected|procedure date"
-    r"|plan date|study date|date|prepared)\b[^\n\d]{0,12}$"
+    r"""\b(?: service | dos | visit | seen | exam(?:ination)?(?:\ date)? | encounter | conference | collected
+      | procedure\ date | plan\ date | study\ date | date | prepared )\b[^\n\d]{0,12}$""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _OTHER_KIND = 3.0  # score points from which a page is surely of another kind than the run before it
 
