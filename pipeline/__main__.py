@@ -47,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--images", type=Path, metavar="DIR", help="page images with the evidence boxes drawn on them"
     )
+    run.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="one page to read: packet strip, answers, marked pages",
+    )
     run.add_argument("--flow", action="store_true", help="through the Prefect flow instead of in process")
     run.set_defaults(function=commands.run)
 
@@ -76,9 +82,10 @@ def check(options: argparse.Namespace) -> None:
     """Raises UsageError for options that contradict each other."""
     if options.command != "run":
         return
-    if options.each and (options.paths or options.output or options.images):
+    if options.each and (options.paths or options.output or options.images or options.report):
         raise UsageError(
-            "--each takes no other PATH, no --output and no --images.", next_step="Use --output-dir OUT."
+            "--each takes no other PATH, no --output, no --images and no --report.",
+            next_step="Use --output-dir OUT.",
         )
     if options.each and not options.output_dir:
         raise UsageError("--each needs --output-dir OUT.")

@@ -73,6 +73,10 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
         from pipeline.evidence_images import draw_evidence
 
         draw_evidence(case, submission, options.images, settings)
+    if options.report:
+        from pipeline.report import write_report
+
+        write_report(case, submission, options.report, settings)
     if options.output == "-":
         sys.stdout.write(_dump(to_json(case)))
     elif options.output:

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from pipeline.domain import Case, Evidence, Submission
 from pipeline.pages.limits import Limits
-from pipeline.pages.upright import upright_image
+from pipeline.pages.upright import square, upright_images
 from pipeline.settings import Settings
 
 DPI = 110
@@ -27,12 +27,14 @@ def draw_evidence(case: Case, submission: Submission, folder: Path, settings: Se
     written = []
     for ordinal, file in enumerate(submission.files, 1):
         marks = _marks(case, file.name)
-        for page in (page for page in case.pages if page.file == file.name and page.page in marks):
-            grey = upright_image(file, page.page, rotation=page.rotation, dpi=DPI, limits=Limits.of(settings))
-            image = grey.convert("RGB")
-            scale = image.width / page.width
-            written.append(folder / f"file-{ordinal}-page-{page.page}.png")
-            _draw(image, marks[page.page], scale).save(written[-1])
+        pages = {page.page: page for page in case.pages if page.file == file.name and page.page in marks}
+        rotations = {number: page.rotation for number, page in pages.items()}
+        if not rotations:
+            continue
+        for number, raster in upright_images(file, rotations, limits=Limits.of(settings)):
+            image = square(raster, DPI).convert("RGB")
+            written.append(folder / f"file-{ordinal}-page-{number}.png")
+            _draw(image, marks[number], image.width / pages[number].width).save(written[-1])
     return written
 
 

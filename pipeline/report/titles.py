@@ -1,0 +1,63 @@
+"""Names as clinic and payer use them, from the knowledge files where these have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.catalog import Catalog
+from pipeline.domain import Case
+from pipeline.errors import UsageError
+from pipeline.settings import Settings
+
+# It recommends; a person decides. So no outcome is called an approval or a denial.
+OUTCOMES = {
+    "meets": "Policy criteria appear to be met",
+    "investigational": "Appears to fall under what the policy calls investigational",
+    "needs_information": "More information is needed before a review",
+    "out_of_scope": "Not addressed by this policy",
+    "other_policy": "Belongs to another policy",
+}
+
+
+def in_words(name: str) -> str:
+    """`stage_group` as `stage group`."""
+    return name.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """Titles by name. What has no title is called by its name."""
+
+    policy: str = ""
+    documents: Mapping[str, str] = field(default_factory=dict)
+    requirements: Mapping[str, str] = field(default_factory=dict)
+    criteria: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self, name: str) -> str:
+        return self.documents.get(name) or in_words(name).capitalize()
+
+    def requirement(self, name: str) -> str:
+        return self.requirements.get(name) or in_words(name)
+
+    def criterion(self, criterion_id: str | None) -> str:
+        return self.criteria.get(criterion_id or "", "")
+
+
+def titles_for(case: Case, settings: Settings) -> Titles:
+    """Titles of the document types, and of the policy version that the case was judged under."""
+    catalog = Catalog(settings.models_dir)
+    documents = {name: catalog.documents[name].title for name in catalog.documents}
+    if case.policy is None:
+        return Titles(documents=documents)
+    try:
+        policy = catalog.policies.version(case.policy)
+    except UsageError:  # a case of an older policy is shown all the same
+        return Titles(documents=documents)
+    otherwise = {policy.otherwise.id: policy.otherwise.title}
+    return Titles(
+        policy=policy.title,
+        documents=documents,
+        requirements={required.name: required.title for required in policy.required_documents},
+        criteria={criterion.id: criterion.title for criterion in policy.criteria} | otherwise,
+    )
