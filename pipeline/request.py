@@ -21,6 +21,7 @@ EXTRACTOR = "rule:request"
 
 _TICK = r"(?:[\[({|]\s?[xX✓√]\s?[\])}|]|(?<![A-Za-z])[xX✓√☒☑](?![A-Za-z]))"
 _BOX = r"(?:[\[({|]\s{0,2}[xX✓√]?\s{0,2}[\])}|]|[☐☒☑])"
+_EMPTY_BOX = re.compile(r"(?:[\[({]\s{0,3}[\])}]|☐)\s*$")
 _TICKED_LINE = re.compile(rf"^\s*(?:\d{{1,2}}[.)]?\s+)?{_TICK}\s")
 
 # Five digits, or four and a letter; not part of a telephone number, an amount, a date or an account.
@@ -127,7 +128,7 @@ def _codes_of_line(line: _Line, number: int, rules: RequestRules, *, labelled: b
         plausible = labelled and re.fullmatch(r"\d{4}[\dTFU]", value) and not _NO_CODE.search(before[-14:])
         if (value not in rules.cpt.known and not plausible) or _TELEPHONE.search(before[-12:]):
             continue
-        if not _struck(before):
+        if not _struck(before) and not _EMPTY_BOX.search(before):
             ticked = bool(_TICKED_LINE.match(before + " ") or re.search(rf"{_TICK}\s*$", before))
             yield _Code(value, line.start + match.start(), line.start + match.end(), number, ticked)
 
@@ -266,7 +267,9 @@ def _in_context(lines: Sequence[_Line], number: int, labels: Phrases, *, misread
             continue
         if any(_opens(line.text, hit.start) for hit in labels.find(tokenize(line.text), misread=misread)):
             return True
-        if line is not lines[number] and not line.text.startswith((" ", "\t", "|", "+", "-", "_", "=")):
+        if line is not lines[number] and not line.text.startswith(
+            (" ", "\t", "|", "+", "-", "_", "=", "[", "(", "{")
+        ):
             return False
     return False
 

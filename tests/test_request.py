@@ -40,6 +40,8 @@ FORMS = [
     ("PROPOSED\n  X  17281  face   C44.319\n     17282  larger\n     17000  other", ["17281"], ["C44.319"]),
     ("REQUESTED (X = yes)\n[X] 66999 UNLISTED\nDX\nC69.41 CILIARY BODY", ["66999"], ["C69.41"]),
     ("CPT\n [X] 50593  percutaneous\n [ ] 50542  laparoscopic\n [ ] 50250  open", ["50593"], []),
+    ("REQUESTED\n[ ] 43211 resection\n[X] 43229 ablation\nDX\nC15.5 ESOPHAGUS", ["43229"], ["C15.5"]),
+    ("CPT\n[ ] 50593\n[ ] 50542", [], []),
     ("CPT 31641   Dx C34.02 main bronchus\nSection 4  tel 555-01234 ext 50593", ["31641"], ["C34.02"]),
 ]  # fmt: skip
 
