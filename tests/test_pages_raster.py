@@ -13,7 +13,7 @@ import pytest
 from pipeline.domain import Page
 from pipeline.ocr import Engine, OcrWord, load
 from pipeline.pages import FilePages, raster, read_pages
-from pipeline.pages.leftover import recognize_twice
+from pipeline.pages.leftover import look_again
 from pipeline.pages.stored import Raster
 from pipeline.pages.ticks import read_ticks
 
@@ -297,6 +297,6 @@ def test_words_that_were_passed_over_are_read_at_a_second_look(note: Path) -> No
     def forgetful(image: np.ndarray, dpi: float) -> list[OcrWord]:
         return [word for word in whole.recognize(image, dpi) if word.text not in ("right", "DOB", "surgery")]
 
-    words = recognize_twice(image, 200, whole._replace(recognize=forgetful))
-    assert sorted(word.text for word in words) == sorted(WORDS)
-    assert recognize_twice(image, 200, Engine(forgetful)) == forgetful(image, 200)
+    first = forgetful(image, 200)
+    assert sorted(word.text for word in look_again(image, 200, first, whole)) == sorted(WORDS)
+    assert look_again(image, 200, first, Engine(forgetful)) == first

@@ -25,9 +25,8 @@ _MARGIN = 12
 _LEAST_CONFIDENCE = 0.4
 
 
-def recognize_twice(image: Image, dpi: float, engine: Engine) -> list[OcrWord]:
-    """The words of a page, those of a second look after those of the first."""
-    words = engine.recognize(image, dpi)
+def look_again(image: Image, dpi: float, words: list[OcrWord], engine: Engine) -> list[OcrWord]:
+    """The words of a page, those of a second look after `words`, those of the first."""
     if not words or engine.recognize_sparse is None:
         return words
     words = _without_upright_columns(words)

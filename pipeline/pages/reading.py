@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.domain import Page, SourceFile, Word
 from pipeline.errors import UnreadableFile
-from pipeline.ocr import Engine, Orientation
+from pipeline.ocr import Engine, OcrWord
 from pipeline.pages.banner import find_banner
 from pipeline.pages.geometry import Token
 from pipeline.pages.layout import Placed, lay_out
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
 
 _TAIL = 4096  # bytes in which a PDF says that it ends; some writers add a little after it
 _RESEND = "Ask the sender to send it again."
-# Tesseract's confidences: above 6 it was never wrong on our pages, below 1 it tells nothing. In between
-# the page is read as it says, and the other ways too if that gives poor words.
+# Tesseract's confidences of how a page lies: above 6 it was never wrong on our pages, below 1 it tells
+# nothing. In between the page is read as it says, and the other ways too if that gives poor words.
 _SURE_OF_ORIENTATION, _HINT_OF_ORIENTATION = 6.0, 1.0
+_SIDEWAYS = 0.5  # of `lies_sideways`; skewed upright pages reach 0.3
+_WELL = 0.8  # mean confidence that a page upside down never reaches (0.2 to 0.5)
 _POOR = 0.55  # mean confidence below which a page may have been read the wrong way up
 
 
@@ -88,12 +89,21 @@ def read_page(file: SourceFile, pages: StoredPages, number: int, engine: Engine)
 
 
 def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -> Page:
-    raster, tokens, prepared = _recognise_upright(stored, engine)
-    if prepared is None:
+    # OpenCV is loaded when the first page needs it: a text layer never waits for it.
+    from pipeline.pages import raster as images
+    from pipeline.pages.leftover import look_again
+    from pipeline.pages.ticks import read_ticks
+
+    raster = images.clean(stored)
+    if images.is_blank(raster):
         return Page(
             file.name, number, "ocr", raster.rotation, raster.width, raster.height, "", (), blank=True
         )
-    text, placed = lay_out(tokens)
+    raster, prepared, found = _recognise_upright(raster, engine)
+    found = read_ticks(prepared.image, look_again(prepared.image, prepared.dpi, found, engine))
+    text, placed = lay_out(
+        [Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line) for word in found]
+    )
     words = tuple(
         Word(token.text, prepared.page_box(token.box), start, end, token.confidence)
         for token, start, end in placed
@@ -102,52 +112,51 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
 
 
 class _Attempt(NamedTuple):
-    """A page read one way up; `prepared` is None where it is blank."""
+    """A page read one way up."""
 
     raster: Raster
-    tokens: list[Token]
-    prepared: Prepared | None
+    prepared: Prepared
+    words: list[OcrWord]
 
 
-def _recognise_upright(stored: Raster, engine: Engine) -> _Attempt:
-    # OpenCV is loaded when the first page needs it: a text layer never waits for it.
+def _recognise_upright(raster: Raster, engine: Engine) -> _Attempt:
+    """The page the way up in which it reads best.
+
+    Most pages come upright, and a page that reads well is: the engine is asked how a page lies only
+    when it does not, or when its lines seem to run upwards. That saves a fifth of the time.
+    """
     from pipeline.pages import raster as images
 
-    raster = images.clean(stored)
-    if images.is_blank(raster):
-        return _Attempt(raster, [], None)
-    found = engine.orientation(*images.squared(raster)) if engine.orientation else Orientation(0, math.inf)
-    turns = [found.degrees, (found.degrees + 180) % 360]
-    if found.confidence < _HINT_OF_ORIENTATION:
-        turns = [0, 180, 90, 270]
-    best: _Attempt | None = None
-    for degrees in turns:
-        attempt = _recognise(images.turn(raster, degrees), engine)
-        if best is None or _confidence(attempt.tokens) > _confidence(best.tokens):
-            best = attempt
-        if found.confidence >= _SURE_OF_ORIENTATION or _confidence(best.tokens) >= _POOR:
-            break
-    assert best is not None
-    return best
+    if engine.orientation is None:
+        return _recognise(raster, 0, engine)
+    square = images.squared(raster)
+    attempts: dict[int, _Attempt] = {}
+    if images.lies_sideways(*square) <= _SIDEWAYS:
+        attempts[0] = _recognise(raster, 0, engine)
+        if _confidence(attempts[0].words) >= _WELL:
+            return attempts[0]
+    lies = engine.orientation(*square)
+    turns = [lies.degrees, (lies.degrees + 180) % 360]
+    for degrees in turns if lies.confidence >= _HINT_OF_ORIENTATION else [0, 180, 90, 270]:
+        if degrees not in attempts:
+            attempts[degrees] = _recognise(raster, degrees, engine)
+        if lies.confidence >= _SURE_OF_ORIENTATION or _confidence(attempts[degrees].words) >= _POOR:
+            return attempts[degrees]
+    return max(attempts.values(), key=lambda attempt: _confidence(attempt.words))
 
 
-def _recognise(raster: Raster, engine: Engine) -> _Attempt:
+def _recognise(raster: Raster, degrees: int, engine: Engine) -> _Attempt:
     from pipeline.pages import raster as images
-    from pipeline.pages.leftover import recognize_twice
-    from pipeline.pages.ticks import read_ticks
 
-    prepared = images.prepare(raster)
-    tokens = [
-        Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line)
-        for word in read_ticks(prepared.image, recognize_twice(prepared.image, prepared.dpi, engine))
-    ]
-    return _Attempt(raster, tokens, prepared)
+    upright = images.turn(raster, degrees)
+    prepared = images.prepare(upright)
+    return _Attempt(upright, prepared, engine.recognize(prepared.image, prepared.dpi))
 
 
-def _confidence(tokens: Sequence[Token]) -> float:
+def _confidence(words: Sequence[OcrWord]) -> float:
     """Mean confidence, each character counting once: specks read as letters weigh little."""
-    characters = sum(len(token.text) for token in tokens)
-    return sum(token.confidence * len(token.text) for token in tokens) / characters if characters else 0.0
+    characters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) / characters if characters else 0.0
 
 
 def _page(
