@@ -1,13 +1,14 @@
-"""The dictionary of sites, histologies and abbreviations (`models/{sites,histologies,abbreviations}.toml`)."""
+"""The dictionary: sites, histologies and abbreviations (files of those names in `models/`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.catalog.toml import Entry, read_toml
+from pipeline.errors import CatalogError
 
 SiteName = Literal[
     "kidney",
@@ -119,6 +120,16 @@ class Terms(Entry):
 
 def load_terms(models_dir: Path) -> Terms:
     """The three dictionary files, checked against one another. Raises CatalogError."""
+    try:
+        return _read(models_dir)
+    except ValidationError as error:
+        problems = "; ".join(problem["msg"] for problem in error.errors())
+        raise CatalogError(
+            f"{models_dir / 'abbreviations.toml'}: {problems}.", next_step="Correct the named entries."
+        ) from error
+
+
+def _read(models_dir: Path) -> Terms:
     return Terms(
         sites=read_toml(models_dir / "sites.toml", Sites),
         histologies=read_toml(models_dir / "histologies.toml", Histologies),

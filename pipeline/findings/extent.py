@@ -12,7 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from pipeline.catalog.extent import ExtentRules, SiteExtent, category_for
-from pipeline.domain import NOT_FOUND, AnnotatedDocument, Assertion, Field, Mention, Status
+from pipeline.domain import NOT_FOUND, AnnotatedDocument, Field, Mention, Status
 from pipeline.evidence import evidence_for
 
 DERIVED_T, DERIVED_N = "rule:derived_t", "rule:derived_n"
@@ -34,21 +34,29 @@ _CONCLUDING = frozenset(
 )
 _DESCRIBING = frozenset({"gross", "intraoperative_diagnosis", "specimen", "clinical_history", "findings"})
 _DENIED_BEFORE = re.compile(
-    r"\b(?:no|not|without|negative for|absence of|absent|free of|uninvolved|does not|do not|did not|is not|nor|neither|rule out|denies|cannot|lack of|no evidence of)\b[^.;:]{0,60}$",
+    r"\b(?:no|not|without|negative for|absence of|absent|free of|uninvolved|does not|do not"
+    r"|did not|is not|nor|neither|rule out|denies|cannot|lack of"
+    r"|no evidence of)\b[^.;:]{0,60}$",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(
-    r"^[^.;]{0,25}?(?:\b(?:not (?:identified|seen|present|involved|applicable|specified|assessed)|absent|negative|none|uninvolved|no\b|cannot|free\b|without))",
+    r"^[^.;]{0,25}?(?:\b(?:not (?:identified|seen|present|involved|applicable|specified"
+    r"|assessed)|absent|negative|none|uninvolved|no\b|cannot|free\b|without))",
     re.IGNORECASE,
 )
 _TUMOUR_SIZE = re.compile(
-    r"(?:tumou?r|mass|lesion|carcinoma|cancer|neoplasm|nodule|invasive)[^.;]{0,70}$|(?:greatest|maximum|largest|maximal) (?:tumou?r )?(?:dimension|diameter)[^.;]{0,25}$|size[^.;]{0,30}$",
+    r"(?:tumou?r|mass|lesion|carcinoma|cancer|neoplasm|nodule|invasive)[^.;]{0,70}$"
+    r"|(?:greatest|maximum|largest|maximal) (?:tumou?r )?(?:dimension|diameter)[^.;]{0,25}$"
+    r"|size[^.;]{0,30}$",
     re.IGNORECASE,
 )
 _IMPLAUSIBLE_MM = 300
 _LABELLED_SIZE = re.compile(
-    r"(?:(?:tumou?r|lesion|mass) (?:maximum |greatest )?(?:size|dimensions?|diameter)|size of (?:the )?(?:invasive )?(?:tumou?r|carcinoma|lesion|component)|invasive (?:tumou?r |carcinoma )?size)"
-    r"(?: \([^)]*\))?[:\s,]*(?:is |approximately |about |greatest diameter is |greatest dimension:? |maximum )*$",
+    r"(?:(?:tumou?r|lesion|mass) (?:maximum |greatest )?(?:size|dimensions?|diameter)"
+    r"|size of (?:the )?(?:invasive )?(?:tumou?r|carcinoma|lesion|component)"
+    r"|invasive (?:tumou?r |carcinoma )?size)"
+    r"(?: \([^)]*\))?[:\s,]*(?:is |approximately |about |greatest diameter is "
+    r"|greatest dimension:? |maximum )*$",
     re.IGNORECASE,
 )
 _DISTANCE = re.compile(
@@ -56,25 +64,41 @@ _DISTANCE = re.compile(
 )
 _DISTANCE_AFTER = re.compile(r"^\s?(?:from|away|to the|deep to|of the margin|\(?depth)", re.IGNORECASE)
 _SIZE_BEFORE_TUMOUR = re.compile(
-    r"^[^.;]{0,40}\b(?:tumou?r|mass|carcinoma|lesion|neoplasm|adenocarcinoma|nodule|maximum dimension|greatest dimension|diameter)\b",
+    r"^[^.;]{0,40}\b(?:tumou?r|mass|carcinoma|lesion|neoplasm|adenocarcinoma|nodule"
+    r"|maximum dimension|greatest dimension|diameter)\b",
     re.IGNORECASE,
 )
 _OTHER_SIZE = re.compile(
-    r"\b(?:margin|node|nodes|nodal|metasta\w+|deposit|skin|ellipse|specimen|prostate|kidney|lobe|uterus|spleen|adrenal gland|cyst|away|from the|distance|biopsy cavity|depth|thickness|segment|fragment|portion|in situ|DCIS|adenoma|benign|weigh\w*|aggregate|container|polyp|extranodal|fibroadenoma|hemangioma|breast tissue|cores?)\b[^;]{0,30}$",
+    r"\b(?:margin|node|nodes|nodal|metasta\w+|deposit|skin|ellipse|specimen|prostate|kidney"
+    r"|lobe|uterus|spleen|adrenal gland|cyst|away|from the|distance|biopsy cavity|depth"
+    r"|thickness|segment|fragment|portion|in situ|DCIS|adenoma|benign|weigh\w*|aggregate"
+    r"|container|polyp|extranodal|fibroadenoma|hemangioma|breast tissue|cores?)\b[^;]{0,30}$",
     re.IGNORECASE,
 )
 _EXAMINED = re.compile(
-    r"(?:number|total)(?: \w+){0,4} (?:examined|identified|nodes|sampled|retrieved)[^\d.;]{0,20}(?P<examined>\d{1,3})[^\d]{0,60}?(?:number|total)?(?: \w+){0,4} ?(?:positive|metasta\w+|involved)(?: \w+){0,2}[^\d.;]{0,12}(?P<positive>\d{1,2}|none|zero)"
-    r"|(?:number|total)(?: \w+){0,6} ?(?:positive|metasta\w+|involved)(?: \w+){0,2}[^\d.;]{0,12}(?P<positive2>\d{1,2}|none|zero)",
+    r"(?:number|total)(?: \w+){0,4} (?:examined|identified|nodes|sampled"
+    r"|retrieved)[^\d.;]{0,20}(?P<examined>\d{1,3})[^\d]{0,60}?(?:number"
+    r"|total)?(?: \w+){0,4} ?(?:positive|metasta\w+"
+    r"|involved)(?: \w+){0,2}[^\d.;]{0,12}(?P<positive>\d{1,2}|none|zero)"
+    r"|(?:number|total)(?: \w+){0,6} ?(?:positive|metasta\w+"
+    r"|involved)(?: \w+){0,2}[^\d.;]{0,12}(?P<positive2>\d{1,2}|none|zero)",
     re.IGNORECASE,
 )
 _NODE_DENIED = re.compile(
-    r"(?:\b(?:lymph )?nodes?\b(?:[^.;]|\.(?=[ ]?[a-z(])){0,90}?\b(?:no (?:evidence of )?(?:tumou?r|malignan\w+|metasta\w+|carcinoma|neoplasm)|negative|benign|free of|not involved|uninvolved|without|reactive|no metasta\w+)"
-    r"|\b(?:no|negative for|without) (?:evidence of )?(?:\w+ ){0,2}metasta\w+[^.;]{0,40}\bnodes?|benign (?:\w+ ){0,3}lymph nodes?|no (?:\w+ ){0,2}nodal metasta\w+)",
+    r"(?:\b(?:lymph )?nodes?\b(?:[^.;]"
+    r"|\.(?=[ ]?[a-z(])){0,90}?\b(?:no (?:evidence of )?(?:tumou?r|malignan\w+|metasta\w+"
+    r"|carcinoma|neoplasm)|negative|benign|free of|not involved|uninvolved|without|reactive"
+    r"|no metasta\w+)"
+    r"|\b(?:no|negative for"
+    r"|without) (?:evidence of )?(?:\w+ ){0,2}metasta\w+[^.;]{0,40}\bnodes?"
+    r"|benign (?:\w+ ){0,3}lymph nodes?|no (?:\w+ ){0,2}nodal metasta\w+)",
     re.IGNORECASE,
 )
 _NODE_AFFIRMED = re.compile(
-    r"(?:metasta\w+ (?:\w+ ){0,6}(?:in|to|involving) (?:\w+ ){0,6}?(?:lymph )?nodes?\b|\b(?:lymph )?nodes?\b[^.;]{0,50}\b(?:with metasta\w+|positive for|involved by|metastatic (?:carcinoma|adenocarcinoma|melanoma|squamous))|nodal metasta\w+ (?:is |are )?(?:present|identified))",
+    r"(?:metasta\w+ (?:\w+ ){0,6}(?:in|to|involving) (?:\w+ ){0,6}?(?:lymph )?nodes?\b"
+    r"|\b(?:lymph )?nodes?\b[^.;]{0,50}\b(?:with metasta\w+|positive for|involved by"
+    r"|metastatic (?:carcinoma|adenocarcinoma|melanoma|squamous))|nodal metasta\w+ (?:is "
+    r"|are )?(?:present|identified))",
     re.IGNORECASE,
 )
 

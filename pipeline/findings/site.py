@@ -88,7 +88,9 @@ _REACH = 70
 # Sections that say what was asked before anything was looked at.
 _QUESTIONS = frozenset({"indication", "reason", "clinical_history", "preoperative_diagnosis", "comparison"})
 _LABEL = re.compile(
-    r"(?:tumou?r|primary|lesion|cancer)\s*(?:site|location|type and location)|specimen\s*(?:type|site)|^site|organ|topography|histologic type|tumou?r type|primary site|anatomic site",
+    r"(?:tumou?r|primary|lesion|cancer)\s*(?:site|location|type and location)"
+    r"|specimen\s*(?:type|site)|^site|organ|topography|histologic type|tumou?r type"
+    r"|primary site|anatomic site",
     re.IGNORECASE,
 )
 _SITE_AS_NODE = re.compile(r"[ ,]{0,2}(?:lymph\s?)?nodes?\b|[ ,]{0,2}(?:margin|adenopathy)", re.IGNORECASE)
@@ -241,7 +243,7 @@ def site_scores(source: AnnotatedDocument) -> dict[str, float]:
 
 def _votes(source: AnnotatedDocument) -> Iterator[tuple[str, str, str, float]]:
     text = source.document.text
-    found = [tumour for tumour in tumours(source)]
+    found = tumours(source)
     beside = [tumour.mention for tumour in found if tumour.mention.assertion is not Assertion.ABSENT]
     ends = [mention.end for mention in beside]
     for tumour in found:

@@ -182,7 +182,7 @@ def derive_stage_group(
     the table says "any".
     """
     table = tables.get(site or "")
-    if table is None or t.value is None and m.value is None:
+    if table is None or (t.value is None and m.value is None):
         return NOT_FOUND
     named = edition or next((field.edition for field in (t, n, m) if field.edition in table.editions), None)
     used = named if named in table.editions else table.default_edition

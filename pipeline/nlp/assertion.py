@@ -19,9 +19,12 @@ _NO_CUE = "look_alike"
 _STOP = "terminator"
 # A comma ends a list of negated things where something new is said: a number, a side, a verb.
 _NEW_THOUGHT = re.compile(
-    r"\s*(?:\d|with\b|there\b|is\b|was\b|the\b|a\b|an\b|he\b|she\b|patient\b|left\b|right\b|lt\b|rt\b|bilateral\b|known\b|stable\b|positive\b|has\b|had\b"
-    r"|in keeping\b|c/w\b|consistent\b|representing\b|seen\b|normal\b|status\b|s/p\b|now\b|then\b|both\b|mild\b|moderate\b|severe\b|small\b|large\b|solitary\b"
-    r"|presum|likely\b|probabl|suspicious\b|concerning\b|compatible\b|most\b|only\b|one\b|two\b|multiple\b|several\b|this\b|these\b|which\b|who\b|and is\b|and has\b)",
+    r"\s*(?:\d|with\b|there\b|is\b|was\b|the\b|a\b|an\b|he\b|she\b|patient\b|left\b|right\b"
+    r"|lt\b|rt\b|bilateral\b|known\b|stable\b|positive\b|has\b|had\b"
+    r"|in keeping\b|c/w\b|consistent\b|representing\b|seen\b|normal\b|status\b|s/p\b|now\b"
+    r"|then\b|both\b|mild\b|moderate\b|severe\b|small\b|large\b|solitary\b"
+    r"|presum|likely\b|probabl|suspicious\b|concerning\b|compatible\b|most\b|only\b|one\b"
+    r"|two\b|multiple\b|several\b|this\b|these\b|which\b|who\b|and is\b|and has\b)",
     re.IGNORECASE,
 )
 _YEAR_AFTER = re.compile(
@@ -29,16 +32,21 @@ _YEAR_AFTER = re.compile(
 )
 _YEAR = re.compile(r"\b((?:19|20)\d\d)\b")
 _AGO = re.compile(
-    r"[^.;]{0,30}?\b(\d{1,2}|several|many|two|three|four|five|six|seven|eight|nine|ten)[ -](?:years?|yrs?|yr)[ -](?:ago|earlier|prior)",
+    r"[^.;]{0,30}?\b(\d{1,2}|several|many|two|three|four|five|six|seven|eight|nine"
+    r"|ten)[ -](?:years?|yrs?|yr)[ -](?:ago|earlier|prior)",
     re.IGNORECASE,
 )
 
 _NOW = re.compile(
-    r"\b(?:has|have|active|currently|current|known|metastatic|recurrent|recurrence of|residual|progressive|persistent|new|now|ongoing|undergoing)\s+(?:[\w-]+\s+){0,3}$",
+    r"\b(?:has|have|active|currently|current|known|metastatic|recurrent|recurrence of|residual"
+    r"|progressive|persistent|new|now|ongoing|undergoing)\s+(?:[\w-]+\s+){0,3}$",
     re.IGNORECASE,
 )
 _TREATED = re.compile(
-    r"\b(?:status[ -]post|s/p|underwent|had|after|following|prior|previous|post)\s+(?:[\w/-]+\s+){0,5}?(?:\w+ectomy|\w*resections?|\w*excisions?|mohs|radiation|radiotherapy|xrt|chemo\w*|surgery|ablation|brachytherapy|removal)\s+(?:(?:of|for|to treat|due to|because of)\s+)?(?:[\w-]+\s+){0,4}$",
+    r"\b(?:status[ -]post|s/p|underwent|had|after|following|prior|previous"
+    r"|post)\s+(?:[\w/-]+\s+){0,5}?(?:\w+ectomy|\w*resections?|\w*excisions?|mohs|radiation"
+    r"|radiotherapy|xrt|chemo\w*|surgery|ablation|brachytherapy|removal)\s+(?:(?:of|for"
+    r"|to treat|due to|because of)\s+)?(?:[\w-]+\s+){0,4}$",
     re.IGNORECASE,
 )
 # Some archives end a note with its index terms: a run of small-letter phrases with commas between.
@@ -189,9 +197,8 @@ class _Reader:
             said.add(Assertion.HISTORICAL)
         if mention.start >= self.index_terms:
             said.add(Assertion.HYPOTHETICAL)
-        if default is not None and mention.label in DISEASES:
-            said.add(default)
-        elif default in (Assertion.FAMILY, Assertion.HYPOTHETICAL):
+        holds_for_all = default in (Assertion.FAMILY, Assertion.HYPOTHETICAL)
+        if default is not None and (mention.label in DISEASES or holds_for_all):
             said.add(default)
         attributes = dict(mention.attributes)
         found = [assertion for assertion in _ORDER if assertion in said]
@@ -253,12 +260,9 @@ class _Reader:
             if ";" in between:
                 break
             meaning = cue.forward if cue.last < first else None
-            if (
-                meaning
-                and first - cue.last - 1 < meaning.tokens
-                and (spared is None or meaning.says in spared)
-            ):
-                if self._carries(between, meaning):
+            if meaning and (spared is None or meaning.says in spared):
+                reaches = first - cue.last - 1 < meaning.tokens
+                if reaches and self._carries(between, meaning):
                     said.add(meaning.says)
             if cue.stops:
                 spared = cue.spares if spared is None else spared & cue.spares
@@ -268,7 +272,7 @@ class _Reader:
 
     def _carries(self, between: str, meaning: _Meaning) -> bool:
         """Whether a forward cue still holds after the words `between`."""
-        if ";" in between or re.search(r"[.:]\s+\S", between) and meaning.says is not Assertion.FAMILY:
+        if ";" in between or (re.search(r"[.:]\s+\S", between) and meaning.says is not Assertion.FAMILY):
             return False
         if "," not in between:
             return True
@@ -310,11 +314,8 @@ class _Reader:
             return not between.strip(" :-\t(") and (
                 not following or following[0] in ".,;)\n" or following == "  "
             )
-        return (
-            not re.search(r"[.,]\s", between)
-            or cue.backward is not None
-            and len(between) < 40
-            and "," in between
+        return not re.search(r"[.,]\s", between) or (
+            cue.backward is not None and len(between) < 40 and "," in between
         )
 
     def _past_year(self, sentence: Sentence, mention: Mention) -> bool:

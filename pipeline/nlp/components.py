@@ -122,7 +122,9 @@ class _Abbreviations:
         text = notes(doc).text
         if "(" not in text:
             return doc
-        matcher: TermMatcher = self._nlp.get_pipe("terms").matcher
+        terms = self._nlp.get_pipe("terms")
+        assert isinstance(terms, _Terms)
+        matcher = terms.matcher
         taken = {mention.start for mention in notes(doc).mentions}
         for short in self._detector(doc)._.abbreviations:
             long_form = short._.long_form.text

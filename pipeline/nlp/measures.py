@@ -11,38 +11,67 @@ EXTRACTOR = "rule:measures"
 
 _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _SIZE = re.compile(
-    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?:[ -]?(?:cm|mm))?(?P<more>(?:[ ]?(?:[xX×]|by)[ ]?{_NUMBER}(?:[ -]?(?:cm|mm))?){{0,2}})[ -]?(?P<unit>cm|mm|centimeters?|millimeters?)\b(?![²2³3])",
+    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?:[ -]?(?:cm|mm))?(?P<more>(?:[ ]?(?:[xX×]"
+    rf"|by)[ ]?{_NUMBER}(?:[ -]?(?:cm|mm))?){{0,2}})[ -]?(?P<unit>cm|mm|centimeters?"
+    rf"|millimeters?)\b(?![²2³3])",
     re.IGNORECASE,
 )
 _RATIO = re.compile(
-    r"(?:(?P<a>\d{1,2}|no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\s+(?:out\s+)?of\s+(?:the\s+)?(?:\w+\s*\()?(?P<b>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty[ -]?\w*)\)?|\(?(?P<c>\d{1,2})\s?/\s?(?P<d>\d{1,3})\)?)",
+    r"(?:(?P<a>\d{1,2}|no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
+    r"|twelve)\s+(?:out\s+)?of\s+(?:the\s+)?(?:\w+\s*\()?(?P<b>\d{1,3}|one|two|three|four|five"
+    r"|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    r"|eighteen|nineteen|twenty[ -]?\w*)\)?|\(?(?P<c>\d{1,2})\s?/\s?(?P<d>\d{1,3})\)?)",
     re.IGNORECASE,
 )
 _NODES = re.compile(r"\b(?:lymph\s*nodes?|nodes?|LNs?|LN\b|SLNs?|sentinel|nodal)\b", re.IGNORECASE)
 _NEGATIVE = re.compile(
-    r"""(?:\b(?:no|without|negative\ for|absence\ of)\s+(?:evidence\ of\ |pathologic(?:al(?:ly)?)?\ |significant\ |enlarged\ |suspicious\ |palpable\ |hypermetabolic\ |fdg[ -]avid\ |regional\ |mediastinal\ |hilar\ |pelvic\ |retroperitoneal\ |axillary\ |inguinal\ |cervical\ |supraclavicular\ |or\ |and\ |mesenteric\ |preauricular\ |/|,\ |occipital\ |postauricular\ |clinical\ |lymph\ ?|thoracic\ |abdominal\ |intrathoracic\ |bulky\ |positive\ |abnormal\ |metastatic\ |involved\ |other\ ){0,6}(?:nod(?:es|al)(?:\ (?:disease|involvement|metastas[ei]s|enlargement))?|lymphadenopathy|adenopathy|LAD\b|lymph\ nodes?)
-    |\bnode[ -]?negative\b|\bnodes?:?\s+(?:are\ |were\ |is\ |was\ |all\ )?(?:negative|neg\b|none\ enlarged|not\ enlarged|clear|benign|normal|unremarkable|none\b)
+    r"""(?:\b(?:no|without|negative\ for|absence\ of)\s+(?:evidence\ of\ |pathologic(?:al(?:ly)?)?[ ]
+      |significant\ |enlarged\ |suspicious\ |palpable\ |hypermetabolic\ |fdg[ -]avid[ ]
+      |regional\ |mediastinal\ |hilar\ |pelvic\ |retroperitoneal\ |axillary\ |inguinal[ ]
+      |cervical\ |supraclavicular\ |or\ |and\ |mesenteric\ |preauricular\ |/|,\ |occipital[ ]
+      |postauricular\ |clinical\ |lymph\ ?|thoracic\ |abdominal\ |intrathoracic\ |bulky[ ]
+      |positive\ |abnormal\ |metastatic\ |involved\ |other\ ){0,6}(?:nod(?:es|al)(?:\ (?:disease
+      |involvement|metastas[ei]s|enlargement))?|lymphadenopathy|adenopathy|LAD\b|lymph\ nodes?)
+    |\bnode[ -]?negative\b|\bnodes?:?\s+(?:are\ |were\ |is\ |was\ |all\ )?(?:negative|neg\b
+    |none\ enlarged|not\ enlarged|clear|benign|normal|unremarkable|none\b)
     |\bEBUS(?:[ -]TBNA)?(?:\ of\ [\w, ]{1,30})?\s*(?:was\ |is\ |:\s*|-\s*|all\ )?(?:negative|neg)\b|\bN0\ by\b
-    |\b(?:stations?|nodes?)\b[^.;\n]{0,60}\b(?:negative|no\ malignan\w+|benign|lymphocytes\ only|without\ malignan\w+)
+    |\b(?:stations?|nodes?)\b[^.;\n]{0,60}\b(?:negative|no\ malignan\w+|benign|lymphocytes\ only
+    |without\ malignan\w+)
     |\blymphocytes\ in\ all\b|\bnode\ neg\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _POSITIVE = re.compile(
-    r"""(?:\bnode[ -]?positive\b|\bnodes?\s+(?:are\ |were\ |is\ |was\ )?(?:positive|involved)\b|\bpositive\s+(?:lymph\s+)?nodes?\b
-    |\b(?:1?\d[RLrl]?[ ]?[is]?|station\ \d{1,2}[RL]?)\b[^.;\n]{0,25}\bpositive\ for\ (?:metasta|malignan|carcinoma|adenocarcinoma|tumou?r)
+    r"""(?:\bnode[ -]?positive\b|\bnodes?\s+(?:are\ |were\ |is\ |was\ )?(?:positive|involved)\b
+    |\bpositive\s+(?:lymph\s+)?nodes?\b
+    |\b(?:1?\d[RLrl]?[ ]?[is]?|station\ \d{1,2}[RL]?)\b[^.;\n]{0,25}\bpositive\ for\ (?:metasta|malignan
+    |carcinoma|adenocarcinoma|tumou?r)
     |\bmetasta(?:tic|sis|ses)[^.;\n]{0,60}\b(?:in|to|involving)\b[^.;\n]{0,40}\b(?:lymph\ )?nodes?\b
     |\bnodal\ (?:metastas[ei]s|disease|involvement)\b|\blymph\ node\ metastas[ei]s\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _GLEASON = re.compile(
-    r"\b(?:gleason(?:['’]s)?|gl|gs)\b[^\d\n]{0,25}(?P<a>[3-5])\s?\+\s?(?P<b>[3-5])|\b(?:gleason|GS)\s*(?:score|sum|grade)?\s*[:=]?\s*(?P<s>[6-9]|10)\b|(?<![\d.])(?P<c>[3-5])\+(?P<d>[3-5])\s?=\s?\d{1,2}",
+    r"\b(?:gleason(?:['’]s)?|gl|gs)\b[^\d\n]{0,25}(?P<a>[3-5])\s?\+\s?(?P<b>[3-5])"
+    r"|\b(?:gleason|GS)\s*(?:score|sum|grade)?\s*[:=]?\s*(?P<s>[6-9]|10)\b"
+    r"|(?<![\d.])(?P<c>[3-5])\+(?P<d>[3-5])\s?=\s?\d{1,2}",
     re.IGNORECASE,
 )
 _BRESLOW = re.compile(r"\bbreslow[^\d\n]{0,30}(?P<mm>\d{1,2}(?:\.\d{1,2})?)\s?(?P<unit>mm|cm)", re.IGNORECASE)
-_NUMBER_WORDS = {
-    word: n
-    for n, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
-}
+_SMALL_NUMBERS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+_NUMBER_WORDS = {word: n for n, word in enumerate(_SMALL_NUMBERS)}
 _NUMBER_WORDS |= {"no": 0, "none": 0}
 
 

@@ -33,7 +33,8 @@ _AT_LINE = re.compile(
 )
 # A heading in running text stands after the end of a sentence or a column gap: ". FAMILY HISTORY: ...".
 _ANCHOR = re.compile(
-    r"(?<=[.;?!)\]])[ \t\n]*,?[ \t]*(?=[A-Z])|(?<=\d)[ \t]+(?=[A-Z])|[ \t]{2,}(?=[A-Z])|(?<=[a-z ]),(?=[A-Z]{3})"
+    r"(?<=[.;?!)\]])[ \t\n]*,?[ \t]*(?=[A-Z])|(?<=\d)[ \t]+(?=[A-Z])|[ \t]{2,}(?=[A-Z])"
+    r"|(?<=[a-z ]),(?=[A-Z]{3})"
 )
 _INLINE = re.compile(rf"{_NUMBERING}(?P<name>{_NAME}){_ASIDE}[ \t]*(?P<end>:|\.(?=[ \t\n]|$))")
 
@@ -49,7 +50,7 @@ def _start(heading: _Heading) -> int:
 
 
 def find_sections(text: str, rules: SectionRules) -> tuple[Section, ...]:
-    """The sections of `text` in order, without gaps, the first being `preamble` where text precedes a heading.
+    """The sections of `text` in order, without gaps; `preamble` is what precedes the first heading.
 
     `Section.start` is where the heading's line content starts, `body` the first character after the
     heading and its colon. An empty text has no sections.
@@ -75,7 +76,7 @@ def _line_headings(text: str, rules: SectionRules) -> Iterator[_Heading]:
         if rule is None:
             continue
         end = match["end"].strip(" \t,")
-        has_colon = end.startswith(":") or end.startswith("..")
+        has_colon = end.startswith((":", ".."))
         if match["name"] == "cc":
             continue  # in small letters: who gets a copy, not the chief complaint
         if has_colon or _looks_like_heading(match["name"], end, key in rules.weak_headings):
@@ -115,4 +116,4 @@ def _stands_inline(name: str, end: str, weak: bool) -> bool:
     """Inline, a colon is needed, or several words in capitals before a full stop (dictation, forms)."""
     if end == ":":
         return not weak or name.isupper() or len(name) > 3
-    return name.isupper() and len(name) > 4 and not weak or name.istitle() and " " in name and not weak
+    return (name.isupper() and len(name) > 4 and not weak) or (name.istitle() and " " in name and not weak)

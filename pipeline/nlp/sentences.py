@@ -14,8 +14,10 @@ _LIST_ITEM = re.compile(
 _LABEL = re.compile(r"[ \t]*[A-Z][A-Za-z0-9 /&'(),.\-]{0,45}:(?!\d)")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=[\s,]+[A-Z0-9(\[\"*]|[ \t]*$)|\.,(?=[A-Z])", re.MULTILINE)
 _NO_END = re.compile(
-    r"(?:\b(?:dr|mr|mrs|ms|prof|st|vs|e\.?g|i\.?e|approx|dept|hosp|jr|sr|inc|no|nos|fig|cf|ca|pt|pts|dob|max|min"
-    r"|ph|ext|est|yrs?|mos?|wks?|resp|temp|incl|dx|hx|bx|tx|rx|ref|lt|rt|cm|mm|stg|gr|fhx?|metas)\.|\b[A-Za-z]\.|(?:^|\s)\d{1,2}\.)$",
+    r"(?:\b(?:dr|mr|mrs|ms|prof|st|vs|e\.?g|i\.?e|approx|dept|hosp|jr|sr|inc|no|nos|fig|cf|ca"
+    r"|pt|pts|dob|max|min"
+    r"|ph|ext|est|yrs?|mos?|wks?|resp|temp|incl|dx|hx|bx|tx|rx|ref|lt|rt|cm|mm|stg|gr|fhx?"
+    r"|metas)\.|\b[A-Za-z]\.|(?:^|\s)\d{1,2}\.)$",
     re.IGNORECASE,
 )
 _GAP_IN_LINE = re.compile(r"(?<=[^\s.:;,?!])[ \t]{2,}(?=\S)|\t+")
@@ -23,7 +25,7 @@ _BREAKING = re.compile(r"\n[ \t]*\n|\f")
 
 
 class Sentence(NamedTuple):
-    """A stretch of text in which one thing is said; `gaps` are the starts of its table cells but the first."""
+    """A stretch of text in which one thing is said; `gaps` are where its second and later cells start."""
 
     start: int
     end: int

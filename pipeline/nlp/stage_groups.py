@@ -11,11 +11,15 @@ from pipeline.nlp.tnm import edition_near
 EXTRACTOR = "rule:stage_group"
 
 _ROMAN = r"(?:I?V|[Il1|]{2,3}|[Il1|])"
-_GROUP = rf"(?:(?:{_ROMAN}|[0-4](?!\d))(?:[ ]?[A-Da-d](?![a-z])|-[A-D](?![a-z]))?(?:[1-3](?!\d))?|one|two|three|four)(?:[- ](?=[ab]\b)[abAB])?"
+_GROUP = (
+    rf"(?:(?:{_ROMAN}|[0-4](?!\d))(?:[ ]?[A-Da-d](?![a-z])|-[A-D](?![a-z]))?(?:[1-3](?!\d))?|one"
+    rf"|two|three|four)(?:[- ](?=[ab]\b)[abAB])?"
+)
 _STAGE = re.compile(
     rf"""(?<![A-Za-z])(?P<basis>c|p|yp|yc)?
     (?:stage|staged|stg|AJCC|FIGO|TNM\ stage)\.?
-    (?:[ ]{{0,2}}(?:group(?:ing)?|grp|is|as|of|was|at|AJCC|FIGO|clinical|clinically|pathologic(?:al)?|now|prognostic|disease))*
+    (?:[ ]{{0,2}}(?:group(?:ing)?|grp|is|as|of|was|at|AJCC|FIGO|clinical|clinically|pathologic(?:al)?|now
+    |prognostic|disease))*
     (?:[ ]?\([^()\n]{{1,25}}\))?
     [ \t]*[:=.]*[ \t\n]*(?:AJCC[ ]|FIGO[ ])?(?:stage[ ])?(?:p|c|yp)?
     (?P<group>{_GROUP})
@@ -24,24 +28,38 @@ _STAGE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _GROUPED = re.compile(
-    rf"(?<![A-Za-z])(?:group|grouping|stage[ ]group(?:ing)?)[ \t]*[:=]?[ \t]+(?P<group>(?:IV|III|II|I)(?:[ABC][1-3]?)?|[1-4][ABC][1-3]?)(?![A-Za-z0-9])",
+    r"(?<![A-Za-z])(?:group|grouping|stage[ ]group(?:ing)?)[ \t]*[:=]?[ \t]+(?P<group>(?:IV"
+    r"|III|II|I)(?:[ABC][1-3]?)?|[1-4][ABC][1-3]?)(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 _TICKED = re.compile(
-    r"stage[^\[\n]{0,40}(?:\[[ _]?\][ ]*(?:0|I{1,3}[ABC]?|IV|[1-4])[ ]*){0,6}\[[xX]\][ ]*(?P<group>IV|III[ABC]?|II[ABC]?|I[ABC]?|0|[1-4])(?![A-Za-z0-9])",
+    r"stage[^\[\n]{0,40}(?:\[[ _]?\][ ]*(?:0|I{1,3}[ABC]?|IV"
+    r"|[1-4])[ ]*){0,6}\[[xX]\][ ]*(?P<group>IV|III[ABC]?|II[ABC]?|I[ABC]?|0"
+    r"|[1-4])(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 _EXTENT = re.compile(r"\b(?P<group>limited|extensive)[ -]stage\b", re.IGNORECASE)
 _BARE = re.compile(
-    r"[TN][0-4X][a-c]?[ ,]{0,2}(?:c|p)?(?:N[0-3X][a-c]?)?[ ,]{0,2}(?:M[01X][a-c]?)?[ ,;(]{1,3}(?P<group>(?:IV|III|II|I)[ABC][1-3]?)(?![A-Za-z0-9])"
+    r"[TN][0-4X][a-c]?[ ,]{0,2}(?:c"
+    r"|p)?(?:N[0-3X][a-c]?)?[ ,]{0,2}(?:M[01X][a-c]?)?[ ,;(]{1,3}(?P<group>(?:IV|III|II"
+    r"|I)[ABC][1-3]?)(?![A-Za-z0-9])"
 )
 # Stages of other things: kidney disease, ulcers, fibrosis, sleep.
 _OTHER_BEFORE = re.compile(
-    r"(?:ckd|kidney disease|renal disease|renal failure|renal insufficiency|nephropathy|pressure (?:ulcer|injury|sore)s?|decubit\w+|ulcers?|nyha|heart failure|chf|hfref|fibrosis|gold|copd|tanner|sleep|hypertension|htn|parkinson\w*|dementia|retinopathy|prolapse|cystocele|osteoarthritis|lymphedema|endometriosis|end|labor|gvhd|mrss|hoehn|anesthesia|steatosis|cirrhosis|diabetic foot|sarcoid(?:osis)?|avascular necrosis|avn|fev1|asthma|class|ckd,|esrd)[ ,:(\-]{0,3}(?:is |at |of |with )?$",
+    r"(?:ckd|kidney disease|renal disease|renal failure|renal insufficiency|nephropathy"
+    r"|pressure (?:ulcer|injury|sore)s?|decubit\w+|ulcers?|nyha|heart failure|chf|hfref"
+    r"|fibrosis|gold|copd|tanner|sleep|hypertension|htn|parkinson\w*|dementia|retinopathy"
+    r"|prolapse|cystocele|osteoarthritis|lymphedema|endometriosis|end|labor|gvhd|mrss|hoehn"
+    r"|anesthesia|steatosis|cirrhosis|diabetic foot|sarcoid(?:osis)?|avascular necrosis|avn"
+    r"|fev1|asthma|class|ckd,|esrd)[ ,:(\-]{0,3}(?:is |at |of |with )?$",
     re.IGNORECASE,
 )
 _OTHER_AFTER = re.compile(
-    r"[ ,\-]{0,2}(?:\w+[ ])?(?:ckd|chronic kidney|kidney disease|renal (?:disease|failure|insufficiency)|pressure|decubit|ulcer|fibrosis|copd|emphysema|sleep|hypertension|htn\b|heart failure|chf|diastolic|labor|prolapse|cystocele|lymphedema|endometriosis|parkinson|steatosis|sacral (?:ulcer|wound|pressure|decub)|wound|retinopathy|sarcoid|nephropathy|trial|procedure|repair|reconstruct|of labor)",
+    r"[ ,\-]{0,2}(?:\w+[ ])?(?:ckd|chronic kidney|kidney disease|renal (?:disease|failure"
+    r"|insufficiency)|pressure|decubit|ulcer|fibrosis|copd|emphysema|sleep|hypertension|htn\b"
+    r"|heart failure|chf|diastolic|labor|prolapse|cystocele|lymphedema|endometriosis|parkinson"
+    r"|steatosis|sacral (?:ulcer|wound|pressure|decub)|wound|retinopathy|sarcoid|nephropathy"
+    r"|trial|procedure|repair|reconstruct|of labor)",
     re.IGNORECASE,
 )
 _WORDS = {

@@ -20,11 +20,14 @@ _METASTATIC_AFTER = re.compile(
     r"[ ,]{1,2}(?:metastatic\b|metastasi[sz]ed?\b|metastasizing\b|metastas[ei]s\b|mets\b)", re.IGNORECASE
 )
 _SIDE_BEFORE = re.compile(
-    r"(?<![A-Za-z0-9])(?P<side>right|left|rt|lt|R|L|bilateral|both|bilat|r\.|l\.)[.]?[ \t\n]{1,12}(?:-?sided\s+)?(?P<between>(?:[A-Za-z\-]+[ \t\n]{1,12}){0,3})$",
+    r"(?<![A-Za-z0-9])(?P<side>right|left|rt|lt|R|L|bilateral|both|bilat|r\."
+    r"|l\.)[.]?[ \t\n]{1,12}(?:-?sided\s+)?(?P<between>(?:[A-Za-z\-]+[ \t\n]{1,12}){0,3})$",
     re.IGNORECASE,
 )
 _SIDE_AFTER = re.compile(
-    r"[ \t]?(?i:mass|lesion|tumou?r|gland|cancer|ca|nodule)?s?[ ,:(\-;.]{1,4}(?P<side>(?i:right|left|rt|lt|bilateral)|R|L|OD|OS|OU)(?![A-Za-z0-9])"
+    r"[ \t]?(?i:mass|lesion|tumou?r|gland|cancer|ca"
+    r"|nodule)?s?[ ,:(\-;.]{1,4}(?P<side>(?i:right|left|rt|lt|bilateral)|R|L|OD|OS"
+    r"|OU)(?![A-Za-z0-9])"
 )
 _NOT_BETWEEN = re.compile(
     r"\b(?:and|or|the|of|to|is|was|with|in|on|from|kidney|lung|breast|lobe)\b", re.IGNORECASE

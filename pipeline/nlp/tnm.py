@@ -14,8 +14,14 @@ from pipeline.domain import Mention
 EXTRACTOR = "rule:tnm"
 
 _PREFIX = r"(?:(?P<{0}pre>r[cp]|y[cp]|[cpyra]|R[CP]|Y[CP]|[CP](?=[TNM]))[ ]?)?"
-_CATEGORY_T = r"(?:[0-4OoIlZ](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[Xx](?![a-z])|[il1]s\b(?:[ ]?\((?:DCIS|LCIS|Paget|LAMN|AIS|SCIS)\))?|IS\b|[aA]\b|1mi|1MI)"
-_CATEGORY_N = r"(?:[0-3OoIlZ](?:[a-cA-C](?:[1-3](?![\d.]))?|[ ][a-cA-C](?![A-Za-z]))?(?:[ ]?mi\b|[ ]?\(mi\))?|[Xx](?![a-z]))"
+_CATEGORY_T = (
+    r"(?:[0-4OoIlZ](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[Xx](?![a-z])"
+    r"|[il1]s\b(?:[ ]?\((?:DCIS|LCIS|Paget|LAMN|AIS|SCIS)\))?|IS\b|[aA]\b|1mi|1MI)"
+)
+_CATEGORY_N = (
+    r"(?:[0-3OoIlZ](?:[a-cA-C](?:[1-3](?![\d.]))?|[ ][a-cA-C](?![A-Za-z]))?(?:[ ]?mi\b"
+    r"|[ ]?\(mi\))?|[Xx](?![a-z]))"
+)
 _CATEGORY_M = (
     r"(?:(?:[01](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[OoIl](?![A-Za-z]))|[Xx](?![a-z]))"
 )
@@ -37,7 +43,8 @@ _STRING = re.compile(
 )
 _LONE_N = re.compile(
     rf"""(?<![A-Za-z0-9./])
-    {_PREFIX.format("n")}N[ ]?(?P<n>{_CATEGORY_N})(?P<nr>[ ]?(?:-|/)[ ]?(?:p|c)?N?[0-3X][a-c]?(?![\d.]))?{_ASIDE}
+    {_PREFIX.format("n")}N[ ]?(?P<n>{_CATEGORY_N})(?P<nr>[ ]?(?:-|/)[ ]?(?:p
+    |c)?N?[0-3X][a-c]?(?![\d.]))?{_ASIDE}
     (?:{_BETWEEN}{_PREFIX.format("m")}M[ :]{{0,3}}(?P<m>{_CATEGORY_M}))?
     (?![A-Za-z0-9])""",
     re.VERBOSE,
@@ -45,10 +52,11 @@ _LONE_N = re.compile(
 _LONE_M = re.compile(
     rf"(?<![A-Za-z0-9./]){_PREFIX.format('m')}M[ ]?(?P<m>{_CATEGORY_M})(?![A-Za-z0-9])", re.VERBOSE
 )
-# A form's or synoptic report's field: "Primary tumor (pT): 3a", "pT: 2", "N stage: 1", "Distant metastasis (M): X".
+# A form's or synoptic report's field: "Primary tumor (pT): 3a", "pT: 2", "N stage: 1".
 _FIELD = re.compile(
     r"""(?:
-      (?:primary\s+tumou?r|tumou?r|regional\s+lymph\s+nodes?|lymph\s+nodes?|regional\s+nodes|nodes|distant\s+metastas[ie]s|metastas[ie]s|t|n|m)
+      (?:primary\s+tumou?r|tumou?r|regional\s+lymph\s+nodes?|lymph\s+nodes?|regional\s+nodes|nodes
+      |distant\s+metastas[ie]s|metastas[ie]s|t|n|m)
       \s*[({\[]\s*(?P<basis1>[cpyr]{0,2})\s?(?P<letter1>[TNM])\s*[)}\]]
     | (?P<basis2>[cpyr]{0,2})(?P<letter2>[TNM])[ \-]?(?:stage|category|classification|status)
     | (?P<word4>patholog(?:ic(?:al)?|y)|clinical)\s(?P<letter4>(?-i:[TNM]))\s?[.:]
@@ -61,21 +69,30 @@ _FIELD = re.compile(
 )
 # What makes a lone T2 or N1 a stage.
 _CONTEXT = re.compile(
-    r"stag(?:e|ed|ing)|\bTNM|AJCC|UICC|disease\b|clinical(?:ly)?\b|patholog|classification|category|tumou?r|cancer|carcinoma|lesion|primary|\bca\b|NSCLC|RCC|melanoma|\bPSA\b|gleason|\bGG ?\d",
+    r"stag(?:e|ed|ing)|\bTNM|AJCC|UICC|disease\b|clinical(?:ly)?\b|patholog|classification"
+    r"|category|tumou?r|cancer|carcinoma|lesion|primary|\bca\b|NSCLC|RCC|melanoma|\bPSA\b"
+    r"|gleason|\bGG ?\d",
     re.IGNORECASE,
 )
 _NOT_T = re.compile(
-    r"[ -]{0,2}(?:weighted|w\b|wi\b|hyperintens|hypointens|isointens|intens|signal|bright|dark|flair|haste|sequence|images?|imaging|shine|axial|sagittal|coronal|fat|stir|tse|fse|in/opposed|space|relaxation|map"
-    r"|vertebra|level|body|spine|lamina|spinous|transverse|compression|fracture|dermatome|rib|nerve|endplate|burst|wedge|metast\w+ to spine|pedicle|through|segment"
-    r"|blocks?|cassette|slides?|sections?|DM\b|diabet|helper|cells?\b|tube|tabs?\b|#|/\s?[TL]\d|[ -]{1,3}[TL]\d{1,2}\b)",
+    r"[ -]{0,2}(?:weighted|w\b|wi\b|hyperintens|hypointens|isointens|intens|signal|bright|dark"
+    r"|flair|haste|sequence|images?|imaging|shine|axial|sagittal|coronal|fat|stir|tse|fse"
+    r"|in/opposed|space|relaxation|map"
+    r"|vertebra|level|body|spine|lamina|spinous|transverse|compression|fracture|dermatome|rib"
+    r"|nerve|endplate|burst|wedge|metast\w+ to spine|pedicle|through|segment"
+    r"|blocks?|cassette|slides?|sections?|DM\b|diabet|helper|cells?\b|tube|tabs?\b|#"
+    r"|/\s?[TL]\d|[ -]{1,3}[TL]\d{1,2}\b)",
     re.IGNORECASE,
 )
 _NOT_BEFORE = re.compile(
-    r"(?:blocks?|slides?|cassettes?|sections?|levels?|vertebra\w*|vertebral body|spine|at|of the|from|type|free|serum|total|reverse|MRI|axial|sagittal|coronal|on|fat[- ]sat\w*|FSE|TSE|level of|near|below|above|trial|grade|dose|temp|vitals:?)[ :.]{0,3}$",
+    r"(?:blocks?|slides?|cassettes?|sections?|levels?|vertebra\w*|vertebral body|spine|at"
+    r"|of the|from|type|free|serum|total|reverse|MRI|axial|sagittal|coronal|on|fat[- ]sat\w*"
+    r"|FSE|TSE|level of|near|below|above|trial|grade|dose|temp|vitals:?)[ :.]{0,3}$",
     re.IGNORECASE,
 )
 _EDITION = re.compile(
-    r"(?:AJCC|UICC|TNM|staging|edition|manual)[^.;\n]{0,30}?\b(?:(?P<n>[5-9])(?:th|\b)|(?P<year>199[27]|20(?:02|09|10|16|17|18|24|25)))"
+    r"(?:AJCC|UICC|TNM|staging|edition|manual)[^.;\n]{0,30}?\b(?:(?P<n>[5-9])(?:th|\b)"
+    r"|(?P<year>199[27]|20(?:02|09|10|16|17|18|24|25)))"
     r"|\b(?P<n2>[5-9])th\s+ed(?:ition|\.)?|\b(?P<w>sixth|seventh|eighth|ninth)\s+ed",
     re.IGNORECASE,
 )
@@ -93,7 +110,8 @@ _YEARS = {
 }
 _ORDINALS = {"sixth": "6", "seventh": "7", "eighth": "8", "ninth": "9"}
 _HEDGE = re.compile(
-    r"(?:at least|probabl[ey]|presumed|likely|\?|questionable|minimum|possibl[ey]|suspected|vs\.?|versus)[ ]?(?:a |clinical |stage )?$",
+    r"(?:at least|probabl[ey]|presumed|likely|\?|questionable|minimum|possibl[ey]|suspected"
+    r"|vs\.?|versus)[ ]?(?:a |clinical |stage )?$",
     re.IGNORECASE,
 )
 _CONFUSED = str.maketrans("OoIlZ", "00112")
@@ -163,7 +181,7 @@ def _is_stage(match: re.Match[str], text: str) -> bool:
         )
     if category.lower() == "is" and re.search(r"[Tt][ :]", match.group()):
         return False  # "pT is not assigned"
-    if category[0] in "OoIlZ" and len(category) == 1 or category == "IS":
+    if (category[0] in "OoIlZ" and len(category) == 1) or category == "IS":
         return match["tpre"] in ("p", "c", "yp", "yc")
     if match["tpre"] and match["tpre"] not in ("a", "r", "y"):
         return not (match["tpre"] in "CP" and category.isdigit() and " " in match.group()[:3])
@@ -183,7 +201,8 @@ def _is_stage(match: re.Match[str], text: str) -> bool:
 
 
 _STRONG = re.compile(
-    r"stag(?:e|ed|ing)\b|\bTNM|AJCC|UICC|disease\b|clinical(?:ly)? $|category|classification|\bG[1-3]\b|lesion\b|cancer",
+    r"stag(?:e|ed|ing)\b|\bTNM|AJCC|UICC|disease\b|clinical(?:ly)? $|category|classification"
+    r"|\bG[1-3]\b|lesion\b|cancer",
     re.IGNORECASE,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 _WORD = re.compile(r"[a-z0-9]+|\?|&")
 _CONFUSABLE = str.maketrans("0158|!", "olsbll")
@@ -39,14 +39,6 @@ class Words:
     forms: tuple[str, ...] = field(repr=False)
     starts: tuple[int, ...] = field(repr=False)
     ends: tuple[int, ...] = field(repr=False)
-
-
-class Found(NamedTuple):
-    """Words `first` to `last` (inclusive) of a text are a term with this payload."""
-
-    first: int
-    last: int
-    payload: object
 
 
 class Vocabulary:
@@ -89,24 +81,35 @@ def plural(words: tuple[str, ...]) -> tuple[str, ...]:
     return (*words[:-1], last[:-1] + "ies" if last.endswith("y") else last + "s")
 
 
+class _Node(Generic[Payload]):
+    """One word of the terms in a `TermIndex`, with the words that can follow it."""
+
+    __slots__ = ("following", "payload")
+
+    def __init__(self) -> None:
+        self.following: dict[str, _Node[Payload]] = {}
+        self.payload: Payload | None = None
+
+
 class TermIndex(Generic[Payload]):
     """Finds the longest terms in a text. The first payload that a term is added with is kept."""
 
     def __init__(self) -> None:
-        self._root: dict[str, object] = {}
+        self._root: _Node[Payload] = _Node()
 
     def add(self, words: Sequence[str], payload: Payload) -> None:
         """Let `words` mean `payload`."""
         node = self._root
         for word in words:
-            node = node.setdefault(word, {})  # type: ignore[assignment]  # a tree of dicts
-        node.setdefault("", payload)
+            node = node.following.setdefault(word, _Node())
+        if node.payload is None:
+            node.payload = payload
 
     def find(self, words: Words) -> Iterator[tuple[int, int, Payload]]:
         """(first word, last word, payload) of every longest match, in order, none within another."""
-        forms, root, index, count = words.forms, self._root, 0, len(words.forms)
+        forms, starts, index, count = words.forms, self._root.following, 0, len(words.forms)
         while index < count:
-            node = root.get(forms[index])
+            node = starts.get(forms[index])
             if node is None:
                 index += 1
                 continue
@@ -117,16 +120,15 @@ class TermIndex(Generic[Payload]):
             yield index, last, payload
             index = last + 1
 
-    def _longest(self, words: Words, index: int, node: object) -> tuple[int, Payload | None]:
-        last, payload = index, node.get("")  # type: ignore[attr-defined]
-        position = index + 1
-        while position < len(words.forms):
-            node = node.get(words.forms[position])  # type: ignore[attr-defined]
-            if node is None or not joined(words, position - 1):
+    def _longest(self, words: Words, index: int, node: _Node[Payload]) -> tuple[int, Payload | None]:
+        last, payload = index, node.payload
+        for position in range(index + 1, len(words.forms)):
+            following = node.following.get(words.forms[position])
+            if following is None or not joined(words, position - 1):
                 break
-            if "" in node:
-                last, payload = position, node[""]
-            position += 1
+            node = following
+            if node.payload is not None:
+                last, payload = position, node.payload
         return last, payload
 
 
