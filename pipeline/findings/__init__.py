@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from pipeline.catalog.findings import FindingRules
 from pipeline.domain import AnnotatedDocument, Field, Request
-from pipeline.findings.lesions import with_histology
+from pipeline.findings.lesions import is_unit, with_histology
 from pipeline.findings.packet import Packet
 from pipeline.findings.packet import findings_of as _findings_of
 
@@ -25,7 +25,12 @@ def extract_findings(
     Documents that belong to another patient are not read.
     """
     own = [
-        replace(source, mentions=tuple(with_histology(m, rules.histologies) for m in source.mentions))
+        replace(
+            source,
+            mentions=tuple(
+                with_histology(m, rules.histologies) for m in source.mentions if not is_unit(source, m)
+            ),
+        )
         for source in documents
         if source.document.belongs_to_patient is not False
     ]

@@ -19,6 +19,8 @@ from pipeline.findings.target import Target, excluded, hedged, of_target
 # Of several specimens of one lesion the worst decides.
 _WORST_FIRST = ("malignant", "premalignant", "uncertain", "benign")
 _HEDGED = 5.0
+# Statements this near in weight are as good as each other.
+_NEAR, _DISPUTED = 1.6, 1.0
 # A broad name ("lung cancer") gives way to an exact one that weighs this much less.
 _BROAD = 3.0
 
@@ -92,28 +94,46 @@ def _of_the_right_specimen(statements: list[Reading], weigher: Weigher) -> list[
 
 
 def find_behavior(statements: Sequence[Reading]) -> Field:
-    """Behaviour of the target: that of its named histologies, worst first within one report."""
+    """Behaviour of the target: that of its named histologies, of several specimens the worst.
+
+    Clinicians' statements of nearly one weight that differ are a conflict, not a vote.
+    """
     named = [r for r in statements if r.named and r.behavior and r.weight > 2]
-    held = [r for r in named if r.reason is None]
-    heaviest = max((r.weight for r in held), default=0.0)
-    worst = _worst(r for r in held if r.weight >= heaviest - 1.6)
+    worst = _worst_specimen(
+        [r for r in named if r.reason is None and r.tumour.is_pathology and not r.possible]
+    )
     candidates = [
         r.candidate(
             str(r.behavior),
             "rule:behavior",
-            heaviest + 1 if r.behavior == worst and r.weight >= heaviest - 1.6 else None,
+            r.weight + (2 * _NEAR if worst and r.behavior == worst.behavior else 0),
         )
+        if r.tumour.is_pathology
+        else r.candidate(str(r.behavior), "rule:behavior")
         for r in named
     ]
     field = choose(candidates, least=3)
-    if field.status is Status.FOUND and all(r.possible for r in held if r.behavior == field.value):
+    if field.value is None:
+        return field
+    held = [r for r in named if r.reason is None]
+    if all(r.possible for r in held if r.behavior == field.value):
         return Field(status=Status.UNCERTAIN, alternatives=field.alternatives)
+    if _is_disputed(field, candidates):
+        return replace(field, status=Status.CONFLICTING, confidence=0.5)
     return field
 
 
-def _worst(statements: Iterator[Reading]) -> str | None:
-    found = {r.behavior for r in statements}
-    return next((behavior for behavior in _WORST_FIRST if behavior in found), None)
+def _worst_specimen(statements: Sequence[Reading]) -> Reading | None:
+    """Of the diagnoses that a report gives the target's specimens, the worst."""
+    heaviest = max((r.weight for r in statements), default=0.0)
+    near = [r for r in statements if r.weight >= heaviest - _NEAR]
+    return min(near, key=lambda r: _WORST_FIRST.index(str(r.behavior)), default=None)
+
+
+def _is_disputed(field: Field, candidates: Sequence[Candidate]) -> bool:
+    held = [c for c in candidates if c.reason is None]
+    best = max(c.weight for c in held if c.value == field.value)
+    return any(c.weight > best - _DISPUTED for c in held if c.value != field.value)
 
 
 def find_histology(statements: Sequence[Reading], behavior: Field) -> Field:

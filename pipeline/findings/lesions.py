@@ -104,6 +104,13 @@ class Context:
         )
 
 
+def is_unit(source: AnnotatedDocument, mention: Mention) -> bool:
+    """Whether "MM" is millimetres ("5 MM") and not malignant melanoma."""
+    text = source.document.text
+    words = text[mention.start : mention.end].lower()
+    return words in ("mm", "cm") and text[: mention.start].rstrip()[-1:].isdigit()
+
+
 def with_histology(mention: Mention, histologies: Mapping[str, Histology]) -> Mention:
     """ "Metastatic renal cell carcinoma" as that carcinoma, metastatic, where only "metastasis" was read."""
     words = mention.attributes.get("phrase", "")
