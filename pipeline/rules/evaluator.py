@@ -87,7 +87,7 @@ def _routes(ruleset: Ruleset, situation: Situation) -> tuple[Route | None, list[
     """The first route that is known to hold, and those of which it is not known."""
     unknown = []
     for route in ruleset.policy.routes:
-        narrowed = ruleset.narrowed(situation, ruleset.facts_of(route.when))
+        narrowed = ruleset.narrowed(situation, ruleset.kinds(route))
         truth = agreement(ruleset.truth(route.when, world) for world in worlds(narrowed))
         if truth is Truth.TRUE:
             return route, []

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from pipeline.catalog.conditions import All, Any, Condition, Is, Mentions, Named, Not, atoms
 from pipeline.catalog.facts import Facts
-from pipeline.catalog.policies import CombinedFact, Criterion, Policy, Reading, Ruling
-from pipeline.rules.kleene import Truth, agreement, conjunction, disjunction, negation
+from pipeline.catalog.policies import CombinedFact, Criterion, Policy, Reading, Route, Ruling
+from pipeline.rules.kleene import Truth, agreement, negation
 from pipeline.rules.situation import Situation, World, worlds
 
 Memo = dict[str, str | None]
+"""Values of the combined facts in one world, as far as they have been asked for."""
+Test = Callable[[World, Memo], Truth]
+"""A condition made ready: its truth in a world."""
 
+Kinds = Mapping[str, Mapping[str, str]]
+"""Facts that some conditions turn on; each value with that which stands for it, where the conditions
+do not tell the two apart (to a criterion on the kidney, breast and bone are one)."""
 
 _RESULTS = {Truth.TRUE: "met", Truth.FALSE: "not_met", Truth.UNKNOWN: "unknown"}
 
@@ -37,6 +43,15 @@ class Answer:
     rulings: tuple[Ruling, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """The conditions on one criterion, made ready."""
+
+    when: Test
+    unless: Test | None
+    rulings: tuple[tuple[Ruling, Test], ...]
+
+
 class Ruleset:
     """A policy and the facts it may use, its names looked up once. Holds nothing of any case."""
 
@@ -52,23 +67,37 @@ class Ruleset:
             criterion.id: tuple(ruling for ruling in policy.rulings if criterion.id in ruling.criteria)
             for criterion in policy.criteria
         }
-        self._footprints: dict[str, frozenset[str]] = {}
+        self._made: dict[int, tuple[Condition, Test]] = {}
+        self._readings: Mapping[str, tuple[tuple[str, Test], ...]] = {
+            fact.name: tuple((reading.value, self._test(reading.when)) for reading in fact.readings)
+            for fact in policy.combined
+        }
+        self._tests = {
+            criterion.id: _Tests(
+                self._test(criterion.when),
+                None if criterion.unless is None else self._test(criterion.unless),
+                tuple((ruling, self._test(ruling.when)) for ruling in self._rulings[criterion.id]),
+            )
+            for criterion in policy.criteria
+        }
+        self._kinds: dict[tuple[type, str], Kinds] = {}
 
     # ------------------------------------------------------------------ one world
 
     def truth(self, condition: Condition, world: World) -> Truth:
         """The truth of a condition where the facts of `world` are told and all others are not."""
-        return self._truth(condition, world, {})
+        return self._test(condition)(world, {})
 
     def verdict(self, criterion: Criterion, world: World) -> Verdict:
         """Whether a criterion is met in one world, by its conditions and the rulings on it."""
         memo: Memo = {}
-        truth, ground = self._truth(criterion.when, world, memo), criterion.when
-        if criterion.unless is not None and self._truth(criterion.unless, world, memo) is Truth.TRUE:
+        tests = self._tests[criterion.id]
+        truth, ground = tests.when(world, memo), criterion.when
+        if criterion.unless is not None and tests.unless and tests.unless(world, memo) is Truth.TRUE:
             truth, ground = Truth.FALSE, criterion.unless
         applied = []
-        for ruling in self._rulings[criterion.id]:
-            if _RESULTS[truth] in ruling.replaces and self._truth(ruling.when, world, memo) is Truth.TRUE:
+        for ruling, test in tests.rulings:
+            if _RESULTS[truth] in ruling.replaces and test(world, memo) is Truth.TRUE:
                 applied.append(ruling)
                 if ruling.result is not None:
                     truth = Truth.TRUE if ruling.result == "met" else Truth.FALSE
@@ -93,7 +122,7 @@ class Ruleset:
 
     def answer(self, criterion: Criterion, situation: Situation) -> Answer:
         """What holds of a criterion in every world that the situation leaves possible."""
-        narrowed = self.narrowed(situation, self.footprint(criterion))
+        narrowed = self.narrowed(situation, self.kinds(criterion))
         verdicts = [(self.verdict(criterion, world), world) for world in worlds(narrowed)]
         because = dict.fromkeys(
             name for verdict, world in verdicts for name in self.because(verdict.ground, world)
@@ -103,10 +132,30 @@ class Ruleset:
             agreement(verdict.truth for verdict, _ in verdicts), tuple(because), tuple(applied.values())
         )
 
-    def narrowed(self, situation: Situation, names: Iterable[str]) -> Situation:
-        """The part of a situation that bears on some facts: fewer conflicts, fewer worlds."""
-        wanted = set(names)
-        return {name: values for name, values in situation.items() if name in wanted}
+    def narrowed(self, situation: Situation, kinds: Kinds) -> Situation:
+        """The part of a situation that bears on some conditions, values that they do not tell apart
+        taken as one: fewer conflicts, fewer worlds, the same answers."""
+        return {
+            name: tuple(dict.fromkeys(kinds[name].get(value, value) for value in values))
+            for name, values in situation.items()
+            if name in kinds
+        }
+
+    def kinds(self, of: Criterion | Route) -> Kinds:
+        """What all conditions on a criterion or a route turn on and tell apart."""
+        key = (type(of), of.id)
+        if key not in self._kinds:
+            conditions = self.conditions_of(of) if isinstance(of, Criterion) else (of.when,)
+            self._kinds[key] = self._told_apart(conditions)
+        return self._kinds[key]
+
+    def _told_apart(self, conditions: tuple[Condition, ...]) -> Kinds:
+        asked: dict[str, list[tuple[str, ...]]] = {}
+        for comparison in self.comparisons(*conditions):
+            values = asked.setdefault(comparison.fact, [])
+            if isinstance(comparison, Is):
+                values.append(comparison.values)
+        return {name: _kinds_of(self.values(name), several) for name, several in asked.items()}
 
     # ------------------------------------------------------------------ names
 
@@ -157,39 +206,38 @@ class Ruleset:
         """The facts that conditions turn on."""
         return frozenset(comparison.fact for comparison in self.comparisons(*conditions))
 
-    def footprint(self, criterion: Criterion) -> frozenset[str]:
-        """The facts that a criterion turns on, its rulings included."""
-        if criterion.id not in self._footprints:
-            self._footprints[criterion.id] = self.facts_of(*self.conditions_of(criterion))
-        return self._footprints[criterion.id]
-
     # ------------------------------------------------------------------ inside
 
-    def _truth(self, condition: Condition, world: World, memo: Memo) -> Truth:
-        match condition:
-            case Is(fact, values):
-                return _one_of(self._value(fact, world, memo), values)
-            case Mentions(fact, phrases):
-                return _mentions(world.get(fact), phrases)
-            case Named(name):
-                return self._truth(self._named[name], world, memo)
-            case Not(part):
-                return negation(self._truth(part, world, memo))
-            case All(parts):
-                return conjunction(self._truth(part, world, memo) for part in parts)
-            case Any(parts):
-                return disjunction(self._truth(part, world, memo) for part in parts)
+    def _test(self, condition: Condition) -> Test:
+        """The test of a condition, made once: by identity, since comparing whole trees costs more."""
+        kept, test = self._made.get(id(condition), (None, None))
+        if kept is not condition or test is None:
+            test = self._make_test(condition)
+            self._made[id(condition)] = (condition, test)
+        return test
 
-    def _value(self, fact: str, world: World, memo: Memo) -> str | None:
-        combined = self._combined.get(fact)
-        if combined is None:
-            return world.get(fact)
+    def _make_test(self, condition: Condition) -> Test:
+        match condition:
+            case Is(fact, values) if fact in self._combined:
+                return lambda world, memo: _one_of(self._combined_value(fact, world, memo), values)
+            case Is(fact, values):
+                return lambda world, memo: _one_of(world.get(fact), values)
+            case Mentions(fact, phrases):
+                return lambda world, memo: _mentions(world.get(fact), phrases)
+            case Named(name):
+                return self._test(self._named[name])
+            case Not(part):
+                test = self._test(part)
+                return lambda world, memo: negation(test(world, memo))
+            case All(parts):
+                return _every(tuple(map(self._test, parts)))
+            case Any(parts):
+                return _some(tuple(map(self._test, parts)))
+
+    def _combined_value(self, fact: str, world: World, memo: Memo) -> str | None:
+        """The value in which all readings of a combined fact agree; None where there is no such value."""
         if fact not in memo:
-            values = {
-                reading.value
-                for reading in combined.readings
-                if self._truth(reading.when, world, memo) is Truth.TRUE
-            }
+            values = {value for value, test in self._readings[fact] if test(world, memo) is Truth.TRUE}
             memo[fact] = values.pop() if len(values) == 1 else None
         return memo[fact]
 
@@ -225,6 +273,44 @@ class Ruleset:
         true = [reading for reading in fact.readings if self.truth(reading.when, world) is Truth.TRUE]
         for reading in true or fact.readings:
             yield from self._because(reading.when, world)
+
+
+def _kinds_of(values: tuple[str, ...], asked: list[tuple[str, ...]]) -> Mapping[str, str]:
+    """Each value with the first of those that no comparison tells apart from it."""
+    first: dict[tuple[bool, ...], str] = {}
+    return {value: first.setdefault(tuple(value in several for several in asked), value) for value in values}
+
+
+def _every(tests: tuple[Test, ...]) -> Test:
+    """`conjunction` of several tests; written out, since an evaluation runs it thousands of times."""
+
+    def test(world: World, memo: Memo) -> Truth:
+        result = Truth.TRUE
+        for each in tests:
+            truth = each(world, memo)
+            if truth is Truth.FALSE:
+                return truth
+            if truth is Truth.UNKNOWN:
+                result = truth
+        return result
+
+    return test
+
+
+def _some(tests: tuple[Test, ...]) -> Test:
+    """`disjunction` of several tests."""
+
+    def test(world: World, memo: Memo) -> Truth:
+        result = Truth.FALSE
+        for each in tests:
+            truth = each(world, memo)
+            if truth is Truth.TRUE:
+                return truth
+            if truth is Truth.UNKNOWN:
+                result = truth
+        return result
+
+    return test
 
 
 def _one_of(value: str | None, values: tuple[str, ...]) -> Truth:

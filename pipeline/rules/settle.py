@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import combinations, islice, product
 
 from pipeline.catalog.policies import Criterion
-from pipeline.rules.kleene import Truth, agreement
+from pipeline.rules.kleene import Truth
 from pipeline.rules.ruleset import Ruleset
-from pipeline.rules.situation import Situation, worlds
+from pipeline.rules.situation import Situation, World, worlds
 from pipeline.rules.ways import MOST_WAYS, Way, Ways
 
 FactSet = tuple[str, ...]
@@ -37,7 +37,7 @@ class Settling:
 
 def would_settle(ruleset: Ruleset, criterion: Criterion, situation: Situation) -> Settling:
     """What could settle a criterion that is unknown in `situation`."""
-    narrowed = ruleset.narrowed(situation, ruleset.footprint(criterion))
+    narrowed = ruleset.narrowed(situation, ruleset.kinds(criterion))
     return _Search(ruleset, criterion, narrowed).settling()
 
 
@@ -59,6 +59,8 @@ class _Search:
         self._ruleset = ruleset
         self._criterion = criterion
         self._situation = situation
+        self._kinds = ruleset.kinds(criterion)
+        self._known: dict[tuple[str | None, ...], Truth] = {}
         self._disputed = self._disputes()
         askable = frozenset(fact.name for fact in ruleset.facts if not fact.computed)
         self._ways = Ways(ruleset, situation, disputed=frozenset(self._disputed), askable=askable)
@@ -84,17 +86,25 @@ class _Search:
         )
 
     def _leads(self, way: Way, wanted: Truth) -> bool:
-        values = product(*way.values())
+        """Whether some values of the way's facts lead there in every world that is left."""
+        values = product(*(self._told_apart(name, values) for name, values in way.items()))
+        left = {name: told for name, told in self._situation.items() if name not in way}
+        others = list(worlds(left))
         return any(
-            self._truth(
-                {**self._situation, **{name: (value,) for name, value in zip(way, choice, strict=True)}}
-            )
-            is wanted
-            for choice in islice(values, _MOST_TRIES)
+            all(self._truth({**world, **filled}) is wanted for world in others)
+            for filled in (dict(zip(way, choice, strict=True)) for choice in islice(values, _MOST_TRIES))
         )
 
-    def _truth(self, situation: Situation) -> Truth:
-        return agreement(self._ruleset.verdict(self._criterion, world).truth for world in worlds(situation))
+    def _truth(self, world: World) -> Truth:
+        key = tuple(world.get(name) for name in self._kinds)
+        if key not in self._known:
+            self._known[key] = self._ruleset.verdict(self._criterion, world).truth
+        return self._known[key]
+
+    def _told_apart(self, name: str, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Of values that the criterion does not tell apart one is tried for all."""
+        kinds = self._kinds.get(name, {})
+        return tuple(dict.fromkeys(kinds.get(value, value) for value in values))
 
     # ------------------------------------------------------------------ disputes
 
