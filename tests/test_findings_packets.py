@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -22,10 +23,14 @@ def knowledge() -> tuple[FindingRules, Any]:
     return load_findings(MODELS), load_nlp(MODELS)
 
 
-def findings_of(packet: dict[str, Any], **changes: object) -> dict[str, Field]:
+def _page(number: int, text: str) -> Page:
+    return Page("fax.pdf", number, "text", 0, 612, 792, text, ())
+
+
+def findings_of(packet: dict[str, Any]) -> dict[str, Field]:
     rules, nlp = knowledge()
     documents = [
-        Document(f"d{number}", type, "", (Page("fax.pdf", number, "text", 0, 612, 792, text, ()),), service_date=date)
+        Document(f"d{number}", type, "", (_page(number, text),), service_date=date)
         for number, (type, date, text) in enumerate(packet["documents"], start=1)
     ]
     return dict(extract_findings(annotate(nlp, documents), _request(documents), rules))
@@ -33,8 +38,6 @@ def findings_of(packet: dict[str, Any], **changes: object) -> dict[str, Field]:
 
 def _request(documents: list[Document]) -> Request:
     """The CPT code that a form states."""
-    import re
-
     for document in documents:
         match = re.search(r"CPT (\d{5})", document.text)
         if document.type == "pa_request_form" and match:

@@ -92,8 +92,6 @@ class Nodes(Entry):
     """Words for involved and uninvolved regional nodes where no N category is stated."""
 
     negative: tuple[str, ...]
-    positive: tuple[str, ...]
-    node: tuple[str, ...]
     pathology_negative: tuple[str, ...]
     pathology_positive: tuple[str, ...]
 

@@ -15,7 +15,7 @@ from pipeline.catalog.terms import Histology
 from pipeline.catalog.treatment import Area
 from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Mention
 from pipeline.evidence import evidence_for
-from pipeline.findings.phrases import clause, find, holds, line_of
+from pipeline.findings.phrases import clause, find, line_of
 
 _HEADLINE = re.compile(
     r"^[ \t]*(?:[A-Z0-9]{1,2}(?:/[A-Z])?[.):]|[1-9]\b)?[ \t]*(?P<head>[^\n]{3,140}?):[ \t]*$", re.MULTILINE
@@ -73,16 +73,15 @@ class Context:
 
     @cached_property
     def side(self) -> str | None:
-        """The side named nearest to the mention, else in the headline; None where none or both are named."""
+        """The one side that the clause names, else the headline; of two, the one beside the mention."""
         inside = sides_in(self.source, self.start, self.end)
         if len(set(inside)) == 1:
             return inside[0]
-        near = sides_in(
-            self.source, max(self.start, self.mention.start - 40), min(self.end, self.mention.end + 40)
-        )
-        if len(set(near)) == 1:
-            return near[0]
-        above = sides_in(self.source, *self.headline) if self.headline and not inside else []
+        if inside:
+            return self.mention.attributes.get(
+                "laterality"
+            )  # both are named: only the words' own side counts
+        above = sides_in(self.source, *self.headline) if self.headline else []
         return above[0] if len(set(above)) == 1 else None
 
     @cached_property
@@ -211,9 +210,3 @@ class Weigher:
 def place_words(text: str, rules: Area) -> frozenset[str]:
     """Words that are narrower than an organ, in lower case."""
     return frozenset(" ".join(match.group().lower().split()) for match in find(rules.places, text))
-
-
-def has_words(context: Context, words: tuple[str, ...], *, near: int = 200) -> bool:
-    """Whether one of `words` stands in the context, at most `near` characters from the mention."""
-    left = max(context.start, context.mention.start - near)
-    return holds(words, context.text, left, min(context.end, context.mention.end + near))

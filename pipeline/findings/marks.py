@@ -7,9 +7,12 @@ import re
 from pipeline.findings.phrases import line_of
 
 _BOX = re.compile(
-    r"[\[({|][ \t]*(?P<mark>[xX✓✔*■]|[ _]|)[ \t]*[\])}|]|(?P<empty>☐|□)|(?P<ticked>☒|☑|✓|✔)|(?<!\w)_{2,4}(?!_)(?=\s?[A-Za-z])"
+    r"""[\[({|][ \t]*(?P<mark>[xX✓✔*■]|[ _]|)[ \t]*[\])}|]      # [X], ( ), {x}, |_|
+      | (?P<empty>☐|□) | (?P<ticked>☒|☑|✓|✔)
+      | (?<!\w)_{2,4}(?!_)(?=\s?[A-Za-z])                     # a short line to write a mark on
+    """,
+    re.VERBOSE,
 )
-_MARKED_LINE = re.compile(r"^[ \t]*[xX][ \t]{2,}\S")
 _ANSWER = re.compile(
     r"""[\s:?.=-]*(?:
         (?P<yes>\b(?:yes|y)\b(?![ \t]*[\]\[/]))

@@ -33,7 +33,6 @@ _STATION = re.compile(
     r"\b(?:lymph\s+nodes?|nodes?|stations?|sentinel|(?:2|4|10|11|12)[RL]s?)\b|(?<![\d.])7:",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(r"\b(?:no|not|without|negative|neg)\b[^.;\n]{0,30}$", re.IGNORECASE)
 _OTHER_SPECIMEN = re.compile(r"[A-Z0-9]{1,2}[.)]\s|[A-Z][A-Z ,]{8,}:")
 # "Number involved: 0", "positive nodes: none"; "(positive:total) 0:19"
 _COUNT_OF_NONE = re.compile(

@@ -19,7 +19,6 @@ from pipeline.findings.lesions import (
     NOT_CURRENT,
     Context,
     Weigher,
-    has_words,
     labelled_in,
     place_words,
     side_words,
@@ -365,18 +364,3 @@ def hedged(tumour: Context, rules: TargetRules) -> bool:
 def plan_words(phrases: Sequence[Phrase], treatment: Treatment) -> frozenset[str]:
     """Place words of the plan's phrase, by which reports are tied to it."""
     return place_words(phrases[0].words, treatment.area) if phrases else frozenset()
-
-
-__all__ = [
-    "Assertion",
-    "Target",
-    "Vote",
-    "diagnosis_votes",
-    "excluded",
-    "find_side",
-    "find_site",
-    "has_words",
-    "of_target",
-    "plan_words",
-    "site_votes",
-]
