@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from pipeline.catalog.extent import load_extent
 from pipeline.catalog.staging import load_staging
 from pipeline.domain import AnnotatedDocument, Document, Field, Page
-from pipeline.findings.extent import with_derived
+from pipeline.findings.extent import derived_m, with_derived
 from pipeline.findings.site import neoplasms, principal_site
 from pipeline.findings.stage import find_stage
 from pipeline.nlp import annotate, load_nlp
@@ -76,6 +76,11 @@ def measure_reports(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> N
                 for stage, a, site in zip(stages, annotated, sites, strict=True)
             ]
             full = [pair["tn".index(letter)] for pair in derived]
+        if letter == "m":
+            full = [
+                derived_m(a, str(site)) if field.value is None or field.value == "MX" else field
+                for field, a, site in zip(written, annotated, sites, strict=True)
+            ]
         _report_category(letter, records, written, full, show)
 
 
@@ -102,7 +107,8 @@ def _report_category(
     if letter == "m":
         said = [g for g, a in both if a == "M1"]
         print(
-            f"   M1: precision {said.count('M1')}/{len(said)}, recall {said.count('M1')}/{list(gold.values()).count('M1')}"
+            f"   M1: precision {said.count('M1')}/{len(said)}, "
+            f"recall {said.count('M1')}/{list(gold.values()).count('M1')}"
         )
     shown = 0
     for i in known:

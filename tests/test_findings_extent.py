@@ -9,7 +9,7 @@ from spacy.language import Language
 
 from pipeline.catalog.extent import load_extent
 from pipeline.domain import AnnotatedDocument, Document, Field, Page, Status
-from pipeline.findings.extent import DERIVED_T, derived_n, derived_t, with_derived
+from pipeline.findings.extent import DERIVED_T, derived_m, derived_n, derived_t, with_derived
 from pipeline.nlp import annotate, load_nlp
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -80,3 +80,18 @@ def test_what_is_derived_is_marked(nlp: Language) -> None:
     assert [evidence.extractor for evidence in field.evidence] == [DERIVED_T]
     assert field.confidence is not None
     assert field.confidence <= 0.75
+
+
+@pytest.mark.parametrize(
+    ("site", "text", "m"),
+    [
+        ("colorectal", "FINAL DIAGNOSIS: Liver, biopsy: metastatic adenocarcinoma.", "M1"),
+        ("colorectal", "FINAL DIAGNOSIS: Metastatic carcinoma involving the omentum.", "M1"),
+        ("colorectal", "FINAL DIAGNOSIS: Liver, biopsy: no metastatic adenocarcinoma.", None),
+        ("colorectal", "FINAL DIAGNOSIS: Metastatic adenocarcinoma in two lymph nodes.", None),
+        ("liver", "FINAL DIAGNOSIS: Liver, biopsy: metastatic adenocarcinoma.", None),
+        ("colorectal", "FINAL DIAGNOSIS: adenocarcinoma of the colon.", None),
+    ],
+)
+def test_derived_m_is_m1_or_nothing(nlp: Language, site: str, text: str, m: str | None) -> None:
+    assert derived_m(annotated(nlp, text), site).value == m

@@ -35,3 +35,8 @@ def test_sentences(text: str, expected: list[str]) -> None:
 def test_cells_of_a_row_are_told_apart() -> None:
     (row,) = find_sentences("apex    benign    none", ())
     assert len(row.gaps) == 2
+
+
+def test_a_spaced_out_line_is_no_table_row() -> None:
+    (line,) = find_sentences("No  enlarged  nodes  are  seen  in  the  pelvis", ())
+    assert line.gaps == ()

@@ -12,10 +12,10 @@ from functools import cache
 from typing import NamedTuple
 
 from pipeline.catalog.extent import ExtentRules, SiteExtent, category_for
-from pipeline.domain import NOT_FOUND, AnnotatedDocument, Field, Mention, Status
+from pipeline.domain import NOT_FOUND, AnnotatedDocument, Assertion, Field, Mention, Status
 from pipeline.evidence import evidence_for
 
-DERIVED_T, DERIVED_N = "rule:derived_t", "rule:derived_n"
+DERIVED_T, DERIVED_N, DERIVED_M = "rule:derived_t", "rule:derived_n", "rule:derived_m"
 _BY_EXTENT, _BY_SIZE, _BY_COUNT, _BY_WORDS = 0.75, 0.7, 0.75, 0.65
 _CONCLUDING = frozenset(
     {
@@ -101,6 +101,14 @@ _NODE_AFFIRMED = re.compile(
     r"|are )?(?:present|identified))",
     re.IGNORECASE,
 )
+
+
+_DISTANT = frozenset({"liver", "brain", "bone", "lung", "adrenal"})
+_LIVER_OR_PERITONEUM = re.compile(
+    r"(?:metastatic|metastas[ie]s)[^.;]{0,60}\b(?:in|to|involving)\s+(?:the\s+)?(?:liver|omentum|peritoneum)\b",
+    re.IGNORECASE,
+)
+_SPECIMEN_REACH = 90
 
 
 class _Span(NamedTuple):
@@ -254,6 +262,41 @@ def _by_words(source: AnnotatedDocument, rules: SiteExtent) -> Field:
         return _field(source, value or "N1", _Span(*affirmed[0].span()), DERIVED_N, _BY_WORDS)
     denied = _NODE_DENIED.search(text)
     return _field(source, "N0", _Span(*denied.span()), DERIVED_N, _BY_WORDS) if denied else NOT_FOUND
+
+
+def derived_m(source: AnnotatedDocument, site: str | None) -> Field:
+    """M1 where a diagnosis finds the tumour in another organ; never M0, which no report shows."""
+    text = source.document.text
+    for mention in source.mentions:
+        if mention.label != "neoplasm" or "metastatic" not in mention.attributes:
+            continue
+        if mention.section not in _CONCLUDING or mention.assertion is not Assertion.PRESENT:
+            continue
+        organ = _organ_beside(source, mention)
+        if organ in _DISTANT and organ != site:
+            return _field(source, "M1", _Span(mention.start, mention.end), DERIVED_M, _BY_WORDS)
+        if _LIVER_OR_PERITONEUM.match(text, mention.start) and site not in ("liver", "ovary"):
+            return _field(source, "M1", _Span(mention.start, mention.end), DERIVED_M, _BY_WORDS)
+    return NOT_FOUND
+
+
+def _organ_beside(source: AnnotatedDocument, tumour: Mention) -> str | None:
+    """The organ of the specimen whose diagnosis the mention is: the nearest one named before it."""
+    text = source.document.text
+    window = text[max(0, tumour.start - _SPECIMEN_REACH) : tumour.end + 30]
+    if re.search(
+        r"\bnod(?:e|es|al)\b|\bno\b|history|consistent with|differential|rule out|cannot", window, re.I
+    ):
+        return None
+    before = [
+        mention
+        for mention in source.mentions
+        if mention.label == "site"
+        and tumour.start - _SPECIMEN_REACH <= mention.start < tumour.end + 30
+        and mention.attributes.get("strength") != "contextual"
+    ]
+    named = {mention.value for mention in before}
+    return named.pop() if len(named) == 1 else None
 
 
 def with_derived(

@@ -21,7 +21,9 @@ _NO_END = re.compile(
     re.IGNORECASE,
 )
 _GAP_IN_LINE = re.compile(r"(?<=[^\s.:;,?!])[ \t]{2,}(?=\S)|\t+")
-_BREAKING = re.compile(r"\n[ \t]*\n|\f")
+_WIDE_GAP = re.compile(r"(?<=\S)[ \t]{5,}(?=\S)|\t+")
+# A line of at least so many words of which so large a share stands apart is spaced out, not a table row.
+_SPACED_WORDS, _SPACED_SHARE = 6, 0.4
 
 
 class Sentence(NamedTuple):
@@ -69,9 +71,7 @@ def _lines(text: str) -> list[_Line]:
         end = len(text) if end < 0 else end
         content = text[start:end]
         stripped = content.lstrip()
-        lines.append(
-            _Line(start, end, len(content) - len(stripped), bool(_GAP_IN_LINE.search(stripped.rstrip())))
-        )
+        lines.append(_Line(start, end, len(content) - len(stripped), bool(_gaps(stripped.rstrip()))))
         start = end + 1
     return lines
 
@@ -111,7 +111,20 @@ def _split(text: str, start: int, end: int) -> Iterator[Sentence]:
         yield _sentence(text, position, end)
 
 
+def _gaps(line: str) -> list[re.Match[str]]:
+    """The column gaps of one line; in a line that is spaced out as a whole only wide gaps count."""
+    found = list(_GAP_IN_LINE.finditer(line))
+    words = len(line.split())
+    if words >= _SPACED_WORDS and len(found) >= _SPACED_SHARE * (words - 1):
+        return list(_WIDE_GAP.finditer(line))
+    return found
+
+
 def _sentence(text: str, start: int, end: int) -> Sentence:
     stop = start + len(text[start:end].rstrip())
     begin = start + len(text[start:end]) - len(text[start:end].lstrip())
-    return Sentence(begin, stop, tuple(gap.end() for gap in _GAP_IN_LINE.finditer(text, begin, stop)))
+    gaps, line_start = [], begin
+    for line in text[begin:stop].split("\n"):
+        gaps += [line_start + gap.end() for gap in _gaps(line)]
+        line_start += len(line) + 1
+    return Sentence(begin, stop, tuple(gaps))
