@@ -73,10 +73,7 @@ def _draw(image: Image.Image, marks: list[tuple[str, Evidence]], scale: float) -
         pen.rectangle((x0 - 1, top - 1, x1 + 1, bottom + 1), outline=MARK)
         label = ", ".join(dict.fromkeys(labels)).replace("_", " ")
         if label:
-            pen.text(
-                (min(x1 + 4, marked.width - pen.textlength(label, font=font) - 2), top),
-                label,
-                fill=MARK,
-                font=font,
-            )
+            x = min(x1 + 4, marked.width - pen.textlength(label, font=font) - 2)
+            pen.rectangle(pen.textbbox((x, top), label, font=font), fill="white")
+            pen.text((x, top), label, fill=MARK, font=font)
     return marked

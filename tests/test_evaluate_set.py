@@ -15,7 +15,12 @@ TRUTH: dict[str, Any] = {
     "documents": [{"file": "a.pdf", "type": "consultation", "first_page": 1, "last_page": 2}],
     "patient": {"name": "Sample, Ann", "dob": "1950-01-02", "member_id": "ABC 12"},
     "request": {"cpt": ["50593"], "icd10": ["C64.1", "N18.31"]},
-    "findings": {"tumor_site": "kidney", "histology": "clear cell renal cell carcinoma", "t": "T1a", "m": None},
+    "findings": {
+        "tumor_site": "kidney",
+        "histology": "clear cell renal cell carcinoma",
+        "t": "T1a",
+        "m": None,
+    },
     "completeness": {"history_and_physical": "present", "identity_conflict": False},
     "policy": {"criterion": "I.C", "outcome": "meets"},
 }
@@ -27,14 +32,22 @@ def field(value: Any) -> dict[str, Any]:
 
 def case(**changes: Any) -> dict[str, Any]:
     """A case that is right in everything, with `changes` to its findings or its outcome."""
-    findings = {"tumor_site": "kidney", "histology": "renal cell carcinoma, clear cell", "t": "T1A", "m": None}
+    findings = {
+        "tumor_site": "kidney",
+        "histology": "renal cell carcinoma, clear cell",
+        "t": "T1A",
+        "m": None,
+    }
     return {
         "status": "complete",
         "documents": [{"file": "a.pdf", "type": "consultation", "first_page": 1, "last_page": 2}],
         "patient": {"name": field("Sample, Ann"), "dob": field("1950-01-02"), "member_id": field("ABC12")},
         "request": {"cpt": [field("50593")], "icd10": [field("C64.1"), field("N18.31")]},
         "findings": {name: field(changes.get(name, value)) for name, value in findings.items()},
-        "completeness": {"history_and_physical": {"status": "present"}, "identity_conflict": {"value": False}},
+        "completeness": {
+            "history_and_physical": {"status": "present"},
+            "identity_conflict": {"value": False},
+        },
         "evaluation": {"outcome": changes.get("outcome", "meets"), "criterion": "I.C"},
     }
 
@@ -50,7 +63,13 @@ def test_case_that_is_right_has_no_difference() -> None:
 
 @pytest.mark.parametrize(
     ("name", "answered"),
-    [("t", "T1B"), ("t", None), ("tumor_site", "lung"), ("m", "M0"), ("histology", "squamous cell carcinoma")],
+    [
+        ("t", "T1B"),
+        ("t", None),
+        ("tumor_site", "lung"),
+        ("m", "M0"),
+        ("histology", "squamous cell carcinoma"),
+    ],
 )
 def test_wrong_silent_and_spurious_answers_are_differences(name: str, answered: str | None) -> None:
     expected = TRUTH["findings"][name]
@@ -75,7 +94,9 @@ def test_codes_are_compared_one_by_one() -> None:
     changed = case()
     changed["request"]["icd10"] = [field("C64.1"), field("C64.2")]
     comparison = compare(changed, Expectation(Path("x"), TRUTH))
-    codes = {(row.expected, row.answered): row.right for row in comparison.rows if row.name == "request.icd10"}
+    codes = {
+        (row.expected, row.answered): row.right for row in comparison.rows if row.name == "request.icd10"
+    }
     assert codes == {("C64.1", "C64.1"): True, ("N18.31", None): False, (None, "C64.2"): False}
 
 
