@@ -100,7 +100,8 @@ def _report_category(
     answered = [(g, a) for g, a in silent if a]
     both = [(gold[i], _category(full[i])) for i in known]
     print(
-        f"{letter.upper()}: written {len(stated)}/{len(known)}, precision {_share(stated)}, macro-F1 {macro_f1(stated):.3f}; "
+        f"{letter.upper()}: written {len(stated)}/{len(known)}, precision {_share(stated)}, "
+        f"macro-F1 {macro_f1(stated):.3f}; "
         f"derived {len(answered)}/{len(silent)}, precision {_share(answered)}; "
         f"overall macro-F1 {macro_f1(both):.3f}, accuracy {_share(both)}"
     )
@@ -188,7 +189,8 @@ def measure_notes(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> Non
             print("        ", [(n.site, n.status, n.relation) for n in named])
     print(
         f"notes: site {right}/{total} = {right / total:.3f}, status {status_right / total:.3f}, "
-        f"past or family called current {bad_current}, site named where no neoplasm is {silent}/{len(records) - total}"
+        f"past or family called current {bad_current}, "
+        f"site named where no neoplasm is {silent}/{len(records) - total}"
     )
 
 

@@ -61,6 +61,8 @@ _ORDER = (
     Assertion.POSSIBLE,
     Assertion.HISTORICAL,
 )
+# No cue reaches farther, in words; a bound for texts that are one endless sentence.
+_FARTHEST = 40
 # Labels of diseases: what a section says by default, and past years, hold for these only.
 DISEASES = frozenset({"neoplasm", "tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes", "metastasis_statement"})
 STAGES = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
@@ -254,7 +256,7 @@ class _Reader:
         while position >= 0:
             cue = self.cues[position]
             position -= 1
-            if self.words.starts[cue.first] < low:
+            if self.words.starts[cue.first] < low or first - cue.last > _FARTHEST:
                 break
             between = self.words.text[self.words.ends[cue.last] : mention.start]
             if ";" in between:
@@ -291,7 +293,7 @@ class _Reader:
         for position in range(bisect.bisect_right(self.cue_firsts, last), len(self.cues)):
             cue = self.cues[position]
             start = self.words.starts[cue.first]
-            if start >= sentence.end:
+            if start >= sentence.end or cue.first - last > _FARTHEST:
                 break
             between = text[mention.end : start]
             crossed = sum(gap <= start for gap in gaps)

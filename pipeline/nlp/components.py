@@ -108,6 +108,7 @@ class _Abbreviations:
     only in capitals, with the long form's first letter, and where the long form is a known term.
     """
 
+    _DEFINED = re.compile(r"[a-z]\s?\([A-Za-z]?[A-Z][A-Z0-9\-]{1,7}s?\)")
     _SHORT = re.compile(r"[A-Za-z]?[A-Z][A-Z0-9\-]{1,7}s?")
 
     def __init__(self, nlp: Language) -> None:
@@ -120,7 +121,7 @@ class _Abbreviations:
 
     def __call__(self, doc: Doc) -> Doc:
         text = notes(doc).text
-        if "(" not in text:
+        if self._DEFINED.search(text) is None:  # the detector is slow on texts full of brackets
             return doc
         terms = self._nlp.get_pipe("terms")
         assert isinstance(terms, _Terms)
