@@ -18,6 +18,7 @@ from pipeline.dates import find_dates
 from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Page, Patient, Status
 from pipeline.evidence import evidence_for
 from pipeline.labels import Labelled, labelled_values
+from pipeline.member_number import BARE, EXPLICIT, NAMED, UNLABELLED, member_numbers
 from pipeline.names import PersonName, name_likeness, read_name, treats
 from pipeline.spelling import fold, tokenize
 
@@ -31,12 +32,8 @@ _PATIENT_LABELS = frozenset(
     {"patient", "patient name", "name of patient", "member", "member name", "pt", "pt name", "patient label"}
 )
 
-_MEMBER_ID = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z]{1,4}[ -]?)?\d[\d -]{4,14}\d(?![\d/])"
-    r"|(?<![A-Za-z0-9])[A-Z0-9]{8,14}(?![A-Za-z0-9])"
-)
-# A payer's letters and at least eight digits; shorter and hyphenated ones are record or case numbers.
-_PAYER_NUMBER = re.compile(r"(?<![\w-])[A-Z]{3} ?\d{8,9}(?: \d{2}(?!\d|[/-]))?(?![\w-])")
+# How much a member number counts by how surely its label says what it is (see `pipeline.member_number`).
+_RANK_WEIGHT = {EXPLICIT: 1.0, NAMED: 0.7, BARE: 0.4, UNLABELLED: 0.2}
 _RECORD = re.compile(r"[A-Z]{0,4}[ -]?\d[\dA-Z-]{2,14}")
 _HEADER_NAME = re.compile(r"(?m)^[ \t]*(?:\[label\]\s*)?(?=[A-Z])")
 _CAPITAL_CELL = re.compile(r"[A-Z'-]{2,}(?: [A-Z'-]{2,})?(?: [A-Z])?(?= {2}|\t)")
@@ -57,6 +54,7 @@ class Seen:
     end: int
     name: PersonName | None = None
     labelled: bool = False
+    weight: float = 1.0
 
     @property
     def evidence(self) -> Evidence:
@@ -152,7 +150,7 @@ def _read(document: Document, rules: IdentityRules) -> Iterable[Seen]:
         following = values[index + 1] if index + 1 < len(values) else None
         yield from _read_value(document, value, following, kinds, rules)
     yield from _header_names(document, rules)
-    yield from _unlabelled_numbers(document)
+    yield from _member_numbers(document, rules, misread=misread)
 
 
 def _read_value(
@@ -171,10 +169,6 @@ def _read_value(
         yield Seen("name", str(name), document, value.start, value.start + end, name, labelled)
     if "dob" in kinds and (date := next(find_dates(text[:30], latest_year=2026), None)) and date.start < 12:
         yield Seen("dob", date.day, document, value.start + date.start, value.start + date.end)
-    if "member_id" in kinds and (match := _MEMBER_ID.match(text.lstrip())):
-        start = value.start + len(text) - len(text.lstrip())
-        if sum(map(str.isdigit, match.group())) >= 6 and not next(find_dates(match.group()), None):
-            yield Seen("member_id", _plain(match.group()), document, start, start + match.end())
     if "mrn" in kinds and (match := _RECORD.match(text)) and sum(map(str.isdigit, match.group())) >= 4:
         yield Seen("mrn", fold(_plain(match.group())), document, value.start, value.start + match.end())
 
@@ -188,11 +182,13 @@ def _split_name(document: Document, last: Labelled, first: Labelled) -> Iterable
         yield Seen("name", str(name), document, last.start, first.start + firsts.end(), name, labelled=True)
 
 
-def _unlabelled_numbers(document: Document) -> Iterable[Seen]:
-    """Member numbers by their shape alone, where the request's own papers print them without a label."""
-    if document.type in _AUTHORITY:
-        for match in _PAYER_NUMBER.finditer(document.text):
-            yield Seen("member_id", _plain(match.group()), document, match.start(), match.end())
+def _member_numbers(document: Document, rules: IdentityRules, *, misread: bool) -> Iterable[Seen]:
+    """Member numbers: on the request's own papers by any label, on others by an outright one."""
+    for number in member_numbers(document.text, rules.numbers, misread=misread):
+        if number.rank == EXPLICIT or document.type in _AUTHORITY:
+            value = fold(_plain(document.text[number.start : number.end]))
+            weight = _RANK_WEIGHT[number.rank]
+            yield Seen("member_id", value, document, number.start, number.end, weight=weight)
 
 
 def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:
@@ -221,7 +217,7 @@ def _name(text: str, rules: IdentityRules) -> tuple[PersonName, int] | None:
 
 
 def _plain(number: str) -> str:
-    return re.sub(r"[\s-]", "", number)
+    return re.sub(r"[^A-Za-z0-9]", "", number)
 
 
 # --------------------------------------------------------------------------- agreeing
@@ -230,6 +226,8 @@ def _plain(number: str) -> str:
 def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen | None:
     """The reading that form, cover and the other documents support most, in the best document's words."""
     readings = [reading for reading in everything if reading.kind == kind]
+    if kind == "member_id":
+        readings = _without_record_numbers(readings, everything)
     official = [reading for reading in readings if reading.document.type in _AUTHORITY]
     candidates = official or readings
     if not candidates:
@@ -245,9 +243,16 @@ def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen
             if agreeing:
                 spelled = any(fold(candidate.value) == fold(reading.value) for reading in agreeing)
                 weight = _AUTHORITY.get(agreeing[0].document.type, 1.0)
-                support[index] += weight * (1.5 if spelled else 1.0)
+                support[index] += weight * (1.5 if spelled else 1.0) * max(r.weight for r in agreeing)
     best = max(range(len(candidates)), key=lambda index: (round(support[index], 2), -index))
     return candidates[best]
+
+
+def _without_record_numbers(numbers: Sequence[Seen], everything: Sequence[Seen]) -> list[Seen]:
+    """Member numbers less those without a clear label that are some paper's record number."""
+    records = {reading.value for reading in everything if reading.kind == "mrn"}
+    clear = _RANK_WEIGHT[NAMED]
+    return [number for number in numbers if number.weight >= clear or number.value not in records]
 
 
 def _same(reading: Seen, other: Seen, rules: IdentityRules) -> bool:

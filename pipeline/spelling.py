@@ -29,8 +29,14 @@ class Hit(NamedTuple):
     end: int
 
 
-# "a/p", "h&p" and "w/o" are one word each; a slash between longer words parts them.
-_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}[&/][A-Za-z]{1,2}(?![A-Za-z0-9])|[^\W_]+")
+# "a/p", "h&p", "H & P" and "w/o" are one word each; a slash between longer words parts them. Titles are
+# also printed with a blank between letters: "F A X   C O V E R".
+_TOKEN = re.compile(
+    r"""(?<![A-Za-z0-9])[A-Za-z]{1,2}(?:[&/]|[ ]&[ ])[A-Za-z]{1,2}(?![A-Za-z0-9])
+      | (?<!\S)[A-Z](?:[ ][A-Z]){2,}(?!\S)
+      | [^\W_]+""",
+    re.VERBOSE,
+)
 
 # What OCR takes for one another at no cost, folded to one letter each.
 _CONFUSABLE = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b", "9": "g", "6": "b"})
@@ -38,7 +44,10 @@ _CONFUSABLE = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "
 
 def tokenize(text: str) -> list[Token]:
     """The words of `text` with their offsets."""
-    return [Token(match.group().lower(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    return [
+        Token(match.group().replace(" ", "").lower(), match.start(), match.end())
+        for match in _TOKEN.finditer(text)
+    ]
 
 
 def fold(word: str) -> str:

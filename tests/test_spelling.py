@@ -20,6 +20,8 @@ def found(text: str, *, misread: bool = False) -> list[str]:
         ("an H&P was sent", ["h&p"]),
         ("Dept of Radiology, radiologist on call", ["radiolog*", "radiolog*"]),
         ("plan of\ncare", ["plan of care"]),
+        ("T E L E P H O N E   E N C O U N T E R", ["telephone encounter"]),
+        ("H & P of today", ["h&p"]),
         ("plan for care", []),
         ("Telephome Encounler", []),
     ],

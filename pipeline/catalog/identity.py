@@ -29,10 +29,29 @@ class NameRules(Entry):
     same_first: tuple[frozenset[str], ...]
 
 
+class NumberLabels(Entry):
+    """Words of labels in front of a number: what makes it the plan's number for its member, and what not."""
+
+    member: tuple[str, ...]
+    words: tuple[str, ...]
+    weak: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Each word with the list that it stands in."""
+        return {word: kind for kind in NumberLabels.model_fields for word in getattr(self, kind)}
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        return Phrases(self.kinds)
+
+
 class IdentityRules(Entry):
     """All that `pipeline.identity` knows."""
 
     labels: IdentityLabels
+    numbers: NumberLabels
     names: NameRules
 
     @cached_property

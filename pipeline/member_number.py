@@ -1,0 +1,121 @@
+"""The number by which a plan knows its member, as papers print it: the label decides, not a pattern.
+
+Plans number their members in many ways ("QRS 410-22-7983 B", "7741/0093", "ab*60-2274"): letters, groups of
+digits and marks between them, up to the end of the cell. What the number is, its label says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline.catalog.identity import NumberLabels
+from pipeline.dates import find_dates
+from pipeline.spelling import tokenize
+
+EXPLICIT, NAMED, BARE, UNLABELLED = 3, 2, 1, 0
+
+
+class MemberNumber(NamedTuple):
+    """Where a number stands, and how surely its label says that it is the member's (3 to 0)."""
+
+    start: int
+    end: int
+    rank: int
+
+
+_NUMBER = re.compile(
+    r"""(?<![\w/*.-])
+    (?:[A-Z]{1,5}[ ./*-]?)?                        # the plan's letters
+    [A-Z0-9]*[0-9][A-Z0-9]*                        # a group with a digit
+    (?:(?:[./*-]|\ ?-\ ?|\ )[A-Z0-9]*[0-9][A-Z0-9]*)*   # further groups
+    (?:[ -][A-Z])?(?![\w]|[-/.][A-Za-z0-9])        # one letter at the end
+    """,
+    re.VERBOSE,
+)
+_TELEPHONE = re.compile(r"(?:1[ .-])?(?:\d{3}[ ./-])?\d{3}[ .-]\d{4}")
+_DAY = re.compile(r"(?:JAN|FEB|MAR|APR|MAY|JUNE?|JULY?|AUG|SEPT?|OCT|NOV|DEC)[ ./-]*\d{1,2}[ ./-]+\d{2,4}")
+_PLAN_LETTERS = re.compile(r"[A-Z]{2,4}[ -]?\d")
+# Dot leaders and marks between a label and its number; OCR reads letters into a row of dots.
+_LEADER = re.compile(r"(?:[ ,]{0,2}\.{2,}[a-z]{2,}\.)?[\s.:=_|>#~-]*$")
+_LABEL = re.compile(r"(?:[A-Za-z'\u2019#.]+[ ./]?){1,4}$")
+_CELL = re.compile(r"\S+(?: \S+)*")
+
+
+def member_numbers(text: str, labels: NumberLabels, *, misread: bool) -> Iterator[MemberNumber]:
+    """Every number of `text` that may be the member's, in text order, with its rank.
+
+    EXPLICIT: a word for a member stands in the label; NAMED: a label calls it a number and no other
+    number is called so; BARE: only "ID" or "No."; UNLABELLED: its letters alone.
+    """
+    above, position = "", 0
+    for line in text.split("\n"):
+        for match in _NUMBER.finditer(line):
+            start, end = _trimmed(line, match.start(), match.end(), labels)
+            if not _is_number(line[start:end]):
+                continue
+            rank = _rank(_label(line, start), labels, misread=misread)
+            if rank is None and not line[:start].strip():
+                rank = _rank(_header(above, start), labels, misread=misread, header=True)
+            if rank is None and _PLAN_LETTERS.match(line[start:end]) and _parted(line, start):
+                rank = UNLABELLED
+            if rank is not None and (not line[start:end].isdigit() or end - start >= 6):
+                yield MemberNumber(position + start, position + end, rank)
+        above = line if line.strip() else above
+        position += len(line) + 1
+
+
+def _trimmed(line: str, start: int, end: int, labels: NumberLabels) -> tuple[int, int]:
+    """Without a label's word in front and without a date, a sex or a code behind it."""
+    if (word := re.match(r"([A-Z]{1,5})[ .]", line[start:end])) and word[1].lower() in labels.kinds:
+        start += word.end()
+    if date := next(find_dates(line[start:end]), None):
+        end = start + date.start
+    words = line[start:end].rstrip(" -")
+    if words.endswith((" M", " F")):
+        words = words[:-2]
+    return start, start + len(words)
+
+
+def _is_number(words: str) -> bool:
+    digits = sum(map(str.isdigit, words))
+    if _TELEPHONE.fullmatch(words) or _DAY.match(words):
+        return False
+    return digits >= 5 or (digits >= 4 and sum(map(str.isalnum, words)) >= 8)
+
+
+def _label(line: str, start: int) -> str:
+    """The words that label the number at `start`: those in front of it in its sentence or cell."""
+    leader = _LEADER.search(line, 0, start)
+    at = leader.start() if leader else start
+    cell = re.split(r" {2,}|\t|\.{2,}|[,;:(|\]]", line[:at])[-1]
+    match = _LABEL.search(cell)
+    return (match.group() if match else "") + ("#" if "#" in line[at:start] else "")
+
+
+def _header(above: str, start: int) -> str:
+    """The cell of the line above that stands over `start`: forms print labels over their values."""
+    over = (match for match in _CELL.finditer(above) if match.start() <= start + 3 and match.end() >= start)
+    return next((match.group() for match in over), "")
+
+
+def _rank(label: str, labels: NumberLabels, *, misread: bool, header: bool = False) -> int | None:
+    hits = labels.phrases.find(tokenize(label), misread=misread)
+    kinds = {labels.kinds[hit.phrase] for hit in hits}
+    numbered = label.endswith("#") or "words" in kinds
+    at_end = label.endswith("#") or any(not re.search(r"[A-Za-z0-9]", label[hit.end :]) for hit in hits)
+    if "others" in kinds or not at_end or not (numbered or ("member" in kinds and not header)):
+        return None
+    if "weak" in kinds:
+        return BARE
+    if "member" in kinds:
+        return EXPLICIT
+    calls = sum(labels.kinds[hit.phrase] == "words" for hit in hits)
+    return NAMED if len(re.findall(r"[A-Za-z']+", label)) > calls else BARE
+
+
+def _parted(line: str, start: int) -> bool:
+    """Whether the number stands by itself: at the start of a cell, or after a comma or a bracket."""
+    before = line[:start]
+    return not before.strip() or before.endswith(("  ", "\t", ", ", "(", "| "))
