@@ -1,6 +1,6 @@
 """A headless Chromium driven over its debugging pipe, without any package: what a person would see and click.
 
-Found on PATH, or named by the environment variable TRIAGE_TEST_BROWSER.
+Found on PATH, or named by the environment variable CHROMIUM.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 _MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 HOW_TO_GET = (
     "no Chromium found: install one (Debian and Ubuntu: apt-get install chromium; macOS: Google Chrome) "
-    "or name it in TRIAGE_TEST_BROWSER"
+    "or name it in CHROMIUM"
 )
 _SECONDS = 30
 # The browser reads commands from descriptor 3 and answers on 4; ours are moved there before it starts.
@@ -38,7 +39,7 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 def executable() -> str | None:
     """Path of a Chromium or Chrome; None where there is none."""
-    named = os.environ.get("TRIAGE_TEST_BROWSER")
+    named = os.environ.get("CHROMIUM")
     candidates = (named,) if named else (*NAMES, _MAC)
     return next((path for name in candidates if (path := shutil.which(name))), None)
 
@@ -59,7 +60,7 @@ class Browser:
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--hide-scrollbars",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            "--no-sandbox",  # containers seldom allow one, and the pages are our own
         ]
         its_in, self._out = os.pipe()
         self._in, its_out = os.pipe()
@@ -114,7 +115,8 @@ class Browser:
         self.send("Emulation.setEmulatedMedia", features=features)
         self.send("Page.navigate", url=path.absolute().as_uri())
         self._wait_for("Page.loadEventFired")
-        self.send("Runtime.evaluate", expression=_ALL_IMAGES, awaitPromise=True)
+        if script:
+            self.send("Runtime.evaluate", expression=_ALL_IMAGES, awaitPromise=True)
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
@@ -159,7 +161,7 @@ class Browser:
 
     def settle(self) -> None:
         """Waits until what was asked for is drawn."""
-        self.send("Runtime.evaluate", expression=_TWO_FRAMES, awaitPromise=True)
+        self.send("Page.captureScreenshot", format="jpeg", quality=1)  # works without script, too
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
         """A command of the DevTools protocol and its answer."""
@@ -183,6 +185,8 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._in], [], [], _SECONDS)
+            assert ready, "the browser does not answer"
             piece = os.read(self._in, 1 << 20)
             if not piece:
                 raise EOFError("the browser closed its pipe")
@@ -192,4 +196,3 @@ class Browser:
 
 
 _ALL_IMAGES = "Promise.all([...document.images].map(image => image.decode().catch(() => null))).then(() => 1)"
-_TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))"

@@ -71,7 +71,7 @@ def write_report(case: Case, submission: Submission, path: Path, settings: Setti
         )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    path.write_text(html.lstrip(), encoding="utf-8")
 
 
 def _environment() -> Environment:
