@@ -17,6 +17,16 @@ OUTCOMES = {
     "other_policy": "Belongs to another policy",
 }
 
+# Prefixes of T, N and M (AJCC): when and how the category was determined.
+BASES = {
+    "c": "clinical",
+    "p": "pathological",
+    "yc": "clinical, after therapy",
+    "yp": "pathological, after therapy",
+    "r": "recurrence",
+    "rc": "clinical, recurrence",
+}
+
 
 def summarize(case: Case) -> str:
     """The whole case as text, at most 100 columns wide."""
@@ -32,7 +42,10 @@ def summarize(case: Case) -> str:
 
 
 def _head(case: Case) -> str:
-    lines = [f"Case {case.case_id}: {case.status}, {len(case.pages)} pages in {len(case.files)} files"]
+    lines = [
+        f"Case {case.case_id}: {case.status}, "
+        f"{_count(len(case.pages), 'page')} in {_count(len(case.files), 'file')}"
+    ]
     for problem in case.problems:
         place = " ".join(
             text for text in (problem.file, f"page {problem.page}" if problem.page else None) if text
@@ -116,8 +129,8 @@ def _fields(fields: Mapping[str, Field]) -> Iterator[str]:
 
 def _value(field: Field) -> str:
     assert field.value is not None
-    basis = f" ({field.basis})" if field.basis else ""
-    edition = f" ({field.edition})" if field.edition else ""
+    basis = f" ({BASES.get(field.basis, field.basis)})" if field.basis else ""
+    edition = f" (AJCC edition {field.edition})" if field.edition else ""
     return f"{_plain(field.value)}{basis}{edition}"
 
 
@@ -156,14 +169,22 @@ def _evaluation(case: Case) -> str:
     if evaluation.other_policy:
         lines += _wrap(f"other policy: {evaluation.other_policy}", "  ")
     for criterion in evaluation.criteria:
-        reasons = f" because of {', '.join(map(_words, criterion.because))}" if criterion.because else ""
-        settle = (
-            f"; would be settled by {' or '.join(criterion.would_settle)}" if criterion.would_settle else ""
-        )
-        lines += _wrap(f"{criterion.id:6} {_words(criterion.result)}{reasons}{settle}", "    ")
+        if criterion.result != "not_met":
+            reasons = f" by {', '.join(map(_words, criterion.because))}" if criterion.because else ""
+            settle = f"; settled by {' or '.join(map(_words, criterion.would_settle))}"
+            lines += _wrap(
+                f"{criterion.id} {criterion.result}{reasons}{settle if criterion.would_settle else ''}",
+                "    ",
+            )
+    not_met = [criterion.id for criterion in evaluation.criteria if criterion.result == "not_met"]
+    lines += _wrap(f"not met: {', '.join(not_met)}", "    ") if not_met else []
     lines += [line for missing in evaluation.missing for line in _wrap(f"missing: {missing.message}", "  ")]
     lines += [line for reason in evaluation.needs_person for line in _wrap(f"for a person: {reason}", "  ")]
     return "\n".join(lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _words(name: str) -> str:

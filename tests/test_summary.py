@@ -62,6 +62,7 @@ CASE = Case(
         "needs_information",
         "I.C",
         (
+            CriterionResult("I.A", "not_met", ("tumor_site",)),
             CriterionResult("I.C", "met", ("tumor_site",)),
             CriterionResult("I.F.1", "unknown", (), ("stage_group", "t+n")),
         ),
@@ -73,7 +74,7 @@ CASE = Case(
 @pytest.mark.parametrize(
     "line",
     [
-        "Case abc: complete, 4 pages in 1 files",
+        "Case abc: complete, 4 pages in 1 file",
         "consultation                 pages 3-4",
         "other                        pages 1-2  (another patient)",
         "page 2: arrived turned, shown upright (180 degrees)",
@@ -86,7 +87,9 @@ CASE = Case(
         "treatment area             missing",
         "pages of another patient are in the packet",
         "outcome    More information is needed before a review",
-        "I.F.1  unknown; would be settled by stage_group or t+n",
+        "I.F.1 unknown; settled by stage group or t+n",
+        "I.C met by tumor site",
+        "not met: I.A",
         "missing: The treatment plan does not say what will be treated.",
     ],
 )
@@ -98,7 +101,7 @@ def test_summary_of_a_parked_case_gives_the_reason_and_nothing_else() -> None:
     problem = Problem("fax.pdf", None, "encrypted", "The PDF is locked with a password.")
     parked = Case("abc", "parked", (problem,), None, CASE.files)
     assert summarize(parked).splitlines() == [
-        "Case abc: parked, 0 pages in 1 files",
+        "Case abc: parked, 0 pages in 1 file",
         "  ! fax.pdf: The PDF is locked with a password.",
     ]
 
