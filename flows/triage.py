@@ -200,9 +200,9 @@ async def triage(submission_id: str) -> State[None]:
 def _park(work: Work, submission_id: str, failed: StageFailed) -> None:
     """Leave a parked case in the store: with what is known where only the evaluator is missing."""
     store = work.stages.store
-    if failed.no_answer:
-        problem = Problem(None, None, "evaluator", str(work.failure))
-        case = cases.park(from_json(store.load_case(submission_id)), problem)
+    if isinstance(work.failure, EvaluatorError):
+        tries = len(work.stages.evaluator_delays) + 1 if failed.retryable else 1
+        case = cases.unanswered(from_json(store.load_case(submission_id)), work.failure, tries=tries)
     else:
         expected = isinstance(work.failure, TriageError)
         problem = (

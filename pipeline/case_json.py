@@ -7,6 +7,7 @@ instead of under `documents`.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.errors import TriageError
 
 SCHEMA_VERSION = "1"
 _CONFLICT = "identity_conflict"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -77,9 +79,18 @@ def evaluation_from_json(text: bytes | str) -> Evaluation:
 def problems(error: ValidationError) -> str:
     """What is wrong and where, without the values that were given."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc'] if part != 'documents') or 'case'}: {problem['msg']}"
+        f"{_path(problem['loc'])}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_input=False, include_context=False)
     )
+
+
+def _path(steps: tuple[str | int, ...]) -> str:
+    return ".".join(_name(step) for step in steps if step != "documents") or "case"
+
+
+def _name(step: str | int) -> str:
+    """A step of a JSON path. Whoever made the case named its findings: what is no name is not shown."""
+    return str(step) if isinstance(step, int) or _NAME.fullmatch(step) else "…"
 
 
 def case_schema() -> dict[str, Any]:

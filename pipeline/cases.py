@@ -7,7 +7,7 @@ language pipeline, the catalog) arrives in `Knowledge`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 
 OnPage = Callable[[int, int], None]
+
+_UNANSWERED = "evaluator"  # code of the problem for which `evaluate` parks a case
+_NOT_SENT = "missing_page"  # code of a page that a document announces and that did not come
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,8 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
         annotated, policy.required_documents, findings, conflict, catalog.elements
     )
 
-    case = _case(
-        submission,
-        reading,
-        policy.ref,
-        status="partial" if reading.problems else "complete",
-        problems=(*reading.problems, *announced),
-    )
+    problems = (*reading.problems, *announced)
+    case = _case(submission, reading, policy.ref, status=_status(problems), problems=problems)
     return replace(
         case,
         documents=tuple(
@@ -119,7 +117,22 @@ def evaluate(case: Case, settings: Settings) -> Case:
     try:
         return replace(case, evaluation=ask_evaluator(case, settings))
     except EvaluatorError as error:
-        return park(case, Problem(None, None, "evaluator", str(error)))
+        return unanswered(case, error, tries=error.tries)
+
+
+def unanswered(case: Case, error: EvaluatorError, *, tries: int) -> Case:
+    """The case parked because the rules evaluator, asked `tries` times, gave no usable answer."""
+    told = f"{error} It was asked {tries} times." if tries > 1 else str(error)
+    return park(case, Problem(None, None, _UNANSWERED, told))
+
+
+def reopened(case: Case) -> Case:
+    """A case as it was before the rules evaluator was asked in vain, record for record: the evaluator
+    gets the same bytes under the same key. A case that is not parked for that stays as it is."""
+    problems = tuple(problem for problem in case.problems if problem.code != _UNANSWERED)
+    if case.status != "parked" or len(problems) == len(case.problems):
+        return case
+    return replace(case, status=_status(problems), problems=problems)
 
 
 def park(case: Case, problem: Problem) -> Case:
@@ -136,6 +149,11 @@ def parked(submission: Submission, problem: Problem) -> Case:
         policy=None,
         files=tuple(CaseFile(file.name, file.sha256, file.media_type, 0) for file in submission.files),
     )
+
+
+def _status(problems: Sequence[Problem]) -> Literal["complete", "partial"]:
+    """Partial where something that was received could not be read; what was never sent is asked for."""
+    return "partial" if any(problem.code != _NOT_SENT for problem in problems) else "complete"
 
 
 def _case(

@@ -74,10 +74,12 @@ class UnreadableFile(TriageError):
 
 
 class EvaluatorError(TriageError):
-    """The rules evaluator gave no usable answer. `retryable` says whether waiting can help."""
+    """The rules evaluator gave no usable answer. `retryable` says whether waiting can help, `tries` how
+    often it was asked; whoever asks again after this error counts on."""
 
     exit_code = ExitCode.PARKED
 
-    def __init__(self, message: str, *, retryable: bool, next_step: str = "") -> None:
+    def __init__(self, message: str, *, retryable: bool, tries: int = 1, next_step: str = "") -> None:
         super().__init__(message, next_step=next_step)
         self.retryable = retryable
+        self.tries = tries

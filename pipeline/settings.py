@@ -51,11 +51,21 @@ class Settings:
     evaluator_url: str = ""
     """Rules evaluator behind HTTP; empty means the embedded one."""
     evaluator_token: str = ""
-    """Bearer token sent to the HTTP evaluator."""
+    """Bearer token sent to the HTTP evaluator, and asked for by `triage serve-evaluator`."""
+    evaluator_ca: str = ""
+    """File with the certificates (PEM) that may vouch for the HTTP evaluator; empty means the public ones."""
+    evaluator_client_cert: str = ""
+    """File with this client's certificate (PEM), for an evaluator that asks for one (mutual TLS)."""
+    evaluator_client_key: str = ""
+    """File with the key of that certificate (PEM, unencrypted); empty if the certificate's file holds it."""
     evaluator_timeout_s: float = 10.0
-    """Seconds for one request to the HTTP evaluator."""
+    """Seconds for one request to the HTTP evaluator, its whole answer included."""
     evaluator_retries: int = 3
     """How often a failed request to the HTTP evaluator is tried again."""
+    evaluator_circuit_failures: int = 5
+    """After so many failures in a row the HTTP evaluator is left alone for a while; 0: never."""
+    evaluator_circuit_s: float = 30.0
+    """Seconds for which it is left alone: cases that come meanwhile are parked at once."""
 
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token

@@ -15,6 +15,7 @@ import pytest
 from decisions import case_of, evidence
 
 from pipeline.case_json import evaluation_to_json, from_json
+from pipeline.circuit import Circuit
 from pipeline.domain import Case, CaseDocument, Field, Patient, Status
 from pipeline.errors import ConfigurationError, EvaluatorError, UsageError
 from pipeline.evaluation import evaluate, ruleset_for
@@ -63,7 +64,7 @@ class Server:
 
     def ask(self, settings: Settings, case: Case = CASE) -> Any:
         transport = httpx.MockTransport(self)
-        return evaluate(case, settings, transport=transport, sleep=self.pauses.append)
+        return evaluate(case, settings, transport=transport, sleep=self.pauses.append, circuit=Circuit(0, 0))
 
 
 def test_the_embedded_evaluator_is_the_default() -> None:
@@ -208,7 +209,9 @@ def test_no_words_of_the_case_reach_the_log_or_the_message(
         return answer(request.read().decode())
 
     with pytest.raises(EvaluatorError) as caught:
-        evaluate(CASE, http, transport=httpx.MockTransport(echo), sleep=lambda pause: None)
+        evaluate(
+            CASE, http, transport=httpx.MockTransport(echo), sleep=lambda pause: None, circuit=Circuit(0, 0)
+        )
     shown = f"{caught.value} {caught.value!r} {caught.value.__cause__} {caplog.text}".casefold()
     for secret in SECRETS:
         assert secret.casefold() not in shown

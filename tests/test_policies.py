@@ -29,8 +29,8 @@ PACK = "policies/cryosurgical-ablation/2023-02-01/policy.toml"
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """A copy of the packs and document types, to be spoilt."""
-    for folder in ("policies", "documents"):
+    """A copy of the packs and of what they are held against, to be spoilt."""
+    for folder in ("policies", "documents", "fields", "staging"):
         shutil.copytree(MODELS / folder, tmp_path / folder)
     return tmp_path
 
@@ -242,6 +242,31 @@ def test_what_is_no_toml_is_told_with_its_line(models: Path) -> None:
         replaced(models, "# Cryosurgical", "Cryosurgical")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('values = ["nsclc", "sclc"]', 'values = ["nsclc", "slc"]', "lung_type: lacks sclc"),
+        ('values = ["nsclc", "sclc"]', 'values = ["nsclc", "slc"]', "lung_type: the finding is never slc"),
+        ('name = "intent"', 'name = "intend"', "intend: there is no finding intend"),
+        ('finding = "stage_group"', 'finding = "stage"', "stage_edition: there is no finding stage"),
+        ('kind = "flag"', 'kind = "phrase"', "airway_obstruction: the finding is a flag, not a phrase"),
+        ('  "0", "0A", "0IS", "I", "IA",', '  "0", "0A", "0IS", "I",', "derived_stage_group: lacks IA"),
+    ],
+)
+def test_facts_are_held_against_the_findings(models: Path, old: str, new: str, told: str) -> None:
+    path = models / "policies" / "facts.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    spoilt = text.replace(old, new)
+    path.write_text(spoilt, encoding="utf-8")
+    with pytest.raises(CatalogError) as caught:
+        load_facts(models)
+    fault = next(line for line in str(caught.value).splitlines() if told in line)
+    line = int(fault.removeprefix(f"{path}:").split(":")[0])
+    assert spoilt.splitlines()[line - 1] == "[[facts]]"
+    assert spoilt.splitlines()[line] == f'name = "{told.split(":")[0]}"'
+
+
 # ---------------------------------------------------------------------- what a check finds
 
 
@@ -287,7 +312,7 @@ def test_what_is_no_toml_is_told_with_its_line(models: Path) -> None:
     ],
 )
 def test_what_a_check_remarks(models: Path, old: str, new: str, remark: str | None) -> None:
-    remarks = check(rules(replaced(models, old, new)))
+    remarks = [remark.message for remark in check(rules(replaced(models, old, new)))]
     if remark is None:
         assert remarks
     else:

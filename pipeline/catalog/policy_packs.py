@@ -32,11 +32,16 @@ class Fault:
 def load_policies(models_dir: Path) -> Policies:
     """All packs of `models/policies/`. Raises CatalogError with every fault of the first bad pack."""
     facts = load_facts(models_dir)
-    types = frozenset(path.stem for path in (models_dir / "documents").glob("*.toml"))
+    types = document_types(models_dir)
     paths = sorted((models_dir / "policies").glob("*/*/policy.toml"))
     packs = [load_policy(path, facts, types) for path in paths]
     packs.sort(key=lambda policy: (policy.id, policy.effective, policy.version))
     return Policies({name: tuple(group) for name, group in groupby(packs, key=lambda policy: policy.id)})
+
+
+def document_types(models_dir: Path) -> frozenset[str]:
+    """The names that `accepted_types` may hold."""
+    return frozenset(path.stem for path in (models_dir / "documents").glob("*.toml"))
 
 
 def load_policy(path: Path, facts: Facts, document_types: frozenset[str]) -> Policy:

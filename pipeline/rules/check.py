@@ -1,78 +1,127 @@
 """Checking a policy pack beyond its spelling: what an analyst may have written and not meant.
 
 Loading a pack finds misspelt names and values (`pipeline.catalog.policy_packs`). This reads the
-conditions for the ways in which they come true and finds what can never happen, or happens twice.
+conditions for the ways in which they come true and finds what can never happen, or happens twice;
+and codes that cannot exist.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations, islice, product
 
 from pipeline.catalog.conditions import All, Condition, Not
-from pipeline.catalog.policies import Criterion
+from pipeline.catalog.policies import Criterion, Policy
 from pipeline.rules.kleene import Truth
 from pipeline.rules.ruleset import Ruleset
 from pipeline.rules.situation import World
 from pipeline.rules.ways import Ways
 
 _MOST_TRIES = 50
+# CPT: five digits, or four and a letter for performance measures (F), new technology (T),
+# vaccinations (A), multianalyte assays (M) and proprietary tests (U).
+# HCPCS level II: a letter A to V and four digits.
+_SERVICE_CODE = re.compile(r"\d{4}[\dAFMTU]|[A-V]\d{4}")
+KeyPath = tuple[str | int, ...]
 
 
-def check(ruleset: Ruleset) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something in a pack that was probably not meant. `path` is the key that it is about."""
+
+    path: KeyPath
+    message: str
+
+
+def check(ruleset: Ruleset) -> list[Remark]:
     """What looks wrong in a pack, one sentence each; empty if nothing does."""
     return [
         *_unreachable(ruleset),
         *_overlapping(ruleset),
         *_idle_rulings(ruleset),
         *_unused(ruleset),
+        *_no_codes(ruleset.policy),
     ]
 
 
-def _unreachable(ruleset: Ruleset) -> Iterator[str]:
+def _unreachable(ruleset: Ruleset) -> Iterator[Remark]:
     """Criteria that no values of their facts can meet, and those that all values meet."""
-    for criterion in ruleset.policy.criteria:
+    for index, criterion in enumerate(ruleset.policy.criteria):
+        place: KeyPath = ("criteria", index, "when")
         if not any(_met(ruleset, criterion, world) for world in _worlds(ruleset, criterion.when)):
-            yield f"Criterion {criterion.id} can never be met."
+            yield Remark(place, f"Criterion {criterion.id} can never be met.")
         if criterion.unless is None and not list(_worlds(ruleset, Not(criterion.when))):
-            yield f"Criterion {criterion.id} is met whatever the facts are."
-    for route in ruleset.policy.routes:
+            yield Remark(place, f"Criterion {criterion.id} is met whatever the facts are.")
+    for index, route in enumerate(ruleset.policy.routes):
         if not _possible(ruleset, route.when):
-            yield f"Route {route.id} can never be taken."
+            yield Remark(("routes", index, "when"), f"Route {route.id} can never be taken.")
 
 
-def _overlapping(ruleset: Ruleset) -> Iterator[str]:
+def _overlapping(ruleset: Ruleset) -> Iterator[Remark]:
     """Criteria that one case can meet together: the first is named in the outcome."""
-    for first, second in combinations(ruleset.policy.criteria, 2):
+    for (_, first), (index, second) in combinations(enumerate(ruleset.policy.criteria), 2):
         if second.id in first.beside or first.id in second.beside:
             continue
         both = _worlds(ruleset, All((first.when, second.when)))
         if any(_met(ruleset, first, world) and _met(ruleset, second, world) for world in both):
-            yield (
+            message = (
                 f"Criteria {first.id} and {second.id} can be met together; the outcome then names {first.id}."
             )
+            yield Remark(("criteria", index, "when"), message)
 
 
-def _idle_rulings(ruleset: Ruleset) -> Iterator[str]:
-    for ruling in ruleset.policy.rulings:
+def _idle_rulings(ruleset: Ruleset) -> Iterator[Remark]:
+    for index, ruling in enumerate(ruleset.policy.rulings):
         if not _possible(ruleset, ruling.when):
-            yield f"Ruling {ruling.id} can never apply."
+            yield Remark(("rulings", index, "when"), f"Ruling {ruling.id} can never apply.")
 
 
-def _unused(ruleset: Ruleset) -> Iterator[str]:
+def _unused(ruleset: Ruleset) -> Iterator[Remark]:
     policy = ruleset.policy
     conditions = [route.when for route in policy.routes]
     conditions += [
         condition for criterion in policy.criteria for condition in ruleset.conditions_of(criterion)
     ]
     used = {name for condition in conditions for name in ruleset.names_in(condition)}
-    for name in (*(named.name for named in policy.named), *(fact.name for fact in policy.combined)):
-        if name not in used:
-            yield f"{name} is defined and nowhere used."
+    for table, names in (
+        ("named", [named.name for named in policy.named]),
+        ("combined", [fact.name for fact in policy.combined]),
+    ):
+        for index, name in enumerate(names):
+            if name not in used:
+                yield Remark((table, index, "name"), f"{name} is defined and nowhere used.")
     elements = {element for document in policy.required_documents for element in document.elements}
-    for wording in policy.elements:
+    for index, wording in enumerate(policy.elements):
         if wording.name not in elements:
-            yield f"Element {wording.name} is required by no document."
+            yield Remark(("elements", index, "name"), f"Element {wording.name} is required by no document.")
+
+
+def _no_codes(policy: Policy) -> Iterator[Remark]:
+    """Codes that cannot exist. That a code of the right form does exist, only its publisher's list can
+    tell; CPT's is the American Medical Association's and is not free."""
+    for index, service in enumerate(policy.service_codes):
+        first, _, last = service.code.partition("-")
+        for code in filter(None, (first, last)):
+            if not _SERVICE_CODE.fullmatch(code):
+                yield Remark(("service_codes", index, "code"), f"{code} is no CPT or HCPCS code.")
+        if last and (last <= first or first[-1].isdigit() != last[-1].isdigit()):
+            yield Remark(("service_codes", index, "code"), f"{service.code} is no range.")
+    for index, document in enumerate(policy.required_documents):
+        if document.loinc and not _is_loinc(document.loinc):
+            yield Remark(
+                ("required_documents", index, "loinc"),
+                f"{document.loinc} is no LOINC code: its check digit is wrong.",
+            )
+
+
+def _is_loinc(code: str) -> bool:
+    """By the check digit after the hyphen (Luhn's, as the LOINC Users' Guide has it)."""
+    number, _, digit = code.partition("-")
+    doubled = [int(figure) * (2 if place % 2 == 0 else 1) for place, figure in enumerate(reversed(number))]
+    total = sum(value // 10 + value % 10 for value in doubled)
+    return (10 - total % 10) % 10 == int(digit)
 
 
 def _met(ruleset: Ruleset, criterion: Criterion, world: World) -> bool:
