@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline import commands
+from pipeline import commands, evaluator_commands
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
 
@@ -75,7 +75,64 @@ def parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FILE", help="write the figures and differences as JSON"
     )
     evaluate.set_defaults(function=commands.evaluate_set)
+    _add_evaluator_commands(command, shared)
     return top
+
+
+def _add_evaluator_commands(
+    command: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
+    evaluate = command.add_parser(
+        "evaluate",
+        parents=[shared],
+        help="ask the rules evaluator again about a case; its pages are not read again",
+    )
+    evaluate.add_argument("case", type=Path, metavar="CASE.json")
+    evaluate.add_argument(
+        "--output", metavar="FILE", help="write the case there, or to standard output with -; else in place"
+    )
+    evaluate.set_defaults(function=evaluator_commands.evaluate)
+
+    explain = command.add_parser("explain", parents=[shared], help="why a case was evaluated as it was")
+    explain.add_argument("case", type=Path, metavar="CASE.json")
+    explain.set_defaults(function=evaluator_commands.explain)
+
+    policy = command.add_parser("policy", help="policy packs")
+    pack = policy.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
+    pack_check = pack.add_parser(
+        "check", parents=[shared], help="what is wrong in a pack or probably not meant, with file and line"
+    )
+    pack_check.add_argument("pack", metavar="PACK", help="a policy.toml, its folder, or ID[@VERSION]")
+    pack_check.set_defaults(function=evaluator_commands.policy_check)
+
+    serve = command.add_parser(
+        "serve-evaluator", parents=[shared], help="the embedded rules evaluator behind HTTP"
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
+    serve.add_argument("--port", type=int, default=8350, help="default: 8350; 0 takes a free one")
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate (PEM): serve https")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, if not in the same file")
+    serve.add_argument(
+        "--client-ca", type=Path, metavar="FILE", help="clients must show a certificate of this authority"
+    )
+    serve.set_defaults(function=evaluator_commands.serve_evaluator)
+
+    kit = command.add_parser(
+        "check-evaluator", parents=[shared], help="does a rules evaluator behind HTTP keep the contract?"
+    )
+    kit.add_argument("url", metavar="URL")
+    kit.set_defaults(function=evaluator_commands.check_evaluator)
+
+    again = command.add_parser(
+        "reevaluate", parents=[shared], help="what another version of a policy would change in many cases"
+    )
+    again.add_argument("folder", type=Path, metavar="FOLDER", help="every case.json under it")
+    again.add_argument("--policy", required=True, metavar="ID[@VERSION]")
+    again.add_argument("--output", type=Path, metavar="FILE", help="write what changed as JSON")
+    again.add_argument(
+        "--write", action="store_true", help="put the new policy and evaluation into the cases"
+    )
+    again.set_defaults(function=evaluator_commands.reevaluate)
 
 
 def check(options: argparse.Namespace) -> None:

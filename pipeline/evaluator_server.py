@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -55,9 +56,9 @@ class Certificates:
     """Files (PEM) with which the server shows who it is; `client_ca` names who may vouch for its clients,
     which must then show a certificate too."""
 
-    certificate: str
-    key: str | None = None
-    client_ca: str | None = None
+    certificate: Path
+    key: Path | None = None
+    client_ca: Path | None = None
 
 
 def application(settings: Settings) -> FastAPI:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +19,7 @@ from pipeline.case_json import SCHEMA_VERSION, evaluation_to_json, from_json
 from pipeline.domain import Evaluation, PolicyRef
 from pipeline.errors import TriageError, UsageError
 from pipeline.evaluation import policies_in, ruleset_for
+from pipeline.files import write_whole
 from pipeline.rules import evaluate
 from pipeline.settings import Settings
 
@@ -115,24 +114,9 @@ def _reevaluated(path: Path, *, ref: PolicyRef, settings: Settings, write: bool)
     after = evaluate(replace(case, policy=ref), ruleset_for(ref, settings))
     if write:
         policy = {"id": ref.id, "version": ref.version}
-        _rewrite(path, {**data, "policy": policy, "evaluation": evaluation_to_json(after)})
+        changed = {**data, "policy": policy, "evaluation": evaluation_to_json(after)}
+        write_whole(path, json.dumps(changed, indent=2, ensure_ascii=False) + "\n")
     return Reevaluated(str(path), case.case_id, case.evaluation, after)
-
-
-def _rewrite(path: Path, data: dict[str, Any]) -> None:
-    """The file as a whole or not at all, for the same readers as before."""
-    mode = path.stat().st_mode & 0o777
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".case-")
-    beside = Path(name)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(mode)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------- report
