@@ -210,7 +210,7 @@ def test_every_place_that_an_answer_shows_is_a_mark_with_a_box(page: Parsed) -> 
 def test_one_place_is_one_mark_that_leads_to_what_weighs_most(page: Parsed) -> None:
     """2.7 cm on the coarse fax: another patient's identity, one side of a conflict, and not taken."""
     assert "aria-label" in page.one("m4")
-    assert page.one("m4")["aria-label"] == "identity, T, tumor site: not taken, file 3, page 1"
+    assert page.one("m4")["aria-label"] == "identity, T; not taken: tumor site, file 3, page 1"
 
 
 def test_evidence_without_a_page_is_quoted_without_a_link(submission: Submission, tmp_path: Path) -> None:

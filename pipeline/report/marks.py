@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.domain import Box, Case, Evidence
 from pipeline.report.rows import Group, Row
@@ -20,8 +20,9 @@ Place = tuple[str, int, tuple[Box, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A marked place of one page, in points. `rows` are what it shows, as (row id, label).
+    """A marked place of one page, in points.
 
+    `rows` are what it shows, `others` those for which it was not taken, as (row id, label);
     `note_top` is where its note stands beside the page.
     """
 
@@ -29,7 +30,19 @@ class Mark:
     kind: str
     boxes: tuple[Box, ...]
     rows: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...]
     note_top: float
+
+    @property
+    def leads_to(self) -> str:
+        """Id of the row that it shows before all."""
+        return (*self.rows, *self.others)[0][0]
+
+    @property
+    def text(self) -> str:
+        """What it shows, in words."""
+        taken, others = (", ".join(label for _, label in part) for part in (self.rows, self.others))
+        return "; ".join([*([taken] if taken else []), *([f"not taken: {others}"] if others else [])])
 
     @property
     def area(self) -> float:
@@ -92,13 +105,15 @@ def _place(evidence: Evidence) -> Place | None:
 
 def _mark(mark_id: str, boxes: tuple[Box, ...], pointers: list[tuple[Row, str]]) -> Mark:
     kind = min((kind for _, kind in pointers), key=_LOUDEST.index)
-    rows: dict[str, str] = {}  # by label: an element is often shown by the words of the finding of its name
+    # By label: an element is often shown by the words of the finding of its name.
+    rows, others = dict[str, str](), dict[str, str]()
     for row, row_kind in sorted(pointers, key=lambda pointer: _LOUDEST.index(pointer[1])):
-        rows.setdefault(row.label if row_kind != "other" else f"{row.label}: not taken", row.id)
+        (others if row_kind == "other" else rows).setdefault(row.label, row.id)
     around = tuple(
         Box(box.x0 - _AROUND, box.top - _AROUND, box.x1 + _AROUND, box.bottom + _AROUND) for box in boxes
     )
-    return Mark(mark_id, kind, around, tuple((row_id, label) for label, row_id in rows.items()), boxes[0].top)
+    taken, not_taken = (tuple((row_id, label) for label, row_id in part.items()) for part in (rows, others))
+    return Mark(mark_id, kind, around, taken, not_taken, boxes[0].top)
 
 
 def _with_notes_apart(marks: list[Mark], height: float) -> Iterator[Mark]:
@@ -114,9 +129,8 @@ def _with_notes_apart(marks: list[Mark], height: float) -> Iterator[Mark]:
         tops[index] = min(tops[index], floor - heights[index])
         floor = tops[index]
     for mark, top in zip(marks, tops, strict=True):
-        yield Mark(mark.id, mark.kind, mark.boxes, mark.rows, top)
+        yield replace(mark, note_top=top)
 
 
 def _note_height(mark: Mark) -> float:
-    text = ", ".join(label for _, label in mark.rows)
-    return math.ceil(len(text) / _CHARACTERS) * _LINE + _FRAME
+    return math.ceil(len(mark.text) / _CHARACTERS) * _LINE + _FRAME
