@@ -22,16 +22,36 @@ class Loinc(Entry):
 
 
 class Cue(Entry):
-    """Phrases that speak for a type (or against it, with a negative weight), each counted once."""
+    """Phrases that speak for a type (or against it, with a negative weight), each counted once.
+
+    `most` bounds what they give together. With `whole`, a title counts only where a cell says nothing else.
+    """
 
     weight: float
     phrases: tuple[str, ...] = Field(min_length=1)
+    most: float = Field(default=1000.0, gt=0)
+    whole: bool = False
+
+
+class TitlePair(Entry):
+    """A title made of two words, one of each list, near one another in either order ("Slip for prior approval")."""
+
+    weight: float
+    one: tuple[str, ...] = Field(min_length=1)
+    other: tuple[str, ...] = Field(min_length=1)
+
+
+class Shape(Entry):
+    """Things on a page that are no fixed words; `pipeline.documents.shapes` knows them by these names."""
+
+    weight: float
+    shapes: tuple[str, ...] = Field(min_length=1)
 
 
 class DocumentType(Entry):
     """One file of `models/documents/`; its name is the file's.
 
-    `titles` name the document at the head of a page, `headings` stand at the start of a line or a
+    `titles` and `title_pairs` name the document at the head of a page, `headings` stand at the start of a line or a
     cell, `phrases` anywhere. `prior` is added to every score; `visit_note` marks the types that
     share their headings (history, examination, plan) and are told apart by how the visit came about.
     """
@@ -41,6 +61,8 @@ class DocumentType(Entry):
     prior: float = 0.0
     visit_note: bool = False
     titles: tuple[Cue, ...] = ()
+    title_pairs: tuple[TitlePair, ...] = ()
+    shapes: tuple[Shape, ...] = ()
     headings: tuple[Cue, ...] = ()
     phrases: tuple[Cue, ...] = ()
 
@@ -67,6 +89,12 @@ class DocumentTypes:
         return Phrases(
             phrase for type in self.types.values() for cue in type.titles for phrase in cue.phrases
         )
+
+    @cached_property
+    def pair_words(self) -> Phrases:
+        """The words of all title pairs."""
+        pairs = (pair for type in self.types.values() for pair in type.title_pairs)
+        return Phrases(word for pair in pairs for word in (*pair.one, *pair.other))
 
     @cached_property
     def headings(self) -> Phrases:

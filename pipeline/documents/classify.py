@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.catalog.documents import Cue, DocumentTypes
 from pipeline.documents.cues import Cell, head_cells, is_heading
+from pipeline.documents.shapes import find_shapes
 from pipeline.spelling import Hit, tokenize
 
 # A title counts fully on the first lines of a page and less further down, where other documents
 # are more often mentioned than named.
 _TITLE_FADE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.4)
+_HEAD = 2500  # characters within which the title lines stand
 _LONGEST_TITLE = 11  # words of a cell; a longer one is a sentence
+_PAIR_GAP = 3  # words that may stand between the two of a title pair
+_WHOLE_LINES = 5  # lines within which a title of a single common word ("PLAN") may stand
 _SOFTNESS = 2.0  # score points that make a type e times as likely
 
 # A cell that names a document without being one: a list of enclosures, a tick box, a subject line.
@@ -35,6 +40,7 @@ class PageCues:
     titles: Mapping[str, float]
     headings: frozenset[str]
     phrases: frozenset[str]
+    shapes: frozenset[str] = frozenset()
     title: tuple[int, int] | None = None
     title_line: int = 99
 
@@ -53,12 +59,15 @@ def page_cues(
 ) -> PageCues:
     """The cues of one page. `skip` are ranges that belong to the transmission, not to the document."""
     tokens = tokenize(text)
-    titles, title, line = _titles(text, types, types.titles.find(tokens, misread=misread), skip)
+    named = types.titles.find(tokens, misread=misread)
+    paired = types.pair_words.find([token for token in tokens if token.start < _HEAD], misread=misread)
+    titles, title, line = _titles(text, types, named, paired, skip)
     headings = types.headings.find(tokens, misread=misread)
     return PageCues(
         titles=titles,
         headings=frozenset(hit.phrase for hit in headings if is_heading(text, hit.start, hit.end)),
         phrases=frozenset(hit.phrase for hit in types.phrases.find(tokens, misread=misread)),
+        shapes=find_shapes(text),
         title=title,
         title_line=line,
     )
@@ -68,11 +77,13 @@ def classify(pages: Sequence[PageCues], types: DocumentTypes) -> Verdict:
     """The type of a document with these pages. Titles count from its first page only."""
     headings = frozenset().union(*(page.headings for page in pages))
     phrases = frozenset().union(*(page.phrases for page in pages))
+    shapes = frozenset().union(*(page.shapes for page in pages))
     scores = {
         name: types[name].prior
         + pages[0].titles.get(name, 0.0)
         + _sum(types[name].headings, headings)
         + _sum(types[name].phrases, phrases)
+        + sum(shape.weight * sum(kind in shapes for kind in shape.shapes) for shape in types[name].shapes)
         for name in types
     }
     best = max(scores, key=lambda name: scores[name])
@@ -81,30 +92,40 @@ def classify(pages: Sequence[PageCues], types: DocumentTypes) -> Verdict:
 
 
 def _sum(cues: Sequence[Cue], seen: frozenset[str]) -> float:
-    return sum(cue.weight * sum(phrase in seen for phrase in cue.phrases) for cue in cues)
+    return sum(min(cue.most, cue.weight * sum(phrase in seen for phrase in cue.phrases)) for cue in cues)
+
+
+class _Named(NamedTuple):
+    """A phrase or pair that names a type, with its weight; `whole`: only if it is all that its cell says."""
+
+    hit: Hit
+    type: str
+    weight: float
+    whole: bool = False
 
 
 def _titles(
-    text: str, types: DocumentTypes, hits: Sequence[Hit], skip: tuple[tuple[int, int], ...]
+    text: str,
+    types: DocumentTypes,
+    named: Sequence[Hit],
+    paired: Sequence[Hit],
+    skip: tuple[tuple[int, int], ...],
 ) -> tuple[dict[str, float], tuple[int, int] | None, int]:
     """The best title score of each type, and the cell that holds the best of all."""
     scores: dict[str, float] = {}
     best: tuple[float, Cell | None] = (0.0, None)
-    kept = _longest(hits)
     for cell in head_cells(text, skip=skip):
         words = text[cell.start : cell.end]
         if len(tokenize(words)) > _LONGEST_TITLE or _LISTED.match(words):
             continue
-        inside = {hit.phrase: hit for hit in kept if cell.start <= hit.start and hit.end <= cell.end}
-        for name in types:
-            for cue in types[name].titles:
-                for phrase in cue.phrases:
-                    if phrase not in inside:
-                        continue
-                    score = cue.weight * _share(text, cell, inside[phrase]) * _TITLE_FADE[cell.line]
-                    scores[name] = max(scores.get(name, 0.0), score)
-                    if score > best[0]:
-                        best = (score, cell)
+        for name in _longest(list(_names(text, cell, types, named, paired))):
+            share = _share(text, cell, name.hit)
+            if name.whole and (share < 1 or cell.line >= _WHOLE_LINES):
+                continue
+            score = name.weight * share * _TITLE_FADE[cell.line]
+            scores[name.type] = max(scores.get(name.type, 0.0), score)
+            if score > best[0]:
+                best = (score, cell)
     cell_found = best[1]
     return (
         scores,
@@ -113,16 +134,35 @@ def _titles(
     )
 
 
-def _longest(hits: Sequence[Hit]) -> list[Hit]:
+def _names(
+    text: str, cell: Cell, types: DocumentTypes, named: Sequence[Hit], paired: Sequence[Hit]
+) -> Iterator[_Named]:
+    """What the words of one cell name."""
+    inside = [hit for hit in named if cell.start <= hit.start and hit.end <= cell.end]
+    words = [hit for hit in paired if cell.start <= hit.start and hit.end <= cell.end]
+    for name in types:
+        for cue in types[name].titles:
+            yield from (_Named(hit, name, cue.weight, cue.whole) for hit in inside if hit.phrase in cue.phrases)
+        for pair in types[name].title_pairs:
+            ones = [hit for hit in words if hit.phrase in pair.one]
+            others = [hit for hit in words if hit.phrase in pair.other]
+            for one, other in ((one, other) for one in ones for other in others):
+                first, last = sorted((one, other), key=lambda hit: hit.start)
+                if first.end <= last.start and len(tokenize(text[first.end : last.start])) <= _PAIR_GAP:
+                    yield _Named(Hit(f"{first.phrase} {last.phrase}", first.start, last.end), name, pair.weight)
+
+
+def _longest(names: Sequence[_Named]) -> list[_Named]:
     """Without those that are part of a longer one: a "new patient office visit" is no "office visit"."""
+    spans = [name.hit for name in names]
     return [
-        hit
-        for hit in hits
+        name
+        for name in names
         if not any(
-            other.start <= hit.start
-            and hit.end <= other.end
-            and other.end - other.start > hit.end - hit.start
-            for other in hits
+            other.start <= name.hit.start
+            and name.hit.end <= other.end
+            and other.end - other.start > name.hit.end - name.hit.start
+            for other in spans
         )
     ]
 
