@@ -50,6 +50,48 @@ def test_labelled_line_of_a_plan(text: str, expected: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        # Labels nobody listed: the words decide.
+        (
+            "Frozen region ..... right lower pole mass 2.2 cm, 5 mm rim",
+            "right lower pole mass 2.2 cm, 5 mm rim",
+        ),
+        ("freeze what ... anterior mass 1.9 cm, right kidney", "anterior mass 1.9 cm, right kidney"),
+        ("which one     RUL apical mass 3.1 cm, whole + 1 cm", "RUL apical mass 3.1 cm, whole + 1 cm"),
+        (
+            "1  Procedure  Bronchoscopy\n2  Site       Left main bronchus, tumor at 2 cm",
+            "Left main bronchus, tumor at 2 cm",
+        ),
+        (
+            "Job    left breast 3:00 mass, 9 mm, upper outer quadrant",
+            "left breast 3:00 mass, 9 mm, upper outer quadrant",
+        ),
+        # The same words under a label that heads something else.
+        ("MRI           right lower pole mass 2.2 cm", None),
+        ("not treat ..... right lower pole mass 2.2 cm", None),
+        ("Target        lumen half open, lower lobe aerated", None),
+        ("Target        -40 C at the apex", None),
+        ("Approach      left lateral, lower rib", None),
+        ("Skin          upper outer quadrant, 14 mm deep", None),
+        # A richer line beats a poorer one with a better word in its label.
+        (
+            "Target  left kidney\nLesion  2.4 cm upper pole mass, left kidney",
+            "2.4 cm upper pole mass, left kidney",
+        ),
+    ],
+)
+def test_any_labelled_row_of_a_plan(text: str, expected: str | None) -> None:
+    assert area((PLAN, text)) == expected
+
+
+def test_outside_a_plan_only_a_label_that_speaks_of_treating() -> None:
+    area_words = "left posterior renal lesion, 2.1 cm"
+    assert area((NOTE, f"OPINION\nStable.\n\nTo be frozen .... {area_words}")) == area_words
+    assert area((NOTE, f"OPINION\nStable.\n\nKidney ..... {area_words}")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         (
             "PLAN\nCryosurgery, SCC R forearm 9 mm + 3 mm margin, 2 cycles.",
             "SCC R forearm 9 mm + 3 mm margin",
@@ -66,6 +108,12 @@ def test_labelled_line_of_a_plan(text: str, expected: str | None) -> None:
             "PLAN: Will treat the 1.8 cm right lower lobe nodule with cryoablation.",
             "1.8 cm right lower lobe nodule",
         ),
+        (
+            "PLAN: We propose cryoablation under CT guidance of the right posterior renal lesion, 2.1 x 2 cm,\n"
+            "4 mm rim, on 3 May.",
+            "right posterior renal lesion, 2.1 x 2 cm, 4 mm rim",
+        ),
+        ("PLAN: 1.1 cm left apical nodule: cryoablation.", "1.1 cm left apical nodule"),
         ("PLAN: Cryo prostate, general, overnight Foley.", None),
         ("PLAN: cryoablation under CT. Orders to precert.", None),
         ("PLAN: Cryoablation of the renal mass.", None),

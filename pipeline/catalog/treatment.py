@@ -49,11 +49,19 @@ class Regions(Entry):
 
 
 class Area(Entry):
-    """The phrase that says what is treated. `labels` are in order of preference; `lesions` are words
-    for a lesion, `places` words that are narrower than an organ, `organs` words for an organ alone,
-    `naming` words that still name the procedure."""
+    """The phrase that says what is treated. `labels` are known names of its line. Of any other label
+    the words decide: `label_treat` speak of treating, `label_strong` of an area, `label_fair` of a
+    lesion or place, `label_other` of something else. `lesions` are words for a lesion, `places` words
+    that are narrower than an organ, `organs` words for an organ alone, `margins` say how far around,
+    `aims` what is to be reached, `naming` words that still name the procedure."""
 
-    labels: tuple[tuple[str, ...], ...]
+    labels: tuple[str, ...]
+    label_treat: tuple[str, ...]
+    label_strong: tuple[str, ...]
+    label_fair: tuple[str, ...]
+    label_other: tuple[str, ...]
+    margins: tuple[str, ...]
+    aims: tuple[str, ...]
     lesions: tuple[str, ...]
     places: tuple[str, ...]
     organs: tuple[str, ...]

@@ -63,6 +63,9 @@ def _read(text: str, start: int, end: int, rules: Airway) -> tuple[bool, float] 
         return None
     blocked = find(rules.obstruction, text, start, end)
     if blocked:
+        answer = answer_after(text, max(blocked[-1].end(), airway[-1].end()))
+        if answer is not None:
+            return answer, _ANSWERED
         return (False, _NOT_THERE) if _is_denied(text, start, blocked[0].start(), rules) else (True, _THERE)
     return (False, _NOT_THERE) if _is_clear(text, start, end, rules) else None
 

@@ -93,6 +93,33 @@ def labelled(
             yield Labelled(" ".join(match["label"].lower().split()), match.start("label"), match.end(), stop)
 
 
+# Any label, known or not: a list mark, up to six words, then a colon, dots, a bar or a column gap.
+_ANY_ROW = re.compile(
+    r"""(?:^|(?<=[ ]{4}))[ \t]*(?:[-*•>]|\(?\d{1,2}[.):]?(?=[ \t]))?[ \t]*
+    (?P<label>[A-Za-z][\w/&+()'?,\-]*\.?(?:[ ][\w/&+()'?,\-]+\.?){0,6}?)
+    (?P<gap>[ \t]*(?::(?!\d)|(?:\.[ ]?){3,}|…|=|\|)[ \t.]*|[ \t]{2,}(?:[-–—][ ])?|[ ][-–—][ ])
+    (?=[^\s|])""",
+    re.VERBOSE | re.MULTILINE,
+)
+# A label alone on its line; what it heads is indented below.
+_HEADED_ROW = re.compile(
+    r"^[ \t]*(?P<label>[A-Za-z][\w/&+' -]{2,34}?)(?P<gap>[ \t]*:?[ \t]*)$(?=\n[ \t]+\S)", re.MULTILINE
+)
+_NEXT_CELL = re.compile(r"[ \t]{4,}(?=\S)|[ \t]*\|")
+
+
+def rows(text: str, start: int, end: int) -> Iterator[Labelled]:
+    """Every row of `text[start:end]` that reads as a label and its value, whatever the label says."""
+    for pattern in (_ANY_ROW, _HEADED_ROW):
+        for match in pattern.finditer(text, start, end):
+            body, stop = _value(text, match, end)
+            cell = _NEXT_CELL.search(text, body, min(stop, line_of(text, body)[1]))
+            stop = cell.start() if cell else stop
+            if text[body:stop].strip():
+                label = " ".join(match["label"].lower().split())
+                yield Labelled(label, match.start("label"), body, stop)
+
+
 def _sentence_end(text: str, body: int, limit: int) -> int:
     """Where the sentence that starts at `body` ends, at most at the next blank line."""
     stop = re.compile(r"\.(?=\s|$)|\n\s*\n").search(text, body, limit)

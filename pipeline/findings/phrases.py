@@ -12,12 +12,13 @@ from functools import lru_cache
 _SENTENCE_END = re.compile(
     r"""
       (?<!\bDr)(?<!\bvs)(?<!\bapprox)(?<!\bNo)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bhx)(?<!\bw/o)
-      (?<=[^\s])[.!](?=\s|$)               # a full stop that no known abbreviation ends with
-    | (?<=\S)\?(?=\s|$)
+      (?<=[^\s.])[.!](?=\s|$)              # a full stop that no known abbreviation ends with, no leader
+    | (?<=\S)\?(?=\s|$)(?![ \t]*(?:\.{2,}|[\[(:☐☒☑]|[ \t]{2,}\S))   # a question, its answer not beside it
     | ;(?=\s)
     | \n[ \t]*\n                           # a blank line
     | \n(?=[ \t]*(?:[-*•]|\(?\d{1,2}[.)])[ \t])      # the next list item
-    | \n(?=[ \t]*[A-Z][A-Za-z/&() ]{1,28}(?::|[ \t]{2,}|\.{3,}))   # the next labelled line
+    | \n(?=[ \t]*[A-Z][A-Za-z/&() ]{1,28}\??(?::|[ \t]{2,}|[ ]?\.{3,}))   # the next labelled line
+    | \n(?=[ \t]*[A-Za-z][\w/&()',+\-]*(?:[ ][\w/&()',+\-]+){0,6}\??(?:[ ]?\.{3,}|[ \t]{3,}\S))   # a table row
     """,
     re.VERBOSE,
 )

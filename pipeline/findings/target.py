@@ -6,6 +6,7 @@ and last the diagnoses. Each votes for a site; a site that is clearly ahead is t
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ _DIAGNOSIS_LABELS = (
     "cancer type",
     "type",
 )
+_SPARED = re.compile(r"\b(?:spar(?:e|ed|es|ing)|avoid\w*|not|away from|off)\b", re.IGNORECASE)
 # A clinical statement weighs at least this much.
 _CLINICAL = 5.0
 _SIDE_LABELS = ("side", "laterality", "side / site", "site / side", "side/site", "site/side", "eye", "lat")
@@ -277,9 +279,22 @@ def _wrong_side(field: Field, candidates: Sequence[Candidate]) -> Field:
 
 def _sides_of_phrases(phrases: Sequence[Phrase], area: Area) -> Iterator[Candidate]:
     for phrase in phrases[:1]:
-        sides = sides_in(phrase.region.source, phrase.start, phrase.end) or side_words(phrase.words, area)
+        sides = [side for start, end in _treated(phrase) for side in _sides_between(phrase, start, end, area)]
         if len(set(sides)) == 1:
             yield Candidate(sides[0], 14, phrase.region.evidence(phrase.start, phrase.end, "rule:laterality"))
+
+
+def _treated(phrase: Phrase) -> Iterator[tuple[int, int]]:
+    """The parts of a phrase without those that tell what is spared ("urethra and left lobe spared")."""
+    position = phrase.start
+    for part in re.split(r"([,;(])", phrase.words):
+        if part not in ",;(" and not _SPARED.search(part):
+            yield position, position + len(part)
+        position += len(part)
+
+
+def _sides_between(phrase: Phrase, start: int, end: int, area: Area) -> list[str]:
+    return sides_in(phrase.region.source, start, end) or side_words(phrase.region.text[start:end], area)
 
 
 def _sides_of_plans(regions: Sequence[Region]) -> Iterator[Candidate]:
