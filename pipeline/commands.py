@@ -69,6 +69,10 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     submission = receive(options.paths)
     with progress(options, "Pages") as step, _processor(options, settings, on_page=step) as process:
         case = process(submission)
+    if options.output == "-":
+        sys.stdout.write(_dump(to_json(case)))
+    elif options.output:
+        Path(options.output).write_text(_dump(to_json(case)), encoding="utf-8")
     if options.images:
         from pipeline.evidence_images import draw_evidence
 
@@ -77,10 +81,6 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
         from pipeline.report import write_report
 
         write_report(case, submission, options.report, settings)
-    if options.output == "-":
-        sys.stdout.write(_dump(to_json(case)))
-    elif options.output:
-        Path(options.output).write_text(_dump(to_json(case)), encoding="utf-8")
     if options.output != "-" and not options.quiet:
         sys.stdout.write(summarize(case))
     return ExitCode.DONE if case.status == "complete" else ExitCode.PARKED

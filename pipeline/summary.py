@@ -6,16 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from pipeline.domain import Case, Evidence, Field, Status
+from pipeline.wording import OUTCOMES
 
 WIDTH = 100
-
-OUTCOMES = {
-    "meets": "Policy criteria appear to be met",
-    "investigational": "Falls under investigational (criterion II)",
-    "needs_information": "More information is needed before a review",
-    "out_of_scope": "Not addressed by this policy",
-    "other_policy": "Belongs to another policy",
-}
 
 # Prefixes of T, N and M (AJCC): when and how the category was determined.
 BASES = {

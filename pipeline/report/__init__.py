@@ -20,8 +20,9 @@ from pipeline.report.images import page_images
 from pipeline.report.marks import Marks, marks_of
 from pipeline.report.rows import Group, Row, groups_of, plain, reason
 from pipeline.report.strip import Sheet, place_of, sheets_of
-from pipeline.report.titles import OUTCOMES, in_words, titles_for
+from pipeline.report.titles import in_words, titles_for
 from pipeline.settings import Settings
+from pipeline.wording import OUTCOMES
 
 __all__ = ["write_report"]
 

@@ -10,16 +10,8 @@ from pipeline.domain import Case
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
 
+
 # It recommends; a person decides. So no outcome is called an approval or a denial.
-OUTCOMES = {
-    "meets": "Policy criteria appear to be met",
-    "investigational": "Appears to fall under what the policy calls investigational",
-    "needs_information": "More information is needed before a review",
-    "out_of_scope": "Not addressed by this policy",
-    "other_policy": "Belongs to another policy",
-}
-
-
 def in_words(name: str) -> str:
     """`stage_group` as `stage group`."""
     return name.replace("_", " ")
