@@ -30,7 +30,7 @@ def extract_text(id: str, text: str, knowledge: Knowledge) -> dict[str, Any]:
     page = Page(file="text", number=1, source="text", rotation=0, width=0, height=0, text=text, words=())
     document = Document(id="d1", type=document_type, title="", pages=(page,), confidence=confidence)
     annotated = annotate(knowledge.nlp, [document])
-    findings = extract_findings(annotated, Request(), catalog.findings)
+    findings = extract_findings(annotated, Request(), catalog.findings, derive_categories=True)
     return {
         "id": id,
         "document_type": document_type,

@@ -8,7 +8,9 @@ import pytest
 from spacy.language import Language
 
 from pipeline.catalog.extent import load_extent
-from pipeline.domain import AnnotatedDocument, Document, Field, Page, Status
+from pipeline.catalog.findings import load_findings
+from pipeline.domain import AnnotatedDocument, Document, Field, Page, Request, Status
+from pipeline.findings import extract_findings
 from pipeline.findings.extent import DERIVED_T, derived_m, derived_n, derived_t, with_derived
 from pipeline.nlp import annotate, load_nlp
 
@@ -95,3 +97,17 @@ def test_what_is_derived_is_marked(nlp: Language) -> None:
 )
 def test_derived_m_is_m1_or_nothing(nlp: Language, site: str, text: str, m: str | None) -> None:
     assert derived_m(annotated(nlp, text), site).value == m
+
+
+@pytest.mark.parametrize(
+    ("document_type", "derive", "t"),
+    [("pathology_report", True, "T1"), ("pathology_report", False, None), ("progress_note", True, None)],
+)
+def test_only_a_lone_pathology_report_is_derived_from(
+    nlp: Language, document_type: str, derive: bool, t: str | None
+) -> None:
+    text = "FINAL DIAGNOSIS: Breast, left: invasive ductal carcinoma. Tumor size: 1.8 cm."
+    page = Page("f", 1, "text", 0, 1, 1, text, ())
+    source = annotate(nlp, [Document("d", document_type, "", (page,))])
+    found = extract_findings(source, Request(), load_findings(MODELS), derive_categories=derive)
+    assert found["t"].value == t

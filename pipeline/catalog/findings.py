@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.catalog.extent import ExtentRules, load_extent
 from pipeline.catalog.fields import FieldRule, load_fields
 from pipeline.catalog.staging import StageTable, load_staging
 from pipeline.catalog.target import TargetRules, load_target
@@ -22,6 +23,7 @@ class FindingRules:
     treatment: Treatment
     target: TargetRules
     staging: Mapping[str, StageTable]
+    extent: ExtentRules
     site_codes: Mapping[str, Code]
     histologies: Mapping[str, Histology]
     """By every name and synonym, in lower case."""
@@ -35,6 +37,7 @@ def load_findings(models_dir: Path) -> FindingRules:
         treatment=load_treatment(models_dir),
         target=load_target(models_dir),
         staging=load_staging(models_dir),
+        extent=load_extent(models_dir),
         site_codes={site.name: Code("ICD-O-3", site.icdo3, site.display) for site in terms.sites.site},
         histologies={
             name.lower(): histology

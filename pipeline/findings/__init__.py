@@ -18,11 +18,17 @@ __all__ = ["extract_findings"]
 
 
 def extract_findings(
-    documents: Sequence[AnnotatedDocument], request: Request, rules: FindingRules
+    documents: Sequence[AnnotatedDocument],
+    request: Request,
+    rules: FindingRules,
+    *,
+    derive_categories: bool = False,
 ) -> Mapping[str, Field]:
     """Every finding of the contract by name, `not_found` where the packet does not say.
 
-    Documents that belong to another patient are not read.
+    Documents that belong to another patient are not read. `derive_categories` lets T, N and M of a lone
+    pathology report be derived from what it describes (extractor `rule:derived_t` and so on); never in
+    a packet, where a category counts only as written.
     """
     own = [
         replace(
@@ -34,4 +40,4 @@ def extract_findings(
         for source in documents
         if source.document.belongs_to_patient is not False
     ]
-    return _findings_of(Packet(own, request, rules))
+    return _findings_of(Packet(own, request, rules, derive_categories))

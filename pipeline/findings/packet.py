@@ -21,13 +21,14 @@ from pipeline.findings.diagnosis import (
     find_primary_site,
     readings,
 )
+from pipeline.findings.extent import derived_m, with_derived
 from pipeline.findings.intent import find_intent
 from pipeline.findings.lesions import Context, Weigher, contexts
 from pipeline.findings.nodes import doubted_by_nodes, find_nodes
 from pipeline.findings.procedure import find_procedure
 from pipeline.findings.regions import Region, regions
 from pipeline.findings.site import principal_site
-from pipeline.findings.stage import derive_stage_group, find_stage
+from pipeline.findings.stage import StageFindings, derive_stage_group, find_stage
 from pipeline.findings.target import Target, diagnosis_votes, find_side, find_site, plan_words, site_votes
 
 _OF_ONE_TEXT = ("t", "n", "m", "stage_group", "derived_stage_group", "node_status")
@@ -41,6 +42,7 @@ class Packet:
     documents: Sequence[AnnotatedDocument]
     request: Request
     rules: FindingRules
+    derive_categories: bool = False
 
     @cached_property
     def regions(self) -> list[Region]:
@@ -158,7 +160,8 @@ def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str,
     site, tables = packet.target.site, packet.rules.staging
     if packet.is_one_text:
         one = find_stage(packet.documents[0], site, tables)
-        return {name: getattr(one, name) for name in _OF_ONE_TEXT}
+        stated = {name: getattr(one, name) for name in _OF_ONE_TEXT}
+        return stated | (_derived(packet, one) if packet.derive_categories else {})
     names = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m", "stage_group": "stage_group"}
     found = {
         name: find_category(
@@ -169,6 +172,16 @@ def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str,
     edition = tables[site].default_edition if site and site in tables else None
     derived = derive_stage_group(site, found["t"], found["n"], found["m"], tables, edition)
     return {**found, "derived_stage_group": Field() if metastatic or lung_type == "sclc" else derived}
+
+
+def _derived(packet: Packet, stated: StageFindings) -> dict[str, Field]:
+    """T, N and M of a pathology report, those that it does not write derived from what it describes."""
+    source, site, rules = packet.documents[0], packet.target.site, packet.rules.extent
+    if source.document.type != "pathology_report":
+        return {}
+    t, n = with_derived(stated.t, stated.n, source, site, rules)
+    m = derived_m(source, site) if stated.m.value in (None, "MX") else stated.m
+    return {"t": t, "n": n, "m": m if m.value is not None else stated.m}
 
 
 def _held(field: Field, least: float) -> Field:
