@@ -8,18 +8,28 @@ from dataclasses import dataclass
 
 from pipeline.domain import Page
 
-# "Page 2 of 4", "2/4", "Pg 2 of 4", "p. 2", "PAGE TWO", "-2-", "(2/2)", "continued"
-_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
+# "Page 2 of 4", "2/4", "Pg 2 of 4", "sheet 2 / 2", "page two of two", "SECOND PAGE", "-2-", "(2/2)", "continued"
+_NUMBER_WORDS = {
+    **dict(zip(("one", "two", "three", "four", "five", "six", "seven", "eight"), range(1, 9), strict=True)),
+    **dict(zip(("first", "second", "third", "fourth", "fifth", "sixth"), range(1, 7), strict=True)),
+    **dict(zip(("1st", "2nd", "3rd", "4th", "5th", "6th"), range(1, 7), strict=True)),
+}
+_PAGE = r"\b(?:page|pag[ef]|pg|p|sheet|leaf)\b[.:]?[ ]{0,3}"
+_WORDS = r"one|two|three|four|five|six|seven|eight"
+_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b"
 _OF = re.compile(
-    r"(?:\b(?:page|pag[ef]|pg|p)\b[.:]?\s*)?(?<![\d/.:-])(\d{1,2})\s*(?:of|0f|oF)\s*(\d{1,2})(?![\d/])",
-    re.IGNORECASE,
+    rf"""(?:{_PAGE})?(?<![\d/.:-])(\d{{1,2}})\s*(?:of|0f|oF)\s*(\d{{1,2}})(?![\d/])
+      | {_PAGE}(\d{{1,2}}|{_WORDS})\s+of\s+(\d{{1,2}}|{_WORDS})\b""",
+    re.VERBOSE | re.IGNORECASE,
 )
 _SLASH = re.compile(
-    r"(?:\((\d)\s*/\s*(\d{1,2})\)|\b(?:page|pg|p)\b[.:]?\s*(\d{1,2})\s*/\s*(\d{1,2})\b)", re.IGNORECASE
+    rf"\((\d)\s*/\s*(\d{{1,2}})\)|{_PAGE}(\d{{1,2}})\s*/\s*(\d{{1,2}})\b",
+    re.IGNORECASE,
 )
 _ALONE = re.compile(
-    r"""\b(?:page|pg|p)\b[.:]?\s*(\d{1,2}|one|two|three|four|five|six|seven|eight)\b(?!\s*(?:of|/|\d))
-      | (?:^|\s)[-–—~“”"]\s?(\d{1,2})\s?[-–—~“”"+](?:\s|$)   # -2-, and what OCR makes of the dashes""",
+    rf"""{_PAGE}(\d{{1,2}}|{_WORDS})\b(?!\s*(?:of|/|\d|{_MONTH}))
+      | \b(first|second|third|fourth|fifth|sixth|1st|2nd|3rd|4th|5th|6th)\s(?:page|sheet|leaf)\b
+      | (?:^|\s)[-–—~“”"]\s?(\d{{1,2}})\s?[-–—~“”"+](?:\s|$)   # -2-, and what OCR makes of the dashes""",
     re.VERBOSE | re.IGNORECASE,
 )
 _CONTINUED = re.compile(r"\b(?:cont(?:'d|d|inued|inuation)|cont\.)(?=\W|$)|\bcont$", re.IGNORECASE)
@@ -68,16 +78,19 @@ def numbering(page: Page, skip: tuple[tuple[int, int], ...]) -> Numbering:
     ]
     for line in (*lines[:_HEAD], *lines[-_FOOT:]):
         if match := _OF.search(line) or _SLASH.search(line):
-            number, total = (int(group) for group in match.groups() if group)
+            number, total = (_number(group) for group in match.groups() if group)
             if 1 <= number <= total <= 40 and total > 0 and not _case_number(line, match.start()):
                 return Numbering(number, total)
     for line in (*lines[:_HEAD], *lines[-_FOOT:]):
         if match := _ALONE.search(line):
-            printed = (match.group(1) or match.group(2)).lower()
-            number = _NUMBER_WORDS.get(printed) or int(printed)
+            number = _number(next(group for group in match.groups() if group))
             if 1 <= number <= 40:
                 return Numbering(number)
     return Numbering(continued=any(_CONTINUED.search(line) for line in lines[:4]))
+
+
+def _number(printed: str) -> int:
+    return _NUMBER_WORDS.get(printed.lower()) or int(printed)
 
 
 def header_words(page: Page, skip: tuple[tuple[int, int], ...]) -> frozenset[str]:
