@@ -1,0 +1,42 @@
+"""Settings come from the environment, whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigurationError
+from pipeline.settings import Settings, load_settings
+
+
+def test_defaults_find_the_knowledge_files() -> None:
+    settings = load_settings({})
+    assert (settings.models_dir / "nlp.cfg").is_file()
+    assert settings.evaluator_url == ""
+
+
+def test_values_get_their_type() -> None:
+    settings = load_settings(
+        {"TRIAGE_WORKERS": "3", "TRIAGE_PAGE_TIMEOUT_S": "1.5", "TRIAGE_HOME": "/srv/triage", "PATH": "/bin"}
+    )
+    assert (settings.workers, settings.page_timeout_s, settings.home) == (3, 1.5, Path("/srv/triage"))
+
+
+def test_every_fault_is_told_at_once_with_the_known_names() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load_settings({"TRIAGE_WORKERS": "many", "TRIAGE_OCR": "x"})
+    for words in ("TRIAGE_WORKERS must be int", "TRIAGE_OCR is not a setting", "TRIAGE_OCR_ENGINE"):
+        assert words in str(error.value)
+
+
+def test_a_secret_does_not_show() -> None:
+    assert "hunter2" not in repr(load_settings({"TRIAGE_EVALUATOR_TOKEN": "hunter2"}))
+
+
+def test_every_setting_says_what_it_is() -> None:
+    source = Path(__file__).parent.parent.joinpath("pipeline", "settings.py").read_text(encoding="utf-8")
+    for field in fields(Settings):
+        _, _, rest = source.partition(f"    {field.name}: ")
+        assert rest.split("\n", 2)[1].lstrip().startswith('"""'), field.name
