@@ -142,14 +142,18 @@ def _names(
     words = [hit for hit in paired if cell.start <= hit.start and hit.end <= cell.end]
     for name in types:
         for cue in types[name].titles:
-            yield from (_Named(hit, name, cue.weight, cue.whole) for hit in inside if hit.phrase in cue.phrases)
+            yield from (
+                _Named(hit, name, cue.weight, cue.whole) for hit in inside if hit.phrase in cue.phrases
+            )
         for pair in types[name].title_pairs:
             ones = [hit for hit in words if hit.phrase in pair.one]
             others = [hit for hit in words if hit.phrase in pair.other]
             for one, other in ((one, other) for one in ones for other in others):
                 first, last = sorted((one, other), key=lambda hit: hit.start)
                 if first.end <= last.start and len(tokenize(text[first.end : last.start])) <= _PAIR_GAP:
-                    yield _Named(Hit(f"{first.phrase} {last.phrase}", first.start, last.end), name, pair.weight)
+                    yield _Named(
+                        Hit(f"{first.phrase} {last.phrase}", first.start, last.end), name, pair.weight
+                    )
 
 
 def _longest(names: Sequence[_Named]) -> list[_Named]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from pipeline.domain import Page
 
-# "Page 2 of 4", "2/4", "Pg 2 of 4", "sheet 2 / 2", "page two of two", "SECOND PAGE", "-2-", "(2/2)", "continued"
+# "Page 2 of 4", "2/4", "Pg 2 of 4", "sheet 2 / 2", "page two of two", "SECOND PAGE", "-2-", "(2/2)",
+# "continued"
 _NUMBER_WORDS = {
     **dict(zip(("one", "two", "three", "four", "five", "six", "seven", "eight"), range(1, 9), strict=True)),
     **dict(zip(("first", "second", "third", "fourth", "fifth", "sixth"), range(1, 7), strict=True)),
@@ -108,6 +109,12 @@ def head_lines(page: Page, skip: tuple[tuple[int, int], ...], *, count: int) -> 
     """The first `count` lines with words, as they stand."""
     lines = [line for line in _lines(page.text) if not any(low <= line[0] < high for low, high in skip)]
     return [page.text[start:end] for start, end in lines[:count]]
+
+
+def first_line(page: Page) -> tuple[int, int, str]:
+    """The first line with words: (start, end) in the page's text, and the line."""
+    start, end = next(iter(_lines(page.text)), (0, 0))
+    return start, end, page.text[start:end]
 
 
 def closes(page: Page) -> bool:

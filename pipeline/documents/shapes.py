@@ -23,7 +23,8 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
     "tick_boxes": (re.compile(r"[\[(][ ]{0,2}[xX]?[ ]{0,2}[\])](?=\s)|[\u2610\u2611\u2612]"), 4),
     "asks_approval": (
         re.compile(
-            r"""\bplease\s(?:approve|authorize|pre-?certify|ok)\b | \b(?:auth\w*|approval|ok)\s(?:is\s)?(?:wanted|needed)\b
+            r"""\bplease\s(?:approve|authorize|pre-?certify|ok)\b
+              | \b(?:auth\w*|approval|ok)\s(?:is\s)?(?:wanted|needed)\b
               | \bprior\s(?:ok|approval)\b | \bneeds?\s(?:prior\s)?(?:auth|approval|ok)\b
               | \b(?:asking|request|applying)\s(?:for\s)?(?:prior\s)?(?:auth|approval|coverage|pre-?cert)""",
             re.VERBOSE | _I,
@@ -31,11 +32,15 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
         1,
     ),
     "to_line": (re.compile(r"(?:^|\s{2,})(?:fax[ ])?(?:to|for|addressee|attn)[ ]*(?:[:.]|[ ]{2,}\S)", _I), 1),
-    "from_line": (re.compile(r"(?:^|\s{2,})(?:fax[ ])?(?:from|sender|sent[ ]by)[ ]*(?:[:.]|[ ]{2,}\S)", _I), 1),
+    "from_line": (
+        re.compile(r"(?:^|\s{2,})(?:fax[ ])?(?:from|sender|sent[ ]by)[ ]*(?:[:.]|[ ]{2,}\S)", _I),
+        1,
+    ),
     "page_count": (
         re.compile(
-            r"""\b(?:no\.?[ ]of[ ]|number[ ]of[ ]|total[ ])?(?:pages|pgs|sheets|pp|pg\.?[ ]count)\b[ .:=]*\(?[ ]?\d{1,2}\b(?![ ]?(?:of|/))
-              | \b\d{1,2}[ ](?:pages|pgs|sheets)\b[ ]?(?:total|in[ ]all|with|incl|\(|$|counting) | \btotal[ ](?:of[ ])?\d{1,2}[ ](?:pages|pgs|sheets)""",
+            r"""\b(?:pages|pgs|sheets|pp|pg\.?[ ]count)\b[ .:=]*\(?[ ]?\d{1,2}\b(?![ ]?(?:of|/))
+              | \b\d{1,2}[ ](?:pages|pgs|sheets)\b[ ]?(?:total|in[ ]all|with|incl|\(|$|counting)
+              | \btotal[ ](?:of[ ])?\d{1,2}[ ](?:pages|pgs|sheets)""",
             re.VERBOSE | _I,
         ),
         1,
@@ -53,8 +58,9 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
     "salutation_doctor": (re.compile(r"^\s*dear[ ](?:dr|doctor|drs|doctors)\b", _I), 1),
     "stains": (
         re.compile(
-            r"""\b(?:TTF-?1|PAX-?[28]|CK ?\d+(?:/\d)?|p40|p63|p16|GATA-?3|napsin(?:[ -]A)?|SOX-?10|MART-?1|S-?100|AMACR|CDX-?2
-              |SATB2|NKX3\.1|synaptophysin|chromogranin|HER-?2|Ki-?67|CA-?IX|HMB-?45|vimentin|desmin|beta-?catenin|CD\d{1,3}|CD117
+            r"""\b(?:TTF-?1|PAX-?[28]|CK[ ]?\d+(?:/\d)?|p40|p63|p16|GATA-?3|napsin(?:[ -]A)?|SOX-?10|MART-?1
+              |S-?100|AMACR|CDX-?2|SATB2|NKX3\.1|synaptophysin|chromogranin|HER-?2|Ki-?67|CA-?IX|HMB-?45
+              |vimentin|desmin|beta-?catenin|CD\d{1,3}
               |E-?cadherin|calretinin|ERG|HepPar|arginase|PSMA|WT-?1|Melan-?A|BerEP4|EMA|keratin|racemase)\b""",
             re.VERBOSE,
         ),
@@ -66,7 +72,7 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
     "freeze_times": (
         re.compile(
             r"""\b\d{1,2}(?:\.\d)?[ ]?(?:min(?:utes?)?|s|sec)\b[ ](?:freeze|thaw)|\bfreeze\b.{0,12}\bthaw\b
-              |\bice[ ]?ball\b|\bcryo(?:probe|needle)s?\b|\b\d{2}[ ]?(?:g|gauge)\b|\b1[47]G\b|\bdouble[ ]freeze|\btriple[ ]freeze""",
+              |\bice[ ]?ball\b|\bcryo(?:probe|needle)s?\b|\b\d{2}[ ]?(?:g|gauge)\b|\b(?:double|triple)[ ]freeze""",
             re.VERBOSE | _I,
         ),
         2,
@@ -74,18 +80,27 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
     "laboratory_rows": (
         re.compile(
             r"""^\s*[A-Za-z][\w ,()/-]{1,28}?[ ]{1,}[<>]?\d+(?:\.\d+)?[ ]*(?:[HL*]{1,2}[ ]+)?
-              .{0,24}(?:\d+(?:\.\d+)?[ ]?-[ ]?\d+(?:\.\d+)?|<[ ]?\d|>[ ]?\d).*(?:/[mdu]?L|%|U/L|sec|\bs\b|mmol|K/uL|$)""",
+              .{0,24}(?:\d+(?:\.\d+)?[ ]?-[ ]?\d+(?:\.\d+)?|[<>][ ]?\d)""",
             re.VERBOSE | _I,
         ),
         4,
     ),
-    "vital_signs": (re.compile(r"\b(?:BP|blood pressure|pulse|temp(?:erature)?|HR|RR|resp(?:irations)?|wt|weight|sat|SpO2)\b[ :]{1,3}\d", _I), 2),
+    "vital_signs": (
+        re.compile(
+            r"""\b(?:BP|blood[ ]pressure|pulse|temp(?:erature)?|HR|RR|resp(?:irations)?|wt|weight|sat|SpO2)\b
+              [ :]{1,3}\d""",
+            re.VERBOSE | _I,
+        ),
+        2,
+    ),
 }
 
 
 def find_shapes(text: str) -> frozenset[str]:
     """The names of the shapes that stand on a page, each as often as it must."""
-    return frozenset(name for name, (pattern, least) in _SHAPES.items() if _count(pattern, text, least) >= least)
+    return frozenset(
+        name for name, (pattern, least) in _SHAPES.items() if _count(pattern, text, least) >= least
+    )
 
 
 def _count(pattern: re.Pattern[str], text: str, least: int) -> int:

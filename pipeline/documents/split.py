@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,14 +13,19 @@ from pipeline.documents.classify import PageCues, classify, page_cues
 from pipeline.documents.pages import (
     Numbering,
     closes,
+    first_line,
     head_lines,
     header_words,
     numbering,
     transmission_lines,
 )
 from pipeline.domain import Document, Page, Problem
+from pipeline.spelling import tokenize
 
 _TITLE_STARTS = 3.5  # title score from which a page is a document's first
+_BANNER_PAGES, _BANNER_SHARE = 4, 0.75  # pages of a file, and the share of them that begin alike
+_CONTINUES = 8.0  # what a repeated running header takes from them
+_HEAD_LINES = 8  # lines in which a first page names patient, day and letterhead
 _STARTS = 2.0  # sum of the signs below from which a page without a number starts a document
 _HEAD = 1500  # characters in which a document states its day
 _OLDEST_RECORD = "2000-01-01"  # an older day is a birth date whose label was lost
@@ -110,15 +116,31 @@ def split_documents(
     problems: list[Problem] = []
     for file in dict.fromkeys(page.file for page in pages):
         usable = [page for page in pages if page.file == file and not page.blank and not page.duplicate_of]
-        sheets = [_sheet(page, types) for page in usable]
+        banner = _common_first_line(usable)
+        sheets = [_sheet(page, types, banner) for page in usable]
         for run in _runs(sheets, types):
             documents.append(_document(run, types, number=len(documents) + 1))
             problems += _missing(run, packet_pages=len(usable))
     return tuple(documents), tuple(problems)
 
 
-def _sheet(page: Page, types: DocumentTypes) -> _Sheet:
+def _common_first_line(pages: Sequence[Page]) -> str | None:
+    """The first line that most pages of a file begin with, numbers apart: it says nothing of any of them."""
+    if len(pages) < _BANNER_PAGES:
+        return None
+    line, count = Counter(_masked(first_line(page)[2]) for page in pages).most_common(1)[0]
+    return line if count >= _BANNER_SHARE * len(pages) else None
+
+
+def _masked(line: str) -> str:
+    return re.sub(r"\d+", "#", " ".join(line.split()))
+
+
+def _sheet(page: Page, types: DocumentTypes, banner: str | None) -> _Sheet:
     skip = transmission_lines(page)
+    start, end, line = first_line(page)
+    if banner is not None and _masked(line) == banner:
+        skip = (*skip, (start, end))
     return _Sheet(
         page=page,
         cues=page_cues(page.text, types, misread=page.source == "ocr", skip=skip),
@@ -191,8 +213,8 @@ def _signs_of_start(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
     if sheet.lines:
         signs -= 2.0 if not titled and any(_INSIDE.match(line) for line in sheet.lines[:4]) else 0.0
         signs -= 4.0 if sheet.lines[0].lstrip()[:1].islower() else 0.0
-    if _same_head(sheet, before, lines=4 if titled else 3):
-        signs -= 6.0
+    if _same_head(sheet, before, lines=4 if titled else 3) or _repeats_head(sheet, run, types):
+        signs -= _CONTINUES
     return signs
 
 
@@ -200,6 +222,35 @@ def _same_head(sheet: _Sheet, before: _Sheet, *, lines: int) -> bool:
     """Whether both pages bear the same running header, numbers and all."""
     head = sheet.lines[:lines]
     return head == before.lines[:lines] and any(char.isdigit() for line in head for char in line)
+
+
+def _repeats_head(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
+    """Whether the page opens with names and numbers that its predecessor's head bore, and with no new title.
+
+    A later page of a document repeats who and when ("Doe, Jane   MRN 12   06/04/2026"); the first page of
+    another document has another title, day or letterhead.
+    """
+    known = {token.word for line in run.sheets[0].lines[:_HEAD_LINES] for token in tokenize(line)}
+    repeated = 0
+    for line in sheet.lines[:3]:
+        words = [token.word for token in tokenize(line) if len(token.word) > 2 or token.word.isdigit()]
+        new = [word for word in words if word not in known]
+        if len(new) > (1 if repeated == 0 and len(words) > 2 else 0):
+            break
+        repeated += 1
+    head = sheet.lines[:repeated]
+    if not any(char.isdigit() for line in head for char in line):
+        return False
+    if sheet.title_score < _TITLE_STARTS or sheet.cues.title_line > repeated:
+        return True
+    title = max(sheet.cues.titles, key=lambda name: sheet.cues.titles[name])
+    return title == classify([other.cues for other in run.sheets], types).type or _is_repeated(sheet, known)
+
+
+def _is_repeated(sheet: _Sheet, known: set[str]) -> bool:
+    """Whether the words of the page's title stood in the head before."""
+    start, end = sheet.cues.title or (0, 0)
+    return all(token.word in known for token in tokenize(sheet.page.text[start:end]))
 
 
 def _is_header(line: str) -> bool:
