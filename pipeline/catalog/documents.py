@@ -34,7 +34,7 @@ class Cue(Entry):
 
 
 class TitlePair(Entry):
-    """A title made of two words near one another, one of each list, in either order ("Prior approval slip")."""
+    """A title made of two near words, one of each list, in either order ("Prior approval slip")."""
 
     weight: float
     one: tuple[str, ...] = Field(min_length=1)
@@ -52,8 +52,9 @@ class DocumentType(Entry):
     """One file of `models/documents/`; its name is the file's.
 
     `titles` and `title_pairs` name the document at the head of a page, `headings` stand at the start
-    of a line or a cell, `phrases` anywhere. `prior` is added to every score; `visit_note` marks the types that
-    share their headings (history, examination, plan) and are told apart by how the visit came about.
+    of a line or a cell, `phrases` anywhere. `prior` is added to every score; `visit_note` marks the
+    types that share their headings (history, examination, plan) and are told apart by how the visit
+    came about.
     """
 
     title: str

@@ -72,7 +72,8 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
     "freeze_times": (
         re.compile(
             r"""\b\d{1,2}(?:\.\d)?[ ]?(?:min(?:utes?)?|s|sec)\b[ ](?:freeze|thaw)|\bfreeze\b.{0,12}\bthaw\b
-              |\bice[ ]?ball\b|\bcryo(?:probe|needle)s?\b|\b\d{2}[ ]?(?:g|gauge)\b|\b(?:double|triple)[ ]freeze""",
+              |\bice[ ]?ball\b|\bcryo(?:probe|needle)s?\b|\b\d{2}[ ]?(?:g|gauge)\b
+              |\b(?:double|triple)[ ]freeze""",
             re.VERBOSE | _I,
         ),
         2,

@@ -235,22 +235,26 @@ def _repeats_head(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
     for line in sheet.lines[:3]:
         words = [token.word for token in tokenize(line) if len(token.word) > 2 or token.word.isdigit()]
         new = [word for word in words if word not in known]
-        if len(new) > (1 if repeated == 0 and len(words) > 2 else 0):
+        if len(new) > (1 if len(words) > 2 and any(map(str.isdigit, words)) else 0):
             break
         repeated += 1
-    head = sheet.lines[:repeated]
+    head, rest = sheet.lines[:repeated], sheet.lines[repeated:_HEAD_LINES]
     if not any(char.isdigit() for line in head for char in line):
+        return False
+    if any(_OPENING.match(line) for line in rest):
         return False
     if sheet.title_score < _TITLE_STARTS or sheet.cues.title_line > repeated:
         return True
     title = max(sheet.cues.titles, key=lambda name: sheet.cues.titles[name])
-    return title == classify([other.cues for other in run.sheets], types).type or _is_repeated(sheet, known)
+    kind = classify([other.cues for other in run.sheets], types).type
+    return title == kind or _is_repeated(sheet, run.sheets[0].lines[:_HEAD_LINES])
 
 
-def _is_repeated(sheet: _Sheet, known: set[str]) -> bool:
-    """Whether the words of the page's title stood in the head before."""
+def _is_repeated(sheet: _Sheet, head: Sequence[str]) -> bool:
+    """Whether the page's title stood, word for word, in the head before."""
     start, end = sheet.cues.title or (0, 0)
-    return all(token.word in known for token in tokenize(sheet.page.text[start:end]))
+    title = " ".join(sheet.page.text[start:end].lower().split())
+    return any(title in " ".join(line.lower().split()) for line in head)
 
 
 def _is_header(line: str) -> bool:
