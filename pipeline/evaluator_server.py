@@ -196,12 +196,16 @@ def _is_own(host: str) -> bool:
 def _listener(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"Port {port} of {host} cannot be had ({type(error).__name__}).",
             next_step="Name another with --port; 0 takes a free one.",
         ) from error
+    # asyncio sets it for sockets that it opened itself; without it every answer on a connection that is
+    # kept waits 40 ms for an acknowledgement. What is accepted inherits it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _config(app: FastAPI, certificates: Certificates | None) -> uvicorn.Config:

@@ -61,6 +61,7 @@ class _Search:
         self._situation = situation
         self._kinds = ruleset.kinds(criterion)
         self._known: dict[tuple[str | None, ...], Truth] = {}
+        self._fewer: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._disputed = self._disputes()
         askable = frozenset(fact.name for fact in ruleset.facts if not fact.computed)
         self._ways = Ways(ruleset, situation, disputed=frozenset(self._disputed), askable=askable)
@@ -96,15 +97,17 @@ class _Search:
         )
 
     def _truth(self, world: World) -> Truth:
-        key = tuple(world.get(name) for name in self._kinds)
+        key = tuple(map(world.get, self._kinds))
         if key not in self._known:
             self._known[key] = self._ruleset.verdict(self._criterion, world).truth
         return self._known[key]
 
     def _told_apart(self, name: str, values: tuple[str, ...]) -> tuple[str, ...]:
         """Of values that the criterion does not tell apart one is tried for all."""
-        kinds = self._kinds.get(name, {})
-        return tuple(dict.fromkeys(kinds.get(value, value) for value in values))
+        if (name, values) not in self._fewer:
+            kinds = self._kinds.get(name, {})
+            self._fewer[name, values] = tuple(dict.fromkeys(kinds.get(value, value) for value in values))
+        return self._fewer[name, values]
 
     # ------------------------------------------------------------------ disputes
 
