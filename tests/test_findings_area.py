@@ -109,8 +109,8 @@ def test_outside_a_plan_only_a_label_that_speaks_of_treating() -> None:
             "1.8 cm right lower lobe nodule",
         ),
         (
-            "PLAN: We propose cryoablation under CT guidance of the right posterior renal lesion, 2.1 x 2 cm,\n"
-            "4 mm rim, on 3 May.",
+            "PLAN: We propose cryoablation under CT guidance of the right posterior renal lesion,\n"
+            "2.1 x 2 cm, 4 mm rim, on 3 May.",
             "right posterior renal lesion, 2.1 x 2 cm, 4 mm rim",
         ),
         ("PLAN: 1.1 cm left apical nodule: cryoablation.", "1.1 cm left apical nodule"),
@@ -130,3 +130,14 @@ def test_only_a_plan_states_the_area() -> None:
     assert area(("pa_request_form", words)) is None
     assert area(("imaging_report", words)) is None
     assert area((PLAN, words)) == "left upper pole mass, 3 cm"
+
+
+_SHEET = "{title}\nzone     left hemigland, base to apex\nanes     spinal\nprobes   4\ncath     5 d\nhold     aspirin\n"
+
+
+def test_a_plan_sent_as_another_paper_is_read_as_a_plan() -> None:
+    assert area(("other", _SHEET.format(title="ENERGY PLAN, cryo"))) == "left hemigland, base to apex"
+    assert area(("consent_form", _SHEET.format(title="CRYO ORDER"))) == "left hemigland, base to apex"
+    # A form of the payer stays a form, a leaflet a leaflet, whatever they are headed.
+    assert area(("pa_request_form", _SHEET.format(title="PLAN\nMember ID   X1"))) is None
+    assert area(("other", "Your cryo plan\nzone     left hemigland, base to apex\nRest for two days.")) is None

@@ -32,7 +32,10 @@ class Procedures(Entry):
 
 
 class Regions(Entry):
-    """Where a text says what will be done: by document type and by section of a note."""
+    """Where a text says what will be done: by document type and by section of a note.
+
+    A paper of `disguised_documents` is a plan where its title has a word of `plan_titles` and it has
+    several rows labelled with `plan_rows` and none with `form_rows`."""
 
     plan_documents: tuple[str, ...]
     note_documents: tuple[str, ...]
@@ -45,6 +48,10 @@ class Regions(Entry):
     plan_sections: tuple[str, ...]
     assessment_sections: tuple[str, ...]
     background_sections: tuple[str, ...]
+    disguised_documents: tuple[str, ...]
+    plan_titles: tuple[str, ...]
+    plan_rows: tuple[str, ...]
+    form_rows: tuple[str, ...]
     weights: dict[str, int]
 
 

@@ -20,6 +20,8 @@ from pipeline.findings.target import Target, excluded
 # A later statement of nearly the same weight that says otherwise: nobody but a person can decide.
 _CLOSE = 1.5
 # Statements of this weight are a clinician's; among them the newest is believed a little more.
+# A year so long before the document is a birth date beside the name.
+_BIRTH = 45
 _CLINICAL, _NEWEST = 6.0, 1.5
 
 
@@ -60,7 +62,7 @@ def _candidate(
     return Candidate(
         context.mention.value.upper(),
         weight,
-        context.evidence(f"rule:{label}"),
+        context.tight_evidence(f"rule:{label}"),
         reason=reason,
         basis=context.mention.attributes.get("basis") or None,
         date=context.date,
@@ -131,6 +133,8 @@ def _is_years_old(context: Context) -> bool:
     """Whether the clause dates the cancer two or more years before the document."""
     clause_words = context.text[context.start : context.end]
     years = [int(year) for year in re.findall(r"\b(?:19|20)\d\d\b", clause_words)]
+    if context.date:
+        years = [year for year in years if year > int(context.date[:4]) - _BIRTH]
     if context.mention.value.upper().startswith("IV"):
         return False  # a spread cancer stays of that stage, whatever year its treatment was
     return bool(years and context.date) and max(years) <= int(context.date[:4]) - 2

@@ -93,9 +93,9 @@ def evidence_of(candidates: Sequence[Candidate]) -> tuple[Evidence, ...]:
 
 
 def _alternatives(candidates: Sequence[Candidate], value: Value | None) -> tuple[Alternative, ...]:
-    """One alternative for each other value and reason."""
+    """One alternative for each other value and reason; a form's print and the value itself are none."""
     kept: dict[tuple[Value, str], list[Candidate]] = {}
     for one in candidates:
-        if one.value != value or one.reason:
+        if one.value != value and one.reason != "printed":
             kept.setdefault((one.value, one.reason or "outweighed"), []).append(one)
     return tuple(Alternative(key[0], key[1], evidence_of(group)) for key, group in kept.items())

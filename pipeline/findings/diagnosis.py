@@ -1,4 +1,4 @@
-"""What the target is: behaviour, histology, lung type, primary or metastatic and from where.
+"""What the target is: behaviour, lung type, primary or metastatic and from where.
 
 Pathology of the target's specimen is believed over clinical impressions, those over the form. Of
 several specimens of one lesion the worst counts. "Negative for carcinoma" is not carcinoma.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.catalog.target import TargetRules
-from pipeline.domain import Code, Field, Request, Status
+from pipeline.domain import Field, Request, Status
 from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.lesions import Context, Weigher, labelled_in, place_words
 from pipeline.findings.phrases import holds
@@ -21,8 +21,6 @@ _WORST_FIRST = ("malignant", "premalignant", "uncertain", "benign")
 _HEDGED = 5.0
 # Statements this near in weight are as good as each other.
 _NEAR, _DISPUTED = 1.6, 1.0
-# A broad name ("lung cancer") gives way to an exact one that weighs this much less.
-_BROAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -134,42 +132,6 @@ def _is_disputed(field: Field, candidates: Sequence[Candidate]) -> bool:
     held = [c for c in candidates if c.reason is None]
     best = max(c.weight for c in held if c.value == field.value)
     return any(c.weight > best - _DISPUTED for c in held if c.value != field.value)
-
-
-def find_histology(statements: Sequence[Reading], behavior: Field) -> Field:
-    """The histology that carries the target's behaviour, as the believed report words it."""
-    candidates = [
-        r.candidate(_phrase(r), "rule:histology", r.weight + _precision(r) - (_BROAD if r.broad else 0))
-        for r in statements
-        if r.named and (behavior.value is None or r.behavior == behavior.value) and _is_specific(r)
-    ]
-    if behavior.value is None:
-        return Field()
-    field = choose(candidates, least=3)
-    if field.value is None:
-        return field
-    best = next((r for r in statements if _phrase(r) == field.value), None)
-    code = best.tumour.mention.attributes.get("icdo3") if best else None
-    status = Status.FOUND
-    return replace(field, status=status, code=Code("ICD-O-3", code, str(field.value)) if code else None)
-
-
-def _phrase(reading: Reading) -> str:
-    """The histology, with "metastatic" before it where the words say so of this specimen."""
-    mention = reading.tumour.mention
-    metastatic = mention.attributes.get("metastatic") == "true" and not reading.tumour.about_nodes
-    return f"metastatic {mention.value}" if metastatic else mention.value
-
-
-def _is_specific(reading: Reading) -> bool:
-    """Whether the name is a histology: not "metastasis", "cancer" or "malignant neoplasm"."""
-    code = reading.tumour.mention.attributes.get("icdo3", "")
-    return not code.startswith(("8000", "8001", "0000")) and not code.endswith(("/6", "/9"))
-
-
-def _precision(reading: Reading) -> float:
-    """A longer name says more: "clear cell renal cell carcinoma" over "renal cell carcinoma"."""
-    return 0.1 * min(6, len(reading.tumour.mention.value.split()))
 
 
 def find_lung_type(statements: Sequence[Reading], target: Target, origin: Field, rules: TargetRules) -> Field:

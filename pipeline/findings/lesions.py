@@ -26,6 +26,14 @@ _NODE = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 _LOOK_BACK = 320
+# A quote longer than this is cut to the mention's line, characters.
+_LONGEST = 240
+# Parts of one staging expression stand at most this far apart ("T2a, N0, M0"), characters.
+_APART = 5
+STAGE_LABELS = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
+_STAGE_WORD = re.compile(r"\b(?:stages?|stg|st\.?)[\s:=.-]{0,4}(?:is\s+|of\s+)?$", re.IGNORECASE)
+# A line in capitals without a sentence's signs, above the words.
+_HEADING = re.compile(r"[ \t]*[A-Z][A-Z/&() -]{2,40}:?[ \t]*\n(?=[ \t]*\S)")
 NOT_CURRENT = {
     Assertion.ABSENT: "ruled_out",
     Assertion.HISTORICAL: "historical",
@@ -89,10 +97,39 @@ class Context:
         """Whether specimen or clause is a lymph node."""
         return _NODE.search(self.words) is not None
 
-    def evidence(self, extractor: str, *, whole: bool = True) -> Evidence:
-        start, end = (self.start, self.end) if whole else (self.mention.start, self.mention.end)
-        if end - start > 240:
-            start, end = line_of(self.text, self.mention.start)
+    def evidence(self, extractor: str) -> Evidence:
+        """The clause without a heading above it; of a long one the mention's line."""
+        start, end = self._below_heading(), self.end
+        if end - start > _LONGEST or self.text.count("\n", start, end) > 2:
+            first, last = line_of(self.text, self.mention.start)
+            start, end = max(start, first), min(end, max(last, self.mention.end))
+        return self._evidence(start, end, extractor)
+
+    def tight_evidence(self, extractor: str) -> Evidence:
+        """The staging expression that the mention is part of: "stage IIA (T2b N0 M0)"."""
+        start, end = self.mention.start, self.mention.end
+        parts = [m for m in self.source.mentions if m.label in STAGE_LABELS]
+        for part in parts:
+            if end <= part.start <= end + _APART and "\n" not in self.text[end : part.start]:
+                end = max(end, part.end)
+        for part in reversed(parts):
+            if start - _APART <= part.end <= start and "\n" not in self.text[part.end : start]:
+                start = min(start, part.start)
+        named = _STAGE_WORD.search(self.text, max(self.start, start - 16), start)
+        return self._evidence(named.start() if named else start, end, extractor)
+
+    def _below_heading(self) -> int:
+        """Where the clause starts once headings that stand in it before the mention are left out."""
+        start = self.start
+        for section in self.source.sections:
+            if start <= section.start < section.body <= self.mention.start:
+                start = section.body
+        heading = _HEADING.match(self.text, start, self.mention.start)
+        start = heading.end() if heading else start
+        before = self.text[start : self.mention.start]
+        return start + len(before) - len(before.lstrip())
+
+    def _evidence(self, start: int, end: int, extractor: str) -> Evidence:
         return evidence_for(
             self.source.document,
             start,

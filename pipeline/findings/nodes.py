@@ -22,6 +22,9 @@ _NO_ADENOPATHY = re.compile(
     r"""\b(?:no|without|negative\s+for|denies|free\s+of|absence\s+of)\s+
         (?:[\w/,-]+\s+){0,7}?(?:\w*adenopathy|LAD\b)
       | \bno\s+(?:\w+[\s-]+){0,3}(?:uptake|avidity)\s+in\s+(?:\w+\s+){0,3}nodes\b
+      | \bno\s+(?:[\w/,-]+\s+){0,7}?(?:nodes?|nodal)\s+(?:enlarge\w+|disease|metasta\w+|involvement|spread)\b
+      | \bno\s+(?:enlarged|abnormal|suspicious|pathologic\w*|involved|avid)\s+(?:[\w/,-]+\s+){0,6}?nodes?\b
+      | \bno\s+nodes\b(?=\s*(?:[,.;)]|or\b|and\b|$))
       | \bnodes?:\s+no\s+(?:\w+\s+)?(?:uptake|avid)""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -91,13 +94,13 @@ def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
     for section in source.sections:
         if section.name not in _VERDICT_SECTIONS:
             continue
-        headline = section.start - _HEADLINE_REACH
+        headline = section.start - _HEADLINE_REACH - 1
         for start, end in clauses(text, section.start, section.end):
             words_here = text[start:end]
             if _STATION.search(words_here):
                 headline = end
             elif _OTHER_SPECIMEN.match(words_here):
-                headline = section.start - _HEADLINE_REACH
+                headline = section.start - _HEADLINE_REACH - 1
             if start - headline > _HEADLINE_REACH:
                 continue
             verdict = _verdict(source, start, end, words)

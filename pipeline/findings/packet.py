@@ -15,24 +15,24 @@ from pipeline.findings.categories import find_category
 from pipeline.findings.diagnosis import (
     Reading,
     find_behavior,
-    find_histology,
     find_lung_type,
     find_origin,
     find_primary_site,
     readings,
 )
 from pipeline.findings.extent import derived_m, with_derived
+from pipeline.findings.histology import find_histology
 from pipeline.findings.intent import find_intent
-from pipeline.findings.lesions import Context, Weigher, contexts
+from pipeline.findings.lesions import STAGE_LABELS, Context, Weigher, contexts
 from pipeline.findings.nodes import doubted_by_nodes, find_nodes
 from pipeline.findings.procedure import find_procedure
 from pipeline.findings.regions import Region, regions
 from pipeline.findings.site import principal_site
 from pipeline.findings.stage import StageFindings, derive_stage_group, find_stage
 from pipeline.findings.target import Target, diagnosis_votes, find_side, find_site, plan_words, site_votes
+from pipeline.findings.unproven import find_unproven
 
 _OF_ONE_TEXT = ("t", "n", "m", "stage_group", "derived_stage_group", "node_status")
-_STAGE_LABELS = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Packet:
 
     @cached_property
     def stages(self) -> list[Context]:
-        return list(contexts(self.documents, _STAGE_LABELS))
+        return list(contexts(self.documents, STAGE_LABELS))
 
     @property
     def is_one_text(self) -> bool:
@@ -146,12 +146,15 @@ def _airway(packet: Packet) -> Field:
 def _diagnosis(packet: Packet) -> dict[str, Field]:
     statements, target, rules = packet.readings, packet.target, packet.rules.target
     behavior = find_behavior(statements)
+    if behavior.value is None:
+        unproven = find_unproven(packet.documents, packet.request, target, packet.rules.treatment, rules)
+        behavior = replace(unproven, alternatives=behavior.alternatives) if unproven.value else behavior
     origin = find_origin(statements, target, packet.request, rules, find_area(packet.phrases))
     return {
         "origin": origin,
         "primary_site": find_primary_site(statements, target, origin, packet.request, rules),
         "behavior": behavior,
-        "histology": find_histology(statements, behavior),
+        "histology": find_histology(statements, behavior, origin, target.site),
         "lung_type": find_lung_type(statements, target, origin, rules),
     }
 

@@ -18,7 +18,7 @@ _SENTENCE_END = re.compile(
     | \n[ \t]*\n                           # a blank line
     | \n(?=[ \t]*(?:[-*•]|\(?\d{1,2}[.)])[ \t])      # the next list item
     | \n(?=[ \t]*[A-Z][A-Za-z/&() ]{1,28}\??(?::|[ \t]{2,}|[ ]?\.{3,}))   # the next labelled line
-    | \n(?=[ \t]*[A-Za-z][\w/&()',+\-]*(?:[ ][\w/&()',+\-]+){0,6}\??(?:[ ]?\.{3,}|[ \t]{3,}\S))   # a table row
+    | \n(?=[ \t]*[A-Za-z][\w/&()',+\-]*(?:[ ][\w/&()',+\-]+){0,6}\??(?:[ ]?\.{3,}|[ \t]{3,}\S)) # a table row
     """,
     re.VERBOSE,
 )

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from pipeline.catalog.treatment import Regions
 from pipeline.domain import AnnotatedDocument, Assertion, Document, Evidence
 from pipeline.evidence import evidence_for
+from pipeline.findings.lines import rows
+from pipeline.findings.phrases import holds
+
+# The title stands among the first lines; a plan has so many different rows of its own.
+_TITLE_LINES, _PLAN_ROWS = 6, 4
+# A label of a plan is short, characters.
+_LABEL = 18
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,9 @@ def _of_document(source: AnnotatedDocument, rules: Regions) -> Iterator[Region]:
         **dict.fromkeys(rules.cover_documents, "cover"),
         **dict.fromkeys(rules.consent_documents, "consent"),
     }.get(kind)
-    if kind in rules.silent_documents:
+    if whole != "plan_document" and _is_plan(source.document, rules):
+        whole = "plan_document"
+    elif kind in rules.silent_documents:
         return
     if whole or not source.sections:
         yield Region(source, whole or "narrative", 0, len(source.document.text), "preamble")
@@ -65,6 +74,19 @@ def _of_document(source: AnnotatedDocument, rules: Regions) -> Iterator[Region]:
             continue
         kind_here = _section_kind(section.name, board, default, rules)
         yield Region(source, kind_here, _line_start(source, section.start), section.end, section.name)
+
+
+def _is_plan(document: Document, rules: Regions) -> bool:
+    """Whether a paper of another type reads as a plan: by its title and by how its rows are labelled."""
+    if document.type not in rules.disguised_documents:
+        return False
+    head = "\n".join(document.text.split("\n")[:_TITLE_LINES])
+    if not holds(rules.plan_titles, head):
+        return False
+    labels = {row.label for row in rows(document.text, 0, len(document.text)) if len(row.label) <= _LABEL}
+    if any(holds(rules.form_rows, label) for label in labels):
+        return False
+    return sum(holds(rules.plan_rows, label) for label in labels) >= _PLAN_ROWS
 
 
 def _line_start(source: AnnotatedDocument, offset: int) -> int:

@@ -46,6 +46,17 @@ _DIAGNOSIS_LABELS = (
     "cancer type",
     "type",
 )
+# Words that turn a diagnosis into a fear stand at most this far from it, characters.
+_NEAR = 50
+_BOTH = (
+    "both lobes",
+    "both sides",
+    "bilateral*",
+    "right and left",
+    "left and right",
+    "each lobe",
+    "each side",
+)
 _SPARED = re.compile(r"\b(?:spar(?:e|ed|es|ing)|avoid\w*|not|away from|off)\b", re.IGNORECASE)
 # A clinical statement weighs at least this much.
 _CLINICAL = 5.0
@@ -256,7 +267,7 @@ def find_side(
         return Field()
     stated = list(_sides_of_phrases(phrases, weigher.words))
     if phrases and holds(rules.words.whole, phrases[0].words):
-        return Field()
+        return _both_sides(site, tumours, weigher)
     if not stated and phrases and holds(rules.words.midline, phrases[0].words):
         return Field()
     candidates = [
@@ -266,6 +277,25 @@ def find_side(
         *_sides_of_tumours(site, tumours, weigher),
     ]
     return _wrong_side(choose(candidates, least=3), candidates)
+
+
+def _both_sides(site: str, tumours: Sequence[Context], weigher: Weigher) -> Field:
+    """For an organ that is treated as a whole: bilateral where its tumour is found on both sides."""
+    sides: dict[str, Candidate] = {}
+    for tumour in tumours:
+        if (
+            excluded(tumour, weigher.rules)
+            or tumour.about_nodes
+            or (tumour.sites and site not in tumour.sites)
+        ):
+            continue
+        words = tumour.text[tumour.start : tumour.end]
+        named = {*sides_in(tumour.source, tumour.start, tumour.end), *side_words(words, weigher.words)}
+        both = {"left", "right"} <= named or "bilateral" in named or holds(_BOTH, tumour.words)
+        if both or tumour.is_pathology:
+            for side in ("left", "right") if both else named & {"left", "right"}:
+                sides.setdefault(side, Candidate("bilateral", 7, tumour.evidence("rule:laterality")))
+    return choose(sides.values()) if len(sides) == 2 else Field()
 
 
 def _wrong_side(field: Field, candidates: Sequence[Candidate]) -> Field:
@@ -363,7 +393,21 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
     after = tumour.text[tumour.mention.end : min(tumour.end, tumour.mention.end + 90)]
     if holds(rules.words.denied_after, after.split(";")[0]):
         return "ruled_out"
+    if _only_feared(tumour, rules):
+        return "hypothetical"
     return "historical" if holds(rules.words.history, before) else None
+
+
+def _only_feared(tumour: Context, rules: TargetRules) -> bool:
+    """Whether the words tell what a lesion may turn into or must not be: "transformation to melanoma"."""
+    text, mention = tumour.text, tumour.mention
+    before = text[max(tumour.start, mention.start - _NEAR) : mention.start]
+    before = re.split(r"[,;:]|\bbut\b|\bis\b", before)[-1]
+    after = text[mention.end : min(tumour.end, mention.end + _NEAR // 2)]
+    first = re.match(r"[ \t\n]*(?:[\w-]+[ \t\n]*){1,2}", after)
+    return holds(rules.words.becoming, before) or bool(
+        first and holds(rules.words.becoming_after, first.group())
+    )
 
 
 def hedged(tumour: Context, rules: TargetRules) -> bool:
