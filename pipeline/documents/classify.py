@@ -62,15 +62,22 @@ def page_cues(
     named = types.titles.find(tokens, misread=misread)
     paired = types.pair_words.find([token for token in tokens if token.start < _HEAD], misread=misread)
     titles, title, line = _titles(text, types, named, paired, skip)
-    headings = types.headings.find(tokens, misread=misread)
+    own = [token for token in tokens if not any(low <= token.start < high for low, high in skip)]
+    headings = types.headings.find(own, misread=misread)
     return PageCues(
         titles=titles,
         headings=frozenset(hit.phrase for hit in headings if is_heading(text, hit.start, hit.end)),
-        phrases=frozenset(hit.phrase for hit in types.phrases.find(tokens, misread=misread)),
-        shapes=find_shapes(text),
+        phrases=frozenset(hit.phrase for hit in types.phrases.find(own, misread=misread)),
+        shapes=find_shapes(_without(text, skip)),
         title=title,
         title_line=line,
     )
+
+
+def _without(text: str, skip: tuple[tuple[int, int], ...]) -> str:
+    for start, end in skip:
+        text = text[:start] + " " * (end - start) + text[end:]
+    return text
 
 
 def classify(pages: Sequence[PageCues], types: DocumentTypes) -> Verdict:
@@ -96,12 +103,16 @@ def _sum(cues: Sequence[Cue], seen: frozenset[str]) -> float:
 
 
 class _Named(NamedTuple):
-    """A phrase or pair that names a type, with its weight; `whole`: only if it is all that its cell says."""
+    """A phrase or pair that names a type, with its weight.
+
+    `whole`: it counts only if it is all that its cell says; `gap`: other words stand within it.
+    """
 
     hit: Hit
     type: str
     weight: float
     whole: bool = False
+    gap: bool = False
 
 
 def _titles(
@@ -150,15 +161,15 @@ def _names(
             others = [hit for hit in words if hit.phrase in pair.other]
             for one, other in ((one, other) for one in ones for other in others):
                 first, last = sorted((one, other), key=lambda hit: hit.start)
-                if first.end <= last.start and len(tokenize(text[first.end : last.start])) <= _PAIR_GAP:
-                    yield _Named(
-                        Hit(f"{first.phrase} {last.phrase}", first.start, last.end), name, pair.weight
-                    )
+                between = len(tokenize(text[first.end : last.start]))
+                if first.end <= last.start and between <= _PAIR_GAP:
+                    hit = Hit(f"{first.phrase} {last.phrase}", first.start, last.end)
+                    yield _Named(hit, name, pair.weight, gap=between > 0)
 
 
 def _longest(names: Sequence[_Named]) -> list[_Named]:
     """Without those that are part of a longer one: a "new patient office visit" is no "office visit"."""
-    spans = [name.hit for name in names]
+    spans = [name.hit for name in names if not name.gap]
     return [
         name
         for name in names

@@ -56,6 +56,13 @@ _INSIDE = re.compile(
       )\s*(?:[:.(]|\d|\s{2}|$)""",
     re.VERBOSE | re.IGNORECASE,
 )
+# A day or number of its own in place of what its predecessor bore: another report of the same kind.
+_OF_ITS_OWN = re.compile(
+    r"""^\s*(?: case | accession | acc | collected | taken | received | reported | exam\ date | study\ date
+      | (?:visit|plan|service|procedure)?\ ?date | dos | date\ of\ \w+ | visit | encounter | seen
+      )\s?(?:\#|no\.?|number)?[ .:#]+\S*\d""",
+    re.VERBOSE | re.IGNORECASE,
+)
 # The lines that head a visit or a report; a running header has no provider and no kind of date.
 _HEADED = re.compile(
     r"""\b(?: date\ of\ (?:service|visit|exam|birth) | dos | dob | visit\ date | exam\ date
@@ -213,15 +220,9 @@ def _signs_of_start(sheet: _Sheet, run: _Run, types: DocumentTypes) -> float:
     if sheet.lines:
         signs -= 2.0 if not titled and any(_INSIDE.match(line) for line in sheet.lines[:4]) else 0.0
         signs -= 4.0 if sheet.lines[0].lstrip()[:1].islower() else 0.0
-    if _same_head(sheet, before, lines=4 if titled else 3) or _repeats_head(sheet, run, types):
+    if _repeats_head(sheet, run, types):
         signs -= _CONTINUES
     return signs
-
-
-def _same_head(sheet: _Sheet, before: _Sheet, *, lines: int) -> bool:
-    """Whether both pages bear the same running header, numbers and all."""
-    head = sheet.lines[:lines]
-    return head == before.lines[:lines] and any(char.isdigit() for line in head for char in line)
 
 
 def _repeats_head(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
@@ -232,16 +233,17 @@ def _repeats_head(sheet: _Sheet, run: _Run, types: DocumentTypes) -> bool:
     """
     known = {token.word for line in run.sheets[0].lines[:_HEAD_LINES] for token in tokenize(line)}
     repeated = 0
-    for line in sheet.lines[:3]:
+    for line in sheet.lines[:6]:
         words = [token.word for token in tokenize(line) if len(token.word) > 2 or token.word.isdigit()]
         new = [word for word in words if word not in known]
-        if len(new) > (1 if len(words) > 2 and any(map(str.isdigit, words)) else 0):
+        lenient = len(words) > 2 and any(map(str.isdigit, words)) and not _OF_ITS_OWN.match(line)
+        if len(new) > (1 if lenient else 0):
             break
         repeated += 1
     head, rest = sheet.lines[:repeated], sheet.lines[repeated:_HEAD_LINES]
     if not any(char.isdigit() for line in head for char in line):
         return False
-    if any(_OPENING.match(line) for line in rest):
+    if any(_OPENING.match(line) for line in rest) or (rest and _OF_ITS_OWN.match(rest[0])):
         return False
     if sheet.title_score < _TITLE_STARTS or sheet.cues.title_line > repeated:
         return True
