@@ -67,3 +67,17 @@ def test_every_value_has_its_words(packet: dict[str, Any]) -> None:
         assert (field.value is None) == (not field.evidence)
         for evidence in field.evidence:
             assert texts[str(evidence.document)][evidence.start : evidence.end] == evidence.quote
+
+
+@pytest.mark.parametrize("packet", PACKETS, ids=lambda packet: packet["name"])
+def test_quotes_are_tight(packet: dict[str, Any]) -> None:
+    found = findings_of(packet)
+    quotes = packet.get("quotes", {})
+    assert {name: found[name].evidence[0].quote for name in quotes} == quotes
+
+
+@pytest.mark.parametrize("packet", PACKETS, ids=lambda packet: packet["name"])
+def test_an_alternative_says_something_else(packet: dict[str, Any]) -> None:
+    for field in findings_of(packet).values():
+        assert field.value not in {one.value for one in field.alternatives} or field.value is None
+        assert "printed" not in {one.reason for one in field.alternatives}
