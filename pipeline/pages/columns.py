@@ -15,6 +15,7 @@ from pipeline.pages.geometry import Token, around
 
 _FEWEST_LINES = 6
 _FEWEST_WORDS = 3.2
+_LEAST_PITCH = 4.0  # from line to line, in the smallest print
 _GUTTER = 9.0  # least width; the unit is points, or what makes a page 612 wide
 _CONTINUED, _CONTINUED_ONE_SIDE = 0.12, 0.03  # of the lines, on average and at least
 
@@ -73,7 +74,7 @@ def _runs(tokens: Sequence[Token], start: float) -> list[_Gutter]:
     end = max(token.box.bottom for token in tokens)
     runs = []
     for low, high in [*crossing, (end, end)]:
-        if low - top > 4 and _prose_on_both_sides(tokens, start, top, low):
+        if low - top > _FEWEST_LINES * _LEAST_PITCH and _prose_on_both_sides(tokens, start, top, low):
             runs.append(_Gutter(start, top, low))
         top = max(top, high)
     return runs

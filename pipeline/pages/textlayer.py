@@ -53,10 +53,11 @@ def is_garbage(tokens: Sequence[Token]) -> bool:
     text = "".join(token.text for token in tokens)
     if not text:
         return True
-    unreadable = sum(_unreadable(character) for character in text) + 5 * text.count("(cid:")
-    if unreadable > _UNREADABLE_SHARE * len(text):
+    characters = Counter(text.lower())
+    unreadable = sum(count for character, count in characters.items() if _unreadable(character))
+    if unreadable + 5 * text.count("(cid:") > _UNREADABLE_SHARE * len(text):
         return True
-    letters = Counter(character for character in text.lower() if "a" <= character <= "z")
+    letters = Counter({letter: characters[letter] for letter in _ENGLISH if letter in characters})
     if letters.total() < _ENOUGH_LETTERS:
         # Too few letters to compare; a page with much text and no letters is no clinical page.
         return len(text) > 400 and letters.total() < 0.1 * len(text)
