@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipeline.catalog.elements import ElementRules
 from pipeline.domain import Section
-from pipeline.spelling import Token, tokenize
+from pipeline.spelling import Hit, Token, tokenize
 
 
 class Shown(NamedTuple):
@@ -36,11 +36,14 @@ _HANDS_ON = re.compile(
 _NO_EXAMINATION = frozenset(
     {"family_history", "policy_text", "past_medical_history", "patient_education", "imaging"}
 )
+_PARAGRAPH = re.compile(r"(?:^|\n[ \t]*\n)[ \t]*$")
 _HEADS_LINE = re.compile(r"(?:^|\n|[.,]\s{0,2})[ \t]*$")
 _ENDS_HEADING = re.compile(r"(?:[ \t]*\([^)\n]{1,40}\))?[ \t]*(?:[:.\n]|\s{2,}|$)")
 _STARTS_LINE = re.compile(r"(?:^|\n)[\s\d.)*:•-]*(?:(?:[\w/-]+\s+){0,3})$")
 # " : Cryo prostate": OCR lost the letter of the heading.
 _LOST_HEADING = re.compile(r"(?:^|\n)\s*[:;]\s+$")
+_MARK_OPENS = re.compile(r"(?:^|\n)[\s\d.)*•-]*$|\s{2,}$|[.;]\s$")
+_LEAST_MARKS = 2  # parts of the background that make a history with the complaint
 _BLANK = re.compile(r"\*{2,}|_{3,}|^\s*$")
 _WINDOW = 600  # characters within which scattered signs are one examination
 _SENTENCE_END = re.compile(r"(?<=[a-z0-9)])\.\s|\n\s*\n|;\s|\n(?=\s*(?:\d{1,2}[.)]|[-*•(]))")
@@ -115,7 +118,7 @@ def history(
             if _tells(text[section.body : section.end], "narrative", rules, least=2)
         ][:1]
     if not narrative:
-        return []
+        return _marked_history(text, rules)
     if core or len(background) >= 2:
         kinds = {section.name: section for section in reversed([*narrative, *core, *background])}
         return [
@@ -124,7 +127,32 @@ def history(
     told = text[narrative[0].start : narrative[0].end]
     if _tells(told, "core", rules, least=2) and _tells(told, "background", rules, least=1):
         return [_shown(text, narrative[0])]
-    return []
+    return _marked_history(text, rules)
+
+
+def _marked_history(text: str, rules: ElementRules) -> list[Shown]:
+    """A history in the shorthand of an office: "CC ...", "PMH ...", "FH ..." at the start of lines or cells."""
+    tokens = tokenize(text)
+    story = _marks(text, rules.phrases["story_marks"].find(tokens), rules)
+    told = _marks(text, rules.phrases["background_marks"].find(tokens), rules)
+    if not story or len(told) < _LEAST_MARKS:
+        return []
+    first = sorted([min(story.values()), *told.values()])[:3]
+    return [Shown(start, _line_end(text, start, len(text)), "history") for start in first]
+
+
+def _marks(text: str, hits: Sequence[Hit], rules: ElementRules) -> dict[str, int]:
+    """Where each mark first stands as a heading with words of its own behind it."""
+    found: dict[str, int] = {}
+    for hit in hits:
+        word, before, after = text[hit.start : hit.end], text[: hit.start], text[hit.end : hit.end + 60]
+        colon = re.match(r"\s?[:.-]", after)
+        if not _MARK_OPENS.search(before[-24:]) or not (word.isupper() or colon):
+            continue
+        own = tokenize(after.split("\n", 1)[0])
+        if own and not rules.phrases["placeholders"].find(own[:4]):
+            found.setdefault(hit.phrase, hit.start)
+    return found
 
 
 def examination(
@@ -241,9 +269,12 @@ def _examination_ranges(
             and _ENDS_HEADING.match(text, hit.end)
         )
         opens_sentence = " " in hit.phrase and text[hit.start].isupper()
-        if not heads and (not opens_sentence or (around and around.name in _NO_EXAMINATION)):
+        elsewhere = around is not None and around.name in _NO_EXAMINATION
+        starts_paragraph = bool(_PARAGRAPH.search(text[max(0, hit.start - 20) : hit.start]))
+        if not heads and (not opens_sentence or (elsewhere and not starts_paragraph)):
             continue
-        yield hit.end, min(around.end if around else len(text), hit.end + 900), "physical_exam"
+        limit = around.end if around and not (elsewhere and starts_paragraph) else len(text)
+        yield hit.end, min(limit, hit.end + 900), "physical_exam"
 
 
 def _left_out(text: str, start: int, end: int, rules: ElementRules) -> bool:

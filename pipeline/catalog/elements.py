@@ -39,6 +39,8 @@ class HistoryRules(Entry):
     narrative_cues: tuple[str, ...]
     core_cues: tuple[str, ...]
     background_cues: tuple[str, ...]
+    story_marks: tuple[str, ...]
+    background_marks: tuple[str, ...]
 
 
 class ExaminationRules(Entry):
@@ -91,6 +93,8 @@ class ElementRules(Entry):
             "narrative": self.history.narrative_cues,
             "core": self.history.core_cues,
             "background": self.history.background_cues,
+            "story_marks": self.history.story_marks,
+            "background_marks": self.history.background_marks,
             "openings": self.examination.openings,
             "placeholders": self.placeholders.words,
             "no_examination": self.placeholders.no_examination,
