@@ -43,6 +43,7 @@ _STARTS_LINE = re.compile(r"(?:^|\n)[\s\d.)*:•-]*(?:(?:[\w/-]+\s+){0,3})$")
 # " : Cryo prostate": OCR lost the letter of the heading.
 _LOST_HEADING = re.compile(r"(?:^|\n)\s*[:;]\s+$")
 _MARK_OPENS = re.compile(r"(?:^|\n)[\s\d.)*•-]*$|\s{2,}$|[.;]\s$")
+_TOLD_WORDS = 40  # words in which a report of an operation tells more than its reason
 _LEAST_MARKS = 2  # parts of the background that make a history with the complaint
 _BLANK = re.compile(r"\*{2,}|_{3,}|^\s*$")
 _WINDOW = 600  # characters within which scattered signs are one examination
@@ -78,7 +79,7 @@ def _told_why(text: str, sections: Sequence[Section], rules: ElementRules) -> bo
     """Whether a report of a procedure tells the history that led to it."""
     told = (section for section in sections if section.name in (*rules.history.narrative, "indication"))
     return any(
-        _substantive(text, section, rules, words=25)
+        _substantive(text, section, rules, words=_TOLD_WORDS)
         and _tells(text[section.body : section.end], "narrative", rules, least=1)
         for section in told
     )
@@ -131,7 +132,7 @@ def history(
 
 
 def _marked_history(text: str, rules: ElementRules) -> list[Shown]:
-    """A history in the shorthand of an office: "CC ...", "PMH ...", "FH ..." at the start of lines or cells."""
+    """A history in an office's shorthand: "CC ...", "PMH ...", "FH ..." at the start of lines or cells."""
     tokens = tokenize(text)
     story = _marks(text, rules.phrases["story_marks"].find(tokens), rules)
     told = _marks(text, rules.phrases["background_marks"].find(tokens), rules)
