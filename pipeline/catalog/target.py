@@ -56,10 +56,11 @@ class Words(Entry):
 
 
 class TargetSites(Entry):
-    """What holds for a site: metastases common there, no side, nodes that can be felt."""
+    """What holds for a site: metastases common there, no side, two halves of one organ, nodes that can be felt."""
 
     often_metastatic: tuple[str, ...]
     unpaired: tuple[str, ...]
+    halves: tuple[str, ...]
     palpable_nodes: tuple[str, ...]
 
 

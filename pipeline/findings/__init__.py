@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from pipeline.catalog.findings import FindingRules
 from pipeline.domain import AnnotatedDocument, Field, Request
-from pipeline.findings.lesions import is_unit, with_histology
+from pipeline.findings.lesions import is_unit, with_benign, with_histology
 from pipeline.findings.packet import Packet
 from pipeline.findings.packet import findings_of as _findings_of
 
@@ -34,7 +34,9 @@ def extract_findings(
         replace(
             source,
             mentions=tuple(
-                with_histology(m, rules.histologies) for m in source.mentions if not is_unit(source, m)
+                with_histology(with_benign(source, m), rules.histologies)
+                for m in source.mentions
+                if not is_unit(source, m)
             ),
         )
         for source in documents

@@ -26,6 +26,8 @@ _NODE = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 _LOOK_BACK = 320
+# Organs beside the lung that have lobes.
+_LOBED = ("liver", "thyroid", "prostate", "brain")
 # A quote longer than this is cut to the mention's line, characters.
 _LONGEST = 240
 # Parts of one staging expression stand at most this far apart ("T2a, N0, M0"), characters.
@@ -77,7 +79,14 @@ class Context:
         inside = labelled_in(self.source, "site", self.start, self.end)
         inside.sort(key=lambda one: abs(one.start - self.mention.start))
         above = labelled_in(self.source, "site", *self.headline) if self.headline else []
-        return tuple(dict.fromkeys(one.value for one in (*inside, *above)))
+        named = (one.value for one in (*inside, *above) if not self._is_lobe_of_native(one))
+        return tuple(dict.fromkeys(named))
+
+    def _is_lobe_of_native(self, site: Mention) -> bool:
+        """Whether a bare "right lobe", read as lung, is of the organ that the histology belongs to."""
+        return site.attributes.get("strength") == "contextual" and (
+            self.mention.attributes.get("site") in _LOBED
+        )
 
     @cached_property
     def side(self) -> str | None:
@@ -162,6 +171,24 @@ def with_histology(mention: Mention, histologies: Mapping[str, Histology]) -> Me
     if histology.lung_type:
         attributes["lung_type"] = histology.lung_type
     return replace(mention, value=histology.name, attributes=attributes)
+
+
+_CALLED_BENIGN = re.compile(r"\bbenign(?:[ \t]+[a-z]+){0,2}[ \t]+$", re.IGNORECASE)
+
+
+def with_benign(source: AnnotatedDocument, mention: Mention) -> Mention:
+    """A pathologist's "benign follicular nodule" as a benign lesion of that name."""
+    if source.document.type != "pathology_report" or mention.attributes.get("generic") != "true":
+        return mention
+    text = source.document.text
+    called = _CALLED_BENIGN.search(text, max(0, mention.start - 40), mention.start)
+    if called is None:
+        return mention
+    attributes = {k: v for k, v in mention.attributes.items() if k not in ("generic", "icdo3")}
+    words = " ".join(text[called.start() : mention.end].lower().split())
+    return replace(
+        mention, value=words, start=called.start(), attributes={**attributes, "behavior": "benign"}
+    )
 
 
 def labelled_in(source: AnnotatedDocument, label: str, start: int, end: int) -> list[Mention]:

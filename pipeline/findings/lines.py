@@ -105,6 +105,12 @@ _ANY_ROW = re.compile(
 _HEADED_ROW = re.compile(
     r"^[ \t]*(?P<label>[A-Za-z][\w/&+' -]{2,34}?)(?P<gap>[ \t]*:?[ \t]*)$(?=\n[ \t]+\S)", re.MULTILINE
 )
+# Run-on dictation: ". TARGET: LEFT UPPER POLE, 2 CM. GOAL: ..."; label and value wrap at the margin.
+_RUN_ON_ROW = re.compile(
+    r"""(?<=[.;])\s+ (?P<label>[A-Z][\w/&()-]*(?:\s[\w/&()-]+){0,5}?)
+    \s?:[ \t]*(?:\n[ \t]*)? (?=\S)""",
+    re.VERBOSE,
+)
 _NEXT_CELL = re.compile(r"[ \t]{4,}(?=\S)|[ \t]*\|")
 
 
@@ -118,6 +124,9 @@ def rows(text: str, start: int, end: int) -> Iterator[Labelled]:
             if text[body:stop].strip():
                 label = " ".join(match["label"].lower().split())
                 yield Labelled(label, match.start("label"), body, stop)
+    for match in _RUN_ON_ROW.finditer(text, start, end):
+        label = " ".join(match["label"].lower().split())
+        yield Labelled(label, match.start("label"), match.end(), _sentence_end(text, match.end(), end))
 
 
 def _sentence_end(text: str, body: int, limit: int) -> int:

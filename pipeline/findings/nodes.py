@@ -91,10 +91,11 @@ def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
     if source.document.type != "pathology_report":
         return
     text = source.document.text
+    only_nodes = _only_nodes_submitted(source)
     for section in source.sections:
         if section.name not in _VERDICT_SECTIONS:
             continue
-        headline = section.start - _HEADLINE_REACH - 1
+        headline = section.start if only_nodes else section.start - _HEADLINE_REACH - 1
         for start, end in clauses(text, section.start, section.end):
             words_here = text[start:end]
             if _STATION.search(words_here):
@@ -110,6 +111,16 @@ def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
                     _PATHOLOGY_POSITIVE if verdict == "positive" else _PATHOLOGY_NEGATIVE,
                     evidence_for(source.document, start, end, section=section.name, extractor="rule:nodes"),
                 )
+
+
+def _only_nodes_submitted(source: AnnotatedDocument) -> bool:
+    """Whether the report's one specimen is a lymph node, named in a section of its own."""
+    text = source.document.text
+    for section in source.sections:
+        if section.name == "specimen":
+            lines = [line for line in text[section.body : section.end].split("\n") if line.strip()]
+            return len(lines) == 1 and bool(_STATION.search(lines[0]))
+    return False
 
 
 def _verdict(source: AnnotatedDocument, start: int, end: int, words: Nodes) -> str | None:

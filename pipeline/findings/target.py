@@ -270,6 +270,8 @@ def find_side(
         return _both_sides(site, tumours, weigher)
     if not stated and phrases and holds(rules.words.midline, phrases[0].words):
         return Field()
+    if not phrases and site in rules.sites.halves and (both := _both_sides(site, tumours, weigher)).value:
+        return both
     candidates = [
         *stated,
         *_sides_of_plans(regions),
