@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test check lock bench-pages fuzz clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -30,6 +30,12 @@ check: setup ## format, lint, types, import direction
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-pages: setup ## this reader and the bare engines on the same made-up pages (about 5 minutes)
+	$(BIN)/python benchmarks/bench_pages.py --save benchmarks/pages.md
+
+fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes)
+	$(BIN)/python -m pytest -s tests/fuzz_pages.py
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --group fixtures --group dev pyproject.toml requirements-build.in -o requirements.lock

@@ -7,9 +7,11 @@ from pathlib import Path
 import fpdf
 import page_samples as samples
 import pikepdf
+import pypdfium2
 import pytest
 
 from pipeline.domain import Page
+from pipeline.errors import UnreadableFile
 from pipeline.ocr import load
 from pipeline.pages import plumber, read_pages
 from pipeline.pages.geometry import Token
@@ -219,3 +221,13 @@ def test_drawn_boxes_are_read_as_ticked_or_not(tmp_path: Path) -> None:
         "[X] Lung",
         "[X] Bone",
     ]
+
+
+def test_what_pdfium_refuses_is_a_damaged_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise pypdfium2.PdfiumError("no")
+
+    monkeypatch.setattr(PdfPages, "_check_images", refuse)
+    with pytest.raises(UnreadableFile, match="damaged") as refused:
+        PdfPages(samples.text_pdf(tmp_path / "a.pdf"), max_megapixels=60).raster(1)
+    assert refused.value.code == "truncated"

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -60,8 +61,7 @@ class PdfPages:
         return len(self._pdf)
 
     def text_layer(self, number: int) -> TextLayer | None:
-        page = self._page(number)
-        try:
+        with self._page(number) as page:
             width, height = page.get_width(), page.get_height()
             try:
                 tokens, degrees = self._words(page, number)
@@ -73,8 +73,6 @@ class PdfPages:
                 tokens = [token._replace(box=turned(token.box, degrees, width, height)) for token in tokens]
             size = turned_size(degrees, width, height)
             return TextLayer(tuple(tokens), *size, (page.get_rotation() + degrees) % 360)
-        finally:
-            page.close()
 
     def _words(self, page: Any, number: int) -> tuple[list[Token], int]:
         """The words on the page as a viewer shows it, ticks among them, and by how much they are turned."""
@@ -105,25 +103,29 @@ class PdfPages:
         return leaves_ink_uncovered(ink, tokens, ink.shape[1] / page.get_width())
 
     def raster(self, number: int) -> Raster:
-        page = self._page(number)
-        try:
+        with self._page(number) as page:
             images = list(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4))
             self._check_images(images)
             native = _sole_image(page, images)
             return native if native is not None else self._rendered(page, images)
-        finally:
-            page.close()
 
     def close(self) -> None:
         self._pdf.close()
 
-    def _page(self, number: int) -> Any:
+    @contextmanager
+    def _page(self, number: int) -> Iterator[Any]:
+        """The page, closed afterwards. Raises UnreadableFile for whatever pdfium cannot do with it."""
+        page = None
         try:
-            return self._pdf[number - 1]
+            page = self._pdf[number - 1]
+            yield page
         except pypdfium2.PdfiumError as error:
             raise UnreadableFile(
                 "truncated", "The page is damaged.", next_step="Ask the sender to send it again."
             ) from error
+        finally:
+            if page is not None:
+                page.close()
 
     def _check_images(self, images: Sequence[Any]) -> None:
         for image in images:
