@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from pipeline.catalog.extent import load_extent
 from pipeline.catalog.staging import load_staging
 from pipeline.domain import AnnotatedDocument, Document, Field, Page
-from pipeline.findings.extent import derived_m, with_derived
+from pipeline.findings.extent import with_derived
+from pipeline.findings.extent_nodes import derived_m
 from pipeline.findings.site import neoplasms, principal_site
 from pipeline.findings.stage import find_stage
 from pipeline.nlp import annotate, load_nlp

@@ -11,7 +11,9 @@ from pipeline.catalog.extent import load_extent
 from pipeline.catalog.findings import load_findings
 from pipeline.domain import AnnotatedDocument, Document, Field, Page, Request, Status
 from pipeline.findings import extract_findings
-from pipeline.findings.extent import DERIVED_T, derived_m, derived_n, derived_t, with_derived
+from pipeline.findings.extent import derived_t, with_derived
+from pipeline.findings.extent_nodes import derived_m, derived_n
+from pipeline.findings.extent_words import DERIVED_T
 from pipeline.nlp import annotate, load_nlp
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -45,6 +47,18 @@ def annotated(nlp: Language, text: str) -> AnnotatedDocument:
         ("prostate", "Extraprostatic extension: present.", "T3"),
         ("prostate", "Extraprostatic extension: not identified.", "T2"),
         ("skin", "Melanoma, Breslow depth 4.5 mm.", "T4"),
+        ("skin", "Comments: Breslow tumor thickness at diagnosis = 8 mm", "T4"),
+        ("kidney", "Tumor size: 9.0 x. 6.0 x 6.0 cm.", "T2"),
+        ("kidney", "Mass of 5 cm. It does not appear to. extend into the perinephric fat.", "T1"),
+        ("breast", "Invasive carcinoma, grade III. MEASURING 2.3 CM IN LARGEST DIMENSION.", "T2"),
+        ("breast", "Invasive carcinoma. SPECIMEN MEASURING 12 CM IN LARGEST DIMENSION.", None),
+        ("uvea", "Choroidal melanoma. LBD 14 mm, height 5 mm.", "T2"),
+        ("uvea", "Choroidal melanoma, 13 mm base, 7 mm height.", "T3"),
+        ("uvea", "Choroidal melanoma. The eye measures 25 x 24 mm.", None),
+        ("stomach", "Tumor extent: Submucosa. Lymph nodes: 0/5.", "T1"),
+        ("stomach", "Extent of invasion: Liver.", "T4"),
+        ("stomach", "Liver: unremarkable.", None),
+        ("pleura", "Mesothelioma infiltrates into the mediastinal fat.", "T3"),
         ("breast", "Invasive ductal carcinoma.", None),
         ("breast", "Skin ellipse 12 cm. Lymph node 3 cm.", None),
         ("ovary", "Tumor size: 3 cm.", None),
@@ -63,6 +77,11 @@ def test_derived_t(nlp: Language, site: str, text: str, t: str | None) -> None:
         ("colorectal", "Metastatic carcinoma in four of nineteen lymph nodes (4/19).", "N2"),
         ("kidney", "Lymph nodes, hilar: no tumor present (0/3).", "N0"),
         ("lung", "Lymph node, level 7: negative for malignancy.", "N0"),
+        ("lung", "Lymph node, subcarinal: metastatic carcinoma in one of two lymph nodes.", "N2"),
+        ("lung", "Metastatic carcinoma in one of two hilar lymph nodes.", "N1"),
+        ("breast", "METASTATIC CARCINOMA INVOLVING TWO (2) OF NINE (9) LYMPH. NODES.", "N1"),
+        ("thyroid", "Number of lymph nodes with metastatic disease: 1. One benign lymph node (0/1).", "N1"),
+        ("lung", "Single lymph node pieces. Tumor grade: 2 out of 3.", None),
         ("kidney", "No lymph nodes are submitted.", None),
         ("kidney", "Renal cell carcinoma.", None),
     ],

@@ -56,6 +56,7 @@ def values(text: str) -> list[str]:
         ("pNX", ["NX"]),
         ("N0 on MRI", ["N0"]),
         ("bladder cancer, pTa", ["TA"]),
+        ("subpleural mass. AJCCpT1pN2.", ["T1", "N2"]),
     ],
 )
 def test_tnm_values(text: str, expected: list[str]) -> None:

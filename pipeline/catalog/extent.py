@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from pipeline.catalog.toml import Entry, read_toml
 
@@ -22,12 +22,14 @@ class Step(Entry):
 
 
 class ExtentRow(Entry):
-    """Words that show an extent, as regular expressions without case."""
+    """Words that show an extent, as regular expressions without case: `words` wherever they stand,
+    `labelled` where a label such as "Tumor extent:" asks for it."""
 
     category: Category
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    labelled: tuple[str, ...] = ()
 
-    @field_validator("words")
+    @field_validator("words", "labelled")
     @classmethod
     def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         for word in words:
@@ -38,6 +40,20 @@ class ExtentRow(Entry):
         return words
 
 
+class HeightRow(Entry):
+    """The categories by basal diameter (mm) of tumours up to this height (mm)."""
+
+    upto: float | None = None
+    base: tuple[Step, ...] = Field(min_length=1)
+
+
+class NodeRegion(Entry):
+    """Words for nodes whose involvement means at least this category."""
+
+    category: Category
+    words: tuple[str, ...] = Field(min_length=1)
+
+
 class SiteExtent(Entry):
     """The rules of one site."""
 
@@ -46,12 +62,17 @@ class SiteExtent(Entry):
     depths: tuple[Step, ...] = ()
     nodes: tuple[Step, ...] = ()
     extent: tuple[ExtentRow, ...] = ()
+    heights: tuple[HeightRow, ...] = ()
+    regions: tuple[NodeRegion, ...] = ()
 
 
 class ExtentRules(Entry):
     """The rules of all sites."""
 
     site: tuple[SiteExtent, ...]
+    extent_labels: tuple[str, ...] = Field(min_length=1)
+    base_labels: tuple[str, ...] = Field(min_length=1)
+    height_labels: tuple[str, ...] = Field(min_length=1)
 
     def of(self, site: str | None) -> SiteExtent | None:
         """The rules of one site, None where it has none."""
@@ -63,6 +84,14 @@ def category_for(steps: Sequence[Step], value: float) -> str | None:
     for step in steps:
         if step.upto is None or value <= step.upto:
             return step.category
+    return None
+
+
+def category_by_height(rows: Sequence[HeightRow], height: float, base: float) -> str | None:
+    """The category of a tumour of this height and basal diameter, both in mm."""
+    for row in rows:
+        if row.upto is None or height <= row.upto:
+            return category_for(row.base, base)
     return None
 
 

@@ -20,7 +20,8 @@ from pipeline.findings.diagnosis import (
     find_primary_site,
     readings,
 )
-from pipeline.findings.extent import derived_m, with_derived
+from pipeline.findings.extent import with_derived
+from pipeline.findings.extent_nodes import derived_m
 from pipeline.findings.histology import find_histology
 from pipeline.findings.intent import find_intent
 from pipeline.findings.lesions import STAGE_LABELS, Context, Weigher, contexts

@@ -108,6 +108,8 @@ def _category(source: AnnotatedDocument, mentions: Sequence[Mention], label: str
         weights[value] = max(weights.get(value, 0.0), _weight(mention)) + (0.2 if value in weights else 0.0)
         of_value.setdefault(value, []).append(mention)
     weights = {value: weight for value, weight in weights.items() if weight > 0}
+    if len(weights) > 1:
+        weights.pop("TIS", None)  # of several tumours the one with the highest T counts
     if not weights:
         return NOT_FOUND
     best = max(weights, key=lambda value: (round(weights[value], 1), value))

@@ -63,6 +63,7 @@ _ORDER = (
 )
 # No cue reaches farther, in words; a bound for texts that are one endless sentence.
 _FARTHEST = 40
+_ABOUT_AN_ORGAN = "synoptic"
 # Labels of diseases: what a section says by default, and past years, hold for these only.
 DISEASES = frozenset({"neoplasm", "tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes", "metastasis_statement"})
 STAGES = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
@@ -223,10 +224,13 @@ class _Reader:
         return bool(_TREATED.search(before)) and not _NOW.search(before[-30:])
 
     def is_heading(self, mention: Mention) -> bool:
-        """Whether a tumour or organ is only part of a heading's name ("Skin cancer history:")."""
+        """Whether a tumour or organ is only part of a heading's name ("Skin cancer history:"). The organ of
+        a checklist's heading ("Stomach tissue checklist") is what the checklist is about."""
         index = bisect.bisect_right(self.section_starts, mention.start) - 1
-        return (
-            index >= 0 and mention.label in ("neoplasm", "site") and mention.end <= self.sections[index].body
+        if index < 0 or mention.end > self.sections[index].body:
+            return False
+        return mention.label == "neoplasm" or (
+            mention.label == "site" and self.sections[index].name != _ABOUT_AN_ORGAN
         )
 
     def section_at(self, offset: int) -> str:

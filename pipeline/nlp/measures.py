@@ -11,19 +11,21 @@ EXTRACTOR = "rule:measures"
 
 _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _SIZE = re.compile(
-    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?:[ -]?(?:cm|mm))?(?P<more>(?:[ ]?(?:[xX×]"
-    rf"|by)[ ]?{_NUMBER}(?:[ -]?(?:cm|mm))?){{0,2}})[ -]?(?P<unit>cm|mm|centimeters?"
-    rf"|millimeters?)\b(?![²2³3])",
+    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?:[ -]?(?:cm|mm))?"
+    # between the dimensions a line may wrap, at which some archives put a full stop
+    rf"(?P<more>(?:[ ]?(?:\.?\s)?(?:[xX×*]|by)(?:\.?\s)?[ ]?{_NUMBER}(?:[ -]?(?:cm|mm))?){{0,2}})"
+    rf"(?:[ -]|\.?\s)?(?P<unit>cm|mm|centimet(?:er|re)s?|millimet(?:er|re)s?)\b(?![²2³3])",
     re.IGNORECASE,
 )
 _RATIO = re.compile(
-    r"(?:(?P<a>\d{1,2}|no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
-    r"|twelve)\s+(?:out\s+)?of\s+(?:the\s+)?(?:\w+\s*\()?(?P<b>\d{1,3}|one|two|three|four|five"
+    r"(?:(?P<a>(?<![-\d.])\d{1,2}|\bno|\bnone|\bzero|\bone|\btwo|\bthree|\bfour|\bfive|\bsix|\bseven"
+    r"|\beight|\bnine|\bten|\beleven|\btwelve)\s+(?:\(\d{1,2}\)\s+)?(?:out\s+)?of\s+(?:the\s+)?(?:\w+\s*\()?(?P<b>\d{1,3}|one|two|three|four|five"
     r"|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
     r"|eighteen|nineteen|twenty[ -]?\w*)\)?|\(?(?P<c>\d{1,2})\s?/\s?(?P<d>\d{1,3})\)?)",
     re.IGNORECASE,
 )
 _NODES = re.compile(r"\b(?:lymph\s*nodes?|nodes?|LNs?|LN\b|SLNs?|sentinel|nodal)\b", re.IGNORECASE)
+_GRADE_BEFORE = re.compile(r"\b(?:grade|score)s?[ :]{0,2}(?:[\dIV]{1,3}[-/])?$", re.IGNORECASE)
 _NEGATIVE = re.compile(
     r"""(?:\b(?:no|without|negative\ for|absence\ of)\s+(?:evidence\ of\ |pathologic(?:al(?:ly)?)?[ ]
       |significant\ |enlarged\ |suspicious\ |palpable\ |hypermetabolic\ |fdg[ -]avid[ ]
@@ -55,7 +57,7 @@ _GLEASON = re.compile(
     r"|(?<![\d.])(?P<c>[3-5])\+(?P<d>[3-5])\s?=\s?\d{1,2}",
     re.IGNORECASE,
 )
-_BRESLOW = re.compile(r"\bbreslow[^\d\n]{0,30}(?P<mm>\d{1,2}(?:\.\d{1,2})?)\s?(?P<unit>mm|cm)", re.IGNORECASE)
+_BRESLOW = re.compile(r"\bbreslow[^\d.;]{0,45}(?P<mm>\d{1,2}(?:\.\d{1,2})?)\s?(?P<unit>mm|cm)", re.IGNORECASE)
 _SMALL_NUMBERS = (
     "zero",
     "one",
@@ -92,6 +94,8 @@ def find_nodes(text: str) -> Iterator[Mention]:
             continue
         involved, examined = _count(match["a"] or match["c"]), _count(match["b"] or match["d"])
         if involved is None or examined is None or examined == 0 or involved > examined:
+            continue
+        if _GRADE_BEFORE.search(text, max(0, match.start() - 25), match.start()):
             continue
         if match["c"] and re.match(r"\s?/\s?\d", text[match.end() : match.end() + 4]):
             continue  # a date
