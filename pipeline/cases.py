@@ -25,7 +25,8 @@ from pipeline.domain import (
     Reading,
     Submission,
 )
-from pipeline.errors import EvaluatorError
+from pipeline.errors import EvaluatorError, UnreadableFile
+from pipeline.legibility import capped, poor_pages
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 OnPage = Callable[[int, int], None]
 
 _UNANSWERED = "evaluator"  # code of the problem for which `evaluate` parks a case
-_NOT_SENT = "missing_page"  # code of a page that a document announces and that did not come
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     patient, conflict, documents = identify(documents, catalog.identity)
     request = read_request(documents, catalog.request)
     annotated = annotate(knowledge.nlp, documents)
-    findings = extract_findings(annotated, request, catalog.findings)
+    findings = capped(extract_findings(annotated, request, catalog.findings), reading.pages)
     completeness = check_completeness(
         annotated, policy.required_documents, findings, conflict, catalog.elements
     )
 
-    problems = (*reading.problems, *announced)
+    problems = (*reading.problems, *announced, *poor_pages(reading.pages))
     case = _case(submission, reading, policy.ref, status=_status(problems), problems=problems)
     return replace(
         case,
@@ -152,8 +152,8 @@ def parked(submission: Submission, problem: Problem) -> Case:
 
 
 def _status(problems: Sequence[Problem]) -> Literal["complete", "partial"]:
-    """Partial where something that was received could not be read; what was never sent is asked for."""
-    return "partial" if any(problem.code != _NOT_SENT for problem in problems) else "complete"
+    """Partial where something that was received could not be read. Other problems are told, not lost."""
+    return "partial" if any(problem.code in UnreadableFile.CODES for problem in problems) else "complete"
 
 
 def _case(

@@ -60,13 +60,24 @@ class CatalogError(ConfigurationError):
 
 
 class UnreadableFile(TriageError):
-    """One received file cannot be read. `code` is the problem's code in the case.
-
-    Codes: encrypted, empty, truncated, unsupported_type, too_large, too_many_pages,
-    timed_out, out_of_memory, crashed, changed (while it was received).
-    """
+    """One received file, or a page of it, cannot be read. `code`, one of CODES, is the problem's code in
+    the case; `changed` means while it was received."""
 
     exit_code = ExitCode.PARKED
+    CODES = frozenset(
+        [
+            "encrypted",
+            "empty",
+            "truncated",
+            "unsupported_type",
+            "too_large",
+            "too_many_pages",
+            "timed_out",
+            "out_of_memory",
+            "crashed",
+            "changed",
+        ]
+    )
 
     def __init__(self, code: str, message: str, *, next_step: str = "") -> None:
         super().__init__(message, next_step=next_step)

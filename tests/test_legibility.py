@@ -1,0 +1,38 @@
+"""A page that reads badly is told, and caps the confidence of what only it shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.domain import NOT_FOUND, Evidence, Field, Page, Status
+from pipeline.legibility import POOR, capped, poor_pages
+
+
+def page(number: int, mean_confidence: float | None) -> Page:
+    return Page("fax.pdf", number, "ocr", 0, 612, 792, "x", (), mean_confidence=mean_confidence)
+
+
+def shown_on(*pages: int, confidence: float = 0.9) -> Field:
+    evidence = tuple(Evidence("fax.pdf", number, "d1", 0, 1, "x") for number in pages)
+    return Field("kidney", Status.FOUND, confidence, evidence=evidence)
+
+
+PAGES = [page(1, 0.95), page(2, POOR), page(3, POOR - 0.01), page(4, None)]
+
+
+def test_pages_below_the_limit_are_told_and_pages_without_words_are_not() -> None:
+    assert [(problem.page, problem.code) for problem in poor_pages(PAGES)] == [(3, "poor_quality")]
+
+
+@pytest.mark.parametrize(
+    ("field", "confidence"),
+    [
+        (shown_on(1), 0.9),
+        (shown_on(3), 0.74),
+        (shown_on(3, 1), 0.9),
+        (shown_on(3, confidence=0.5), 0.5),
+        (NOT_FOUND, None),
+    ],
+)
+def test_confidence_is_capped_by_the_most_legible_page(field: Field, confidence: float | None) -> None:
+    assert capped({"tumor_site": field}, PAGES)["tumor_site"].confidence == confidence
