@@ -19,13 +19,30 @@ from pipeline.spelling import Phrases, tokenize
 
 EXTRACTOR = "rule:request"
 
-_TICK = r"(?:[\[({|]\s?[xX✓√]\s?[\])}|]|(?<![A-Za-z])[xX✓√☒☑](?![A-Za-z]))"
-_BOX = r"(?:[\[({|]\s{0,2}[xX✓√]?\s{0,2}[\])}|]|[☐☒☑])"
-_EMPTY_BOX = re.compile(r"(?:[\[({]\s{0,3}[\])}]|☐)\s*$")
+# A box with a cross, a bare cross or two, an arrow or stars at the margin.
+_TICK = (
+    r"(?:_[xX]_|[\[({|]\s?[xX✓√*]{1,2}\s?[\])}|]|(?<![A-Za-z0-9])[xX]{1,3}(?![A-Za-z])"
+    r"|[✓√☒☑●◉]|-->|->|=>|>>|\*{1,3})"
+)
+_BOX = r"(?:[\[({|]\s{0,2}[xX✓√]?\s{0,2}[\])}|]|[☐☒☑]|_[xX_]_)"
+_EMPTY_BOX = re.compile(r"(?:[\[({]\s{0,3}[\])}]|☐|○|_{2,})\s*$")
+# Behind a code: it is marked as the one that is meant ("circled"), or as taken back.
+_MARKED = re.compile(r"(?i)\b(?:circled|ticked|checked|marked)\b|<--|<==|◄|←")
+_WITHDRAWN = re.compile(
+    r"(?i)\b(?:crossed|lined|struck|scratched|x'?d|xed|inked|whited)[ -]?(?:out|through|off)\b"
+    r"|\bstruck\b|\bnot this\b"
+)
+_TICKED_BEFORE = re.compile(rf"{_TICK}\s*$")
+_TITLE_LINES = 6
+_URGENT_TITLE = re.compile(
+    r"(?i)\s+(?:prior\s+|pre-?)?(?:review|request|auth\w*|precert\w*|determination|approval)\b"
+)
+_ANSWER = re.compile(r"\s?[?:.]*\s*(yes|no|y|n)\b", re.IGNORECASE)
 _TICKED_LINE = re.compile(rf"^\s*(?:\d{{1,2}}[.)]?\s+)?{_TICK}\s")
 
-# Five digits, or four and a letter; not part of a telephone number, an amount, a date or an account.
-_CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-\d|\.\d)")
+# Five digits, or four and a letter, with a modifier perhaps ("57511-59"); not part of a telephone number,
+# an amount, a date or an account.
+_CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-(?!(?:2[2-9]|[5-9]\d)\b)\d|\.\d)")
 _CORRECTED_WITHIN = 4  # lines above a correction in which the code stands that it takes back
 # In front of numbers that are no codes: extensions, postal codes, accounts.
 _TELEPHONE = re.compile(r"(?i)(?:\bext?\.?|(?-i:[a-z] x ?)|zip|phone|fax|box)\s*#?:?\s*$")
@@ -37,6 +54,8 @@ _ICD10 = re.compile(
     (?![A-Za-z0-9/]|\.\d)""",
     re.VERBOSE,
 )
+# On a form, a diagnosis in words may stand in front of its code.
+_BEHIND_WORDS = re.compile(r"[a-z]{4,}[,:(]?\s{1,4}\(?$", re.IGNORECASE)
 # What OCR makes of the letter of a diagnosis code, and of its digits.
 _LETTERS = {
     "1": "I",
@@ -109,14 +128,24 @@ def _procedure_codes(document: Document, rules: RequestRules) -> list[_Code]:
     found: list[_Code] = []
     for number, line in enumerate(lines):
         tokens = tokenize(line.text)
-        if rules.cpt_not_requested.find(tokens, misread=misread):
-            continue
+        unwanted = rules.cpt_not_requested.find(tokens, misread=misread)
         labelled = _in_context(lines, number, rules.cpt_labels, misread=misread)
-        here = list(_codes_of_line(line, number, rules, labelled=labelled))
-        if here and rules.corrections.find(tokens, misread=misread):
+        here = [
+            code
+            for code in _codes_of_line(line, number, rules, labelled=labelled)
+            if not any(_same_clause(line.text, code.start - line.start, hit.start) for hit in unwanted)
+        ]
+        if here and (corrections := rules.corrections.find(tokens, misread=misread)):
             found = [code for code in found if number - code.line > _CORRECTED_WITHIN]
+            after = [code for code in here if code.start - line.start > corrections[0].start]
+            here = after or here
         found += here
     return _ticked_only(found)
+
+
+def _same_clause(line: str, one: int, other: int) -> bool:
+    """Whether no semicolon and no end of a sentence stands between two places of a line."""
+    return not re.search(r";|[.]\s", line[min(one, other) : max(one, other)])
 
 
 def _codes_of_line(line: _Line, number: int, rules: RequestRules, *, labelled: bool) -> Iterator[_Code]:
@@ -128,9 +157,22 @@ def _codes_of_line(line: _Line, number: int, rules: RequestRules, *, labelled: b
         plausible = labelled and re.fullmatch(r"\d{4}[\dTFU]", value) and not _NO_CODE.search(before[-14:])
         if (value not in rules.cpt.known and not plausible) or _TELEPHONE.search(before[-12:]):
             continue
+        after = line.text[match.end() :]
+        if _WITHDRAWN.search(re.split(_CPT, after, maxsplit=1)[0]):
+            continue
+        if _part_of_number(line.text, *match.span(), known=value in rules.cpt.known):
+            continue
         if not _struck(before) and not _EMPTY_BOX.search(before):
             ticked = bool(_TICKED_LINE.match(before + " ") or re.search(rf"{_TICK}\s*$", before))
+            ticked = ticked or bool(_MARKED.search(after))
             yield _Code(value, line.start + match.start(), line.start + match.end(), number, ticked)
+
+
+def _part_of_number(line: str, start: int, end: int, *, known: bool) -> bool:
+    """Whether the digits are a group of a longer number: "QRS 4400 71926 B", "QRS 71926 8"."""
+    before = re.search(r"(?:^|[^\w])([A-Z]{0,4}\d+)[ ]$", line[:start])
+    behind = re.match(r"[ ](?:\d{1,4}(?![\w.])|[A-Z](?=\s{2}|$))", line[end:])
+    return bool((before and len(before[1]) not in (1, 2, 5)) or (behind and not known))
 
 
 def _ticked_only(codes: list[_Code]) -> list[_Code]:
@@ -155,6 +197,7 @@ def _struck(before: str) -> bool:
 def _diagnosis_codes(document: Document, rules: RequestRules) -> list[_Code]:
     lines = _lines(document.text)
     misread = _misread(document)
+    form = document.type == rules.sources[0]
     requested = {code.line for code in _procedure_codes(document, rules)}
     found: list[_Code] = []
     for number, line in enumerate(lines):
@@ -169,7 +212,10 @@ def _diagnosis_codes(document: Document, rules: RequestRules) -> list[_Code]:
                 value = _whole(match, rules)
             if value is None or (not labelled and not ("." in value and match["letter"].isalpha())):
                 continue
-            if not labelled and not _beside_words(line.text, match.end()) and number not in requested:
+            beside = _beside_words(line.text, match.end()) or (
+                form and _BEHIND_WORDS.search(line.text[: match.start()])
+            )
+            if not labelled and not beside and number not in requested:
                 continue
             found.append(_Code(value, line.start + match.start(), line.start + match.end(), number, False))
     return found
@@ -233,16 +279,27 @@ def _expedited(documents: Sequence[Document], rules: RequestRules) -> Field:
 def _urgency(document: Document, rules: RequestRules) -> Iterator[tuple[bool, int, int]]:
     misread = _misread(document)
     labels = Phrases(rules.expedited.labels)
-    for line in _lines(document.text):
+    for number, line in enumerate(_lines(document.text)):
         hits = rules.urgency.find(tokenize(line.text), misread=misread)
-        boxes = bool(re.search(_BOX, line.text))
+        boxes = [match.start() for match in re.finditer(_BOX, line.text)]
         for hit in hits:
-            before = line.text[: hit.start]
+            expedited = hit.phrase in rules.expedited.yes
+            before, behind = line.text[: hit.start], line.text[hit.end :]
             if boxes:
-                if tick := re.search(rf"{_TICK}\s*$", before):
-                    yield hit.phrase in rules.expedited.yes, line.start + tick.start(), line.start + hit.end
+                # "urgent [X]   routine [ ]" or "[X] urgent   [ ] routine": the first box tells on which side
+                side = (
+                    re.match(rf"\s*{_TICK}", behind)
+                    if boxes[0] > hits[0].start
+                    else _TICKED_BEFORE.search(before)
+                )
+                if side:
+                    yield expedited, line.start + hit.start, line.start + hit.end
+            elif answer := _ANSWER.match(behind):
+                yield expedited == (answer[1][0] in "yY"), line.start + hit.start, line.start + hit.end
             elif any(label.end <= hit.start for label in labels.find(tokenize(before), misread=misread)):
-                yield hit.phrase in rules.expedited.yes, line.start + hit.start, line.start + hit.end
+                yield expedited, line.start + hit.start, line.start + hit.end
+            elif expedited and number < _TITLE_LINES and _URGENT_TITLE.match(behind):
+                yield True, line.start + hit.start, line.start + hit.end
 
 
 # --------------------------------------------------------------------------- lines

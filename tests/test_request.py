@@ -42,6 +42,14 @@ FORMS = [
     ("CPT\n [X] 50593  percutaneous\n [ ] 50542  laparoscopic\n [ ] 50250  open", ["50593"], []),
     ("REQUESTED\n[ ] 43211 resection\n[X] 43229 ablation\nDX\nC15.5 ESOPHAGUS", ["43229"], ["C15.5"]),
     ("CPT\n[ ] 50593\n[ ] 50542", [], []),
+    ("CPT\n 50592  rf (crossed out)\n XX 50593  cryo\n 50542  lap", ["50593"], []),
+    ("  17260   to 0.5 cm\n  17262   to 2.0 cm    <-- this one\n  17263   to 3.0 cm", ["17262"], []),
+    ("* 17262   to 2.0 cm\n  17263   to 3.0 cm", ["17262"], []),
+    ("We bill 50593; 50592 was denied last year.\nDx C64.1", ["50593"], ["C64.1"]),
+    ("Proc code: 50542 (lap) changed to 50593 (perc)", ["50593"], []),
+    ("CPT code(s) 57511-59   ICD-10: N87.1", ["57511"], ["N87.1"]),
+    ("Procedure  cryo\n  Policy ..... QRS 4400 71926 B\n  Code ....... 32994", ["32994"], []),
+    ("Breast cryo 19105\nfibroadenoma D24.2", ["19105"], ["D24.2"]),
     ("CPT 31641   Dx C34.02 main bronchus\nSection 4  tel 555-01234 ext 50593", ["31641"], ["C34.02"]),
 ]  # fmt: skip
 
@@ -100,6 +108,11 @@ URGENCY = [
     ("H. URGENCY   [X] Routine   [ ] Urgent - delay could jeopardize life", False),
     ("REVIEW   [ ] STANDARD   [X] EXPEDITED - PAIN", True),
     ("Urgency   Standard", False),
+    ("urgent [X]   routine [ ]", True),
+    ("urgent [ ]   routine [X]", False),
+    ("Standard ___   Urgent _X_", True),
+    ("EXPEDITED REVIEW REQUEST (24 HOURS)", True),
+    ("URGENT?  N", False),
     ("[ ] Standard   [ ] Expedited", None),
     ("He went to urgent care in May.", None),
 ]
