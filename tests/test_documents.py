@@ -140,6 +140,39 @@ def test_a_page_that_goes_on_without_a_number() -> None:
     assert split(CONSULT_1.replace("Page 1 of 2", ""), rest) == [("consultation", (1, 2))]
 
 
+HEADED = "THORNBURY, AGNES     MRN 700123     06/02/2026"
+
+
+@pytest.mark.parametrize("head", [HEADED, HEADED + "     CONSULT", "Elmfield Kidney Center\n" + HEADED])
+def test_a_repeated_head_goes_on(head: str) -> None:
+    first = CONSULT_1.replace("Page 1 of 2", "")
+    assert split(first, head + "\nBP 130/70. Lungs clear. Abdomen soft.") == [("consultation", (1, 2))]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [HEADED + "\nCRYO PLAN", HEADED.replace("06/02", "07/09") + "\nOFFICE NOTE", HEADED + "\nDear Dr. Holt,"],
+    ids=["title", "day", "salutation"],
+)
+def test_a_repeated_head_with_something_new_starts(head: str) -> None:
+    first = CONSULT_1.replace("Page 1 of 2", "")
+    assert [numbers for _, numbers in split(first, head + "\nBP 130/70. Lungs clear.")] == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("sheet 1 / 2", "sheet 2 / 2"), ("page one of two", "page two of two"), ("", "SECOND PAGE")],
+)
+def test_page_numbers_in_other_words(one: str, two: str) -> None:
+    pair = CONSULT_1.replace("Page 1 of 2", one), CONSULT_2.replace("Page 2 of 2", two)
+    assert split(*pair) == [("consultation", (1, 2))]
+
+
+def test_a_date_behind_sheet_is_no_page_number() -> None:
+    cover = COVER.replace("FAX COVER SHEET", "Fax sheet     19 May 2026")
+    assert [numbers for _, numbers in split(cover, FORM, CT)] == [(1,), (2,), (3,)]
+
+
 def test_two_reports_of_one_laboratory_are_two_documents() -> None:
     first = PATHOLOGY_1.replace("Page 1 of 2", "")
     second = first.replace("WM26-100", "WM26-222").replace("core biopsy", "second biopsy")
@@ -234,6 +267,45 @@ def test_type_of_a_text(kind: str, text: str) -> None:
     found, confidence = classify_text(text, TYPES)
     assert found == kind
     assert 0 < confidence <= 1
+
+
+SHEET = "\nPell, Ruth   4/5/1950\n"
+ASKS = SHEET + "card no ... QRS 771-20\nservice ... cryo of kidney\ncode ...... 50593\ndx ........ C64.2"
+PLANS = SHEET + "what    perc cryo\narea    left lower pole, 2.4 cm\nprobes  2\nhold    asa 5 d\nafter   home"
+STORY = SHEET + "STORY: a mass seen by chance.\nPAST: none.\nMEDS: none.\nEXAM: BP 130/70. Lungs clear."
+TISSUE = SHEET + "needle cores x3\nclear cell renal cell carcinoma\nPAX8 +  CA-IX +  CK7 -\ngross: 1.2 cm"
+SENDS = SHEET + "to    Bayside Plan   555-0111\nfrom  Odette\npages 6\nsending: form, visit, CT, path, plan"
+
+# Papers by the many names that offices give them.
+NAMES = {
+    "pa_request_form": (
+        ASKS,
+        ["SLIP FOR PRIOR APPROVAL", "Pre-service worksheet", "NOTIFICATION OF PLANNED PROCEDURE"],
+        ["ORDER / CHARGE SHEET", "COVERAGE DETERMINATION REQUEST", "P R E C E R T   F O R M"],
+    ),
+    "treatment_plan": (
+        PLANS,
+        ["CRYO PLAN", "Ablation day sheet", "IR order set", "Therapy proposal"],
+        ["OPERATIVE PLAN", "PLAN", "CASE SHEET"],
+    ),
+    "history_and_physical": (
+        STORY,
+        ["NEW PATIENT", "H & P", "Full work-up"],
+        ["PRE-PROCEDURE CLEARANCE", "First visit"],
+    ),
+    "pathology_report": (TISSUE, ["TISSUE REPORT", "Needle biopsy diagnosis"], ["Dermpath"]),
+    "fax_cover": (SENDS, ["Telefax", "FAX LEAD SHEET"], ["T R A N S M I T T A L"]),
+}
+NAMED = [(kind, name + body) for kind, (body, *lists) in NAMES.items() for names in lists for name in names]
+
+
+@pytest.mark.parametrize(("kind", "text"), NAMED, ids=lambda value: value.split("\n")[0])
+def test_papers_by_their_many_names(kind: str, text: str) -> None:
+    assert classify_text(text, TYPES)[0] == kind
+
+
+def test_a_payer_called_plan_titles_no_treatment_plan() -> None:
+    assert classify_text("UNION BENEFIT PLAN\nservice request" + ASKS, TYPES)[0] == "pa_request_form"
 
 
 def test_every_type_of_the_contract_is_known() -> None:
