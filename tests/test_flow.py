@@ -231,6 +231,24 @@ def test_a_failed_submission_is_parked_in_the_store(
     assert SECRET not in problem.message
 
 
+@pytest.mark.parametrize(("retryable", "asked"), [(True, " It was asked 4 times."), (False, "")])
+def test_without_an_answer_the_case_is_parked_and_says_how_often_was_asked(
+    flow: ModuleType, use: Use, submission: Submission, retryable: bool, asked: str
+) -> None:
+    """The task tries again, so that the client does not know."""
+    store = use(Recorded("evaluate", EvaluatorError("It is down.", retryable=retryable)))
+    work = flow.WORK.get()
+    work.stages = replace(work.stages, evaluator_delays=[1.0, 2.0, 4.0])
+    asyncio.run(flow.read.fn("s-1"))
+    asyncio.run(flow.build.fn("s-1"))
+    with pytest.raises(flow.StageFailed) as caught:
+        asyncio.run(flow.evaluate.fn("s-1"))
+    flow._park(work, "s-1", caught.value)
+    case = from_json(store.load_case("s-1"))
+    assert case.status == "parked"
+    assert case.problems[-1].message == f"It is down.{asked}"
+
+
 def test_waiting_does_not_help_against_something_else(flow: ModuleType) -> None:
     state = flow.Completed(data=TimeoutError())
     assert asyncio.run(flow._waiting_can_help(flow.evaluate, None, state)) is False

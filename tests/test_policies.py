@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pipeline.catalog.facts import load_facts
 from pipeline.catalog.places import Places
 from pipeline.catalog.policies import Policies, RequiredDocument
 from pipeline.catalog.policy_packs import load_policies
-from pipeline.domain import Completeness, IdentityConflict, PolicyRef, Requirement
+from pipeline.domain import CaseDocument, Completeness, IdentityConflict, PolicyRef, Requirement
 from pipeline.errors import CatalogError, UsageError
 from pipeline.rules import Ruleset, evaluate
 from pipeline.rules.check import check
@@ -106,6 +107,20 @@ def test_the_example_of_another_shape_needs_no_python(
     without = evaluate(case, ruleset)
     if outcome != "other_policy":
         assert "imaging_report" in [missing.code for missing in without.missing]
+
+
+@pytest.mark.parametrize(
+    ("date", "told"), [("2026-01-05", "Here it is of 2026-01-05."), (None, "Here it states no date.")]
+)
+def test_a_document_that_may_be_too_old_is_for_a_person(date: str | None, told: str) -> None:
+    case = case_of("tumor_site=bone; origin=primary")
+    imaging = CaseDocument("d2", "a.pdf", "imaging_report", None, "CT", 3, 3, 1.0, service_date=date)
+    documents = {**case.completeness.documents, "imaging_report": Requirement("present", {}, "d2")}
+    case = replace(case, documents=(imaging,), completeness=replace(case.completeness, documents=documents))
+    (question,) = evaluate(case, rules(load_policies(MODELS), "example-bone-metastasis")).needs_person
+    assert "no more than 90 days old" in question
+    assert question.endswith(told)
+    assert evaluate(case, rules(load_policies(MODELS))).needs_person == ()
 
 
 def fields(record: object) -> dict[str, object]:

@@ -72,7 +72,7 @@ def evaluate(case: Case, ruleset: Ruleset) -> Evaluation:
         criterion=criterion,
         criteria=results,
         missing=(*documents, *_missing_facts(ruleset, situation, judged, open_routes)),
-        needs_person=(*_misfiled(case), *_rulings(judged)),
+        needs_person=(*_misfiled(case), *_rulings(judged), *_ages(case, ruleset)),
     )
 
 
@@ -203,6 +203,18 @@ def _to_ask(settles: list[tuple[FactSet, ...]]) -> list[str]:
 def _misfiled(case: Case) -> Iterator[str]:
     if case.completeness.identity_conflict.value:
         yield "Pages of another patient are in the packet."
+
+
+def _ages(case: Case, ruleset: Ruleset) -> Iterator[str]:
+    """Documents that may be too old. A case does not say when it was received, and this reads no clock."""
+    dates = {document.id: document.service_date for document in case.documents}
+    for required in ruleset.policy.required_documents:
+        requirement = case.completeness.documents.get(required.name)
+        if required.max_age_days is not None and requirement is not None and requirement.document is not None:
+            date = dates.get(requirement.document)
+            stated = f"it is of {date}" if date else "it states no date"
+            limit = f"no more than {required.max_age_days} days old on receipt"
+            yield f"{required.title}: {limit}? Here {stated}."
 
 
 def _rulings(judged: list[_Judged]) -> Iterator[str]:
