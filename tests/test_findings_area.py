@@ -72,6 +72,20 @@ def test_labelled_line_of_a_plan(text: str, expected: str | None) -> None:
         ("Target        -40 C at the apex", None),
         ("Approach      left lateral, lower rib", None),
         ("Skin          upper outer quadrant, 14 mm deep", None),
+        ("Site marked : R kidney, posterior, 2.3 cm", "R kidney, posterior, 2.3 cm"),
+        ("| Target zone | right mid pole mass 2.5 cm |\n| Edge | 5 mm |", "right mid pole mass 2.5 cm"),
+        (
+            "What is frozen?   mass nasal to the disc OS, 5 x 4 mm\nWhat is not?      macula",
+            "mass nasal to the disc OS, 5 x 4 mm",
+        ),
+        (
+            "PROCEDURE: CRYOABLATION. TARGET: LEFT\nKIDNEY, 2.4 CM HILAR MASS. POWER: 65 W.",
+            "LEFT KIDNEY, 2.4 CM HILAR MASS",
+        ),
+        (
+            "Lesion treated in 2022: right upper pole 2 cm\nLesion now: left lower pole 2.6 cm mass",
+            "left lower pole 2.6 cm mass",
+        ),
         # A richer line beats a poorer one with a better word in its label.
         (
             "Target  left kidney\nLesion  2.4 cm upper pole mass, left kidney",
@@ -114,6 +128,15 @@ def test_outside_a_plan_only_a_label_that_speaks_of_treating() -> None:
             "right posterior renal lesion, 2.1 x 2 cm, 4 mm rim",
         ),
         ("PLAN: 1.1 cm left apical nodule: cryoablation.", "1.1 cm left apical nodule"),
+        (
+            "PLAN: Cryoablation. The ice will cover the entire 1.9 cm nodule of the right middle lobe.",
+            "entire 1.9 cm nodule of the right middle lobe",
+        ),
+        (
+            "PLAN: The 2 cm mass of the left lower pole will be frozen in two cycles.",
+            "2 cm mass of the left lower pole",
+        ),
+        ("PLAN: The 2 cm mass of the left lower pole will be watched.", None),
         ("PLAN: Cryo prostate, general, overnight Foley.", None),
         ("PLAN: cryoablation under CT. Orders to precert.", None),
         ("PLAN: Cryoablation of the renal mass.", None),
@@ -132,7 +155,10 @@ def test_only_a_plan_states_the_area() -> None:
     assert area((PLAN, words)) == "left upper pole mass, 3 cm"
 
 
-_SHEET = "{title}\nzone     left hemigland, base to apex\nanes     spinal\nprobes   4\ncath     5 d\nhold     aspirin\n"
+_SHEET = (
+    "{title}\nzone     left hemigland, base to apex\nanes     spinal\nprobes   4\ncath     5 d\n"
+    "hold     aspirin\n"
+)
 
 
 def test_a_plan_sent_as_another_paper_is_read_as_a_plan() -> None:
@@ -140,4 +166,6 @@ def test_a_plan_sent_as_another_paper_is_read_as_a_plan() -> None:
     assert area(("consent_form", _SHEET.format(title="CRYO ORDER"))) == "left hemigland, base to apex"
     # A form of the payer stays a form, a leaflet a leaflet, whatever they are headed.
     assert area(("pa_request_form", _SHEET.format(title="PLAN\nMember ID   X1"))) is None
-    assert area(("other", "Your cryo plan\nzone     left hemigland, base to apex\nRest for two days.")) is None
+    assert (
+        area(("other", "Your cryo plan\nzone     left hemigland, base to apex\nRest for two days.")) is None
+    )

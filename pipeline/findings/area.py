@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pipeline.catalog.treatment import Area, Treatment
 from pipeline.domain import NOT_FOUND, Field, Status
 from pipeline.findings.lines import Labelled, labelled, rows
-from pipeline.findings.phrases import clause, find, holds, joined, line_of
+from pipeline.findings.phrases import clause, clauses, find, holds, joined, line_of
 from pipeline.findings.regions import Region
 
 _SIZE = re.compile(r"\b\d+(?:\.\d+)?\s*(?:x\s*\d+(?:\.\d+)?\s*)*(?:cm|mm)\b", re.IGNORECASE)
@@ -31,6 +31,19 @@ _TREAT = re.compile(r"\b(?:treat|ablate|freeze|target|cover)(?:ing|s|ed)?\b", re
 # "under CT guidance of the left ...": what is treated may follow the technique at this distance.
 _OBJECT = re.compile(r"\b(?:of|to|for|on|at)\s+(?:(?:the|a|an|his|her|this|their)\s+)?", re.IGNORECASE)
 _OBJECT_REACH = 100
+_PASSIVE = re.compile(
+    r"\s+(?:will\s+be|is\s+to\s+be|are\s+to\s+be|to\s+be|is|are)\s+(?:frozen|treated|(?:cryo)?ablated|targeted)\b",
+    re.IGNORECASE,
+)
+_ACTIVE = re.compile(
+    r"\b(?:treat|(?:cryo)?ablate|freeze|cover|destroy)\s+(?=the\b|this\b|an?\b|his\b|her\b|entire\b|whole\b|only\b|\d)"
+    r"|\b(?:target|treatment area|area|zone)\s+is\s+",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(r"\s*(?:the\s+)?", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:will|is|are|was|were|has|have|had|should|would|may|we)\b", re.IGNORECASE)
+# "Lesion treated in 2022: ..." is not today's.
+_EARLIER = re.compile(r"(?:in|on|at|during)\s+(?:\w+\s+)?(?:19|20)\d\d\b", re.IGNORECASE)
 # Day and dose of the treatment end the phrase.
 _WHEN = re.compile(
     r"""[,\s]+(?:on\s+)?\d{1,2}[ -](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b
@@ -47,6 +60,8 @@ _OWN_PLANS = ("plan_document", "plan_section")
 _NAMED, _STRONG, _FAIR, _UNKNOWN, _SENTENCE_RANK = 20.0, 16.0, 10.0, 5.0, 5.0
 # So much less says a side with its organ ("left kidney").
 _ORGAN_ONLY = 3.0
+# A phrase of running text is not longer, characters.
+_LONGEST = 180
 
 
 class Phrase(NamedTuple):
@@ -91,6 +106,7 @@ def area_phrases(regions: Sequence[Region], treatment: Treatment) -> list[Phrase
             *_named(region, treatment.area),
             *_in_rows(region, treatment),
             *_in_sentences(region, treatment),
+            *_by_verb(region, treatment),
         )
     ]
     by_date = sorted(found, key=lambda one: one.region.document.service_date or "", reverse=True)
@@ -113,7 +129,9 @@ def _named(region: Region, rules: Area) -> Iterator[Phrase]:
         start, end = _trim(region.text, line.body, line.end)
         words = region.text[start:end]
         kinds = _kinds(words, rules)
-        if not _says_nothing(words, rules) and (kinds.place or _names_area(kinds)):
+        if _EARLIER.match(words) or _says_nothing(words, rules):
+            continue
+        if kinds.place or _names_area(kinds):
             yield Phrase(region, start, end, _NAMED + kinds.richness + _PLANS[region.kind])
 
 
@@ -153,17 +171,18 @@ def _fits(row: Labelled, words: str, prior: float, treatment: Treatment) -> bool
         return (kinds.place and (kinds.lesion or kinds.size or kinds.side)) or (
             kinds.lesion and (kinds.side or kinds.size) and (kinds.organ or kinds.side)
         )
-    if any(holds(modality.terms, words) for modality in treatment.procedures.modalities):
-        return False  # a procedure line: what stands behind the modality is read as a sentence
+    if _VERB.search(words) or any(holds(one.terms, words) for one in treatment.procedures.modalities):
+        return False  # a sentence or a procedure line: read as such
     return kinds.lesion and kinds.size and kinds.place and len(words) < 120
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     """A labelled value up to the end of its first sentence, without white space around it."""
     words = text[start:end]
-    stop = _SENTENCE.search(words)
-    words = words[: stop.start()] if stop and stop.start() > 8 else words
-    return start + len(words) - len(words.lstrip()), start + len(words.rstrip(" .,;\n\t"))
+    for stop in (_SENTENCE.search(words), _PASSIVE.search(words)):
+        words = words[: stop.start()] if stop and stop.start() > 8 else words
+    article = _ARTICLE.match(words)
+    return start + (article.end() if article else 0), start + len(words.rstrip(" .,;\n\t"))
 
 
 def _says_nothing(words: str, rules: Area) -> bool:
@@ -190,6 +209,27 @@ def _kinds(words: str, rules: Area) -> Kinds:
     )
 
 
+def _by_verb(region: Region, treatment: Treatment) -> Iterator[Phrase]:
+    """`the ice will cover the 2 cm mass of ...`, `the 2 cm mass of ... will be frozen`."""
+    if region.kind not in _OWN_PLANS:
+        return
+    rules = treatment.area
+    for first, last in clauses(region.text, region.start, region.end):
+        if holds(treatment.procedures.setback, region.text, first, last):
+            continue
+        spans = []
+        for verb in _ACTIVE.finditer(region.text, first, last):
+            lead = _LEADING.match(region.text, verb.end(), last)
+            spans.append(_noun_phrase(region.text, lead.end() if lead else verb.end(), last, rules))
+        for verb in _PASSIVE.finditer(region.text, first, last):
+            lead = _LEADING.match(region.text, first, verb.start())
+            spans.append(_strip(region.text, lead.end() if lead else first, verb.start()))
+        for start, end in spans:
+            kinds = _kinds(region.text[start:end], rules)
+            if kinds.place and kinds.lesion and 0 < end - start <= _LONGEST:
+                yield Phrase(region, start, end, _SENTENCE_RANK - 1 + kinds.richness + _PLANS[region.kind])
+
+
 def _in_sentences(region: Region, treatment: Treatment) -> Iterator[Phrase]:
     """`cryoablation of the 2.4 cm lower pole mass, prone`: what stands behind the modality."""
     if region.kind not in _OWN_PLANS:
@@ -207,7 +247,7 @@ def _in_sentences(region: Region, treatment: Treatment) -> Iterator[Phrase]:
                 _before(region.text, max(first, region.start), match.start(), rules),
             ):
                 kinds = _kinds(region.text[start:end], rules)
-                if end - start <= 180 and _is_specific(kinds):
+                if end - start <= _LONGEST and _is_specific(kinds):
                     rank = _SENTENCE_RANK + kinds.richness + _PLANS[region.kind]
                     yield Phrase(region, start, end, rank)
                     break

@@ -13,7 +13,7 @@ _BULLET = r"(?:[-*•>]|\(?\d{1,2}[.)]|[a-zA-Z][.)])?"
 # Looks like the next label of a form: a few words, then a colon or a column gap.
 _NEXT_LABEL = re.compile(
     r"""[ \t]*(?:[-*•]|\(?\d{1,2}[.)])?[ \t]*
-    [A-Za-z][\w/&+()'.\ -]{0,34}?(?::|[ \t]{3,}\S|\.{3,}|[ \t]{2,}(?=\S))""",
+    [A-Za-z][\w/&+()'?.\ -]{0,34}?(?::|[ \t]{3,}\S|\.{3,}|[ \t]{2,}(?=\S))""",
     re.VERBOSE,
 )
 # A line of this length has been wrapped at the margin, characters.
@@ -95,7 +95,7 @@ def labelled(
 
 # Any label, known or not: a list mark, up to six words, then a colon, dots, a bar or a column gap.
 _ANY_ROW = re.compile(
-    r"""(?:^|(?<=[ ]{4}))[ \t]*(?:[-*•>]|\(?\d{1,2}[.):]?(?=[ \t]))?[ \t]*
+    r"""(?:^|(?<=[ ]{4}))[ \t]*(?:[-*•>|]|\(?\d{1,2}[.):]?(?=[ \t]))?[ \t]*
     (?P<label>[A-Za-z][\w/&+()'?,\-]*\.?(?:[ ][\w/&+()'?,\-]+\.?){0,6}?)
     (?P<gap>[ \t]*(?::(?!\d)|(?:\.[ ]?){3,}|…|=|\|)[ \t.]*|[ \t]{2,}(?:[-–—][ ])?|[ ][-–—][ ])
     (?=[^\s|])""",

@@ -28,9 +28,10 @@ from pipeline.findings.lesions import STAGE_LABELS, Context, Weigher, contexts
 from pipeline.findings.nodes import doubted_by_nodes, find_nodes
 from pipeline.findings.procedure import find_procedure
 from pipeline.findings.regions import Region, regions
+from pipeline.findings.side import find_side
 from pipeline.findings.site import principal_site
 from pipeline.findings.stage import StageFindings, derive_stage_group, find_stage
-from pipeline.findings.target import Target, diagnosis_votes, find_side, find_site, plan_words, site_votes
+from pipeline.findings.target import Target, diagnosis_votes, find_site, plan_words, site_votes
 from pipeline.findings.unproven import find_unproven
 
 _OF_ONE_TEXT = ("t", "n", "m", "stage_group", "derived_stage_group", "node_status")

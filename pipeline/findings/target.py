@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.catalog.target import TargetRules
-from pipeline.catalog.treatment import Area, Treatment
+from pipeline.catalog.treatment import Treatment
 from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Field, Mention, Request, Status
 from pipeline.findings.area import Phrase
 from pipeline.findings.choose import Candidate, choose
@@ -22,8 +22,6 @@ from pipeline.findings.lesions import (
     Weigher,
     labelled_in,
     place_words,
-    side_words,
-    sides_in,
 )
 from pipeline.findings.lines import labelled
 from pipeline.findings.marks import ticked
@@ -48,19 +46,10 @@ _DIAGNOSIS_LABELS = (
 )
 # Words that turn a diagnosis into a fear stand at most this far from it, characters.
 _NEAR = 50
-_BOTH = (
-    "both lobes",
-    "both sides",
-    "bilateral*",
-    "right and left",
-    "left and right",
-    "each lobe",
-    "each side",
-)
-_SPARED = re.compile(r"\b(?:spar(?:e|ed|es|ing)|avoid\w*|not|away from|off)\b", re.IGNORECASE)
-# A clinical statement weighs at least this much.
-_CLINICAL = 5.0
-_SIDE_LABELS = ("side", "laterality", "side / site", "site / side", "side/site", "site/side", "eye", "lat")
+# A diagnosis code with its printed words behind it.
+_CODED = re.compile(r"\b[CD]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?\b[\s:()|=-]*(?:[\w,'-]+[\s,]+){0,8}$")
+# Which eye, or a place in it.
+_EYE = re.compile(r"\b(?:OD|OS|OU|fovea|macula|optic (?:disc|nerve)|equator)\b")
 
 
 @dataclass(frozen=True)
@@ -146,8 +135,9 @@ def _places_of(source: AnnotatedDocument, start: int, end: int) -> list[tuple[st
     A site that a histology carries (renal cell carcinoma) comes after every site that is named.
     """
     named = [(m.value, m) for m in labelled_in(source, "site", start, end)]
+    in_eye = _EYE.search(source.document.text, start, end) is not None
     native = [
-        (m.attributes["site"], m)
+        ("uvea" if in_eye and _is_melanocytic(m) else m.attributes["site"], m)
         for m in labelled_in(source, "neoplasm", start, end)
         if m.attributes.get("site")
     ]
@@ -157,6 +147,11 @@ def _places_of(source: AnnotatedDocument, start: int, end: int) -> list[tuple[st
     for site, mention in (*strong, *native, *weak):
         found.setdefault(site, mention)
     return list(found.items())
+
+
+def _is_melanocytic(mention: Mention) -> bool:
+    """Nevus and melanoma: of the skin where nothing says that they are in the eye."""
+    return mention.attributes.get("icdo3", "").startswith(("872", "873", "874", "877", "878"))
 
 
 def _from_plans(regions: Sequence[Region], treatment: Treatment, rules: TargetRules) -> Iterator[Vote]:
@@ -253,116 +248,6 @@ def diagnosis_votes(tumours: Sequence[Context], weigher: Weigher, rules: TargetR
     return [vote for votes in found.values() for vote in sorted(votes, key=lambda v: -v.weight)[:3]]
 
 
-def find_side(
-    site: str | None,
-    regions: Sequence[Region],
-    phrases: Sequence[Phrase],
-    request: Request,
-    tumours: Sequence[Context],
-    weigher: Weigher,
-    rules: TargetRules,
-) -> Field:
-    """The side of the target: the plan's phrase first, then plan lines, reports, codes."""
-    if site is None or site in rules.sites.unpaired:
-        return Field()
-    stated = list(_sides_of_phrases(phrases, weigher.words))
-    if phrases and holds(rules.words.whole, phrases[0].words):
-        return _both_sides(site, tumours, weigher)
-    if not stated and phrases and holds(rules.words.midline, phrases[0].words):
-        return Field()
-    if not phrases and site in rules.sites.halves and (both := _both_sides(site, tumours, weigher)).value:
-        return both
-    candidates = [
-        *stated,
-        *_sides_of_plans(regions),
-        *_sides_of_codes(site, request, rules),
-        *_sides_of_tumours(site, tumours, weigher),
-    ]
-    return _wrong_side(choose(candidates, least=3), candidates)
-
-
-def _both_sides(site: str, tumours: Sequence[Context], weigher: Weigher) -> Field:
-    """For an organ that is treated as a whole: bilateral where its tumour is found on both sides."""
-    sides: dict[str, Candidate] = {}
-    for tumour in tumours:
-        if (
-            excluded(tumour, weigher.rules)
-            or tumour.about_nodes
-            or (tumour.sites and site not in tumour.sites)
-        ):
-            continue
-        words = tumour.text[tumour.start : tumour.end]
-        named = {*sides_in(tumour.source, tumour.start, tumour.end), *side_words(words, weigher.words)}
-        both = {"left", "right"} <= named or "bilateral" in named or holds(_BOTH, tumour.words)
-        if both or tumour.is_pathology:
-            for side in ("left", "right") if both else named & {"left", "right"}:
-                sides.setdefault(side, Candidate("bilateral", 7, tumour.evidence("rule:laterality")))
-    return choose(sides.values()) if len(sides) == 2 else Field()
-
-
-def _wrong_side(field: Field, candidates: Sequence[Candidate]) -> Field:
-    """Conflicting where one paper alone says the side and two or more clinical ones say the other."""
-    others = {c.evidence.document for c in candidates if c.value != field.value and c.weight >= _CLINICAL}
-    agreeing = {c.evidence.document for c in candidates if c.value == field.value}
-    if len(others) < 2 or len(agreeing) > 1:
-        return field
-    return replace(field, status=Status.CONFLICTING, confidence=0.5)
-
-
-def _sides_of_phrases(phrases: Sequence[Phrase], area: Area) -> Iterator[Candidate]:
-    for phrase in phrases[:1]:
-        sides = [side for start, end in _treated(phrase) for side in _sides_between(phrase, start, end, area)]
-        if len(set(sides)) == 1:
-            yield Candidate(sides[0], 14, phrase.region.evidence(phrase.start, phrase.end, "rule:laterality"))
-
-
-def _treated(phrase: Phrase) -> Iterator[tuple[int, int]]:
-    """The parts of a phrase without those that tell what is spared ("urethra and left lobe spared")."""
-    position = phrase.start
-    for part in re.split(r"([,;(])", phrase.words):
-        if part not in ",;(" and not _SPARED.search(part):
-            yield position, position + len(part)
-        position += len(part)
-
-
-def _sides_between(phrase: Phrase, start: int, end: int, area: Area) -> list[str]:
-    return sides_in(phrase.region.source, start, end) or side_words(phrase.region.text[start:end], area)
-
-
-def _sides_of_plans(regions: Sequence[Region]) -> Iterator[Candidate]:
-    for region in regions:
-        if region.kind not in ("plan_document", "form"):
-            continue
-        weight = 11 if region.kind == "plan_document" else 6
-        for line in labelled(region.text, region.start, region.end, _SIDE_LABELS, loose=True):
-            sides = [
-                m.value
-                for m in labelled_in(region.source, "laterality", line.body, line.end)
-                if ticked(region.text, m.start) is not False
-            ]
-            if sides:
-                yield Candidate(sides[0], weight, region.evidence(line.start, line.end, "rule:laterality"))
-
-
-def _sides_of_codes(site: str, request: Request, rules: TargetRules) -> Iterator[Candidate]:
-    for field in request.icd10:
-        side = rules.side_of_icd10(str(field.value))
-        coded = rules.site_of_icd10(str(field.value))
-        if side and coded and coded[0] == site and field.evidence:
-            yield Candidate(side, 6, field.evidence[0])
-
-
-def _sides_of_tumours(site: str, tumours: Sequence[Context], weigher: Weigher) -> Iterator[Candidate]:
-    """Sides of tumours that stand in the target's organ, believed by document and section."""
-    for tumour in tumours:
-        if excluded(tumour, weigher.rules) or tumour.side is None or tumour.about_nodes:
-            continue
-        if site in tumour.sites[:1] or (not tumour.sites and tumour.mention.attributes.get("site") == site):
-            weight = min(9.0, weigher.weight(tumour))
-            if weight > 2:
-                yield Candidate(tumour.side, weight, tumour.evidence("rule:laterality"))
-
-
 def of_target(tumour: Context, target: Target, rules: TargetRules) -> bool:
     """Whether a statement about a tumour is about the target, by site, side and time.
 
@@ -385,7 +270,9 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
     if reason:
         return reason
     code = tumour.mention.attributes.get("icdo3", "")
-    if tumour.source.document.type in rules.weights.forms and code.startswith("8000"):
+    if tumour.source.document.type in rules.weights.forms and (
+        code.startswith("8000") or _CODED.search(_line_before(tumour))
+    ):
         return "printed"  # the words of a code ("malignant neoplasm of ...") are no diagnosis
     if tumour.mention.section in ("past_medical_history", "past_surgical_history", "oncologic_history"):
         return "historical"
@@ -398,6 +285,11 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
     if _only_feared(tumour, rules):
         return "hypothetical"
     return "historical" if holds(rules.words.history, before) else None
+
+
+def _line_before(tumour: Context) -> str:
+    start, _ = line_of(tumour.text, tumour.mention.start)
+    return tumour.text[start : tumour.mention.start]
 
 
 def _only_feared(tumour: Context, rules: TargetRules) -> bool:
