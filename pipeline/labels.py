@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from pipeline.spelling import Phrases, Token
+from pipeline.spelling import Hit, Phrases, Token
 
 
 class Labelled(NamedTuple):
@@ -36,7 +36,7 @@ def labelled_values(
     Those in `sure` are labels anywhere where a number follows, those in `joined` anywhere.
     """
     hits = sorted(labels.find(tokens, misread=misread), key=lambda hit: (hit.start, -hit.end))
-    kept = []
+    kept: list[Hit] = []
     for hit in hits:
         if kept and hit.start < kept[-1].end:  # the longest label at a place
             continue

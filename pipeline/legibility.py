@@ -28,7 +28,9 @@ def poor_pages(pages: Iterable[Page]) -> tuple[Problem, ...]:
 
 def capped(fields: Mapping[str, Field], pages: Sequence[Page]) -> dict[str, Field]:
     """The fields, none surer than the most legible page that shows it."""
-    legibility = {(page.file, page.number): page.mean_confidence for page in pages}
+    legibility: dict[tuple[str | None, int | None], float | None] = {
+        (page.file, page.number): page.mean_confidence for page in pages
+    }
 
     def cap(field: Field) -> Field:
         if field.confidence is None:
