@@ -73,6 +73,7 @@ def read(submission: Submission, settings: Settings, *, on_page: OnPage | None =
 
 def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -> Case:
     """Pages become documents, documents give findings, findings are checked for completeness."""
+    from pipeline.announced import announced_not_received
     from pipeline.completeness import check_completeness
     from pipeline.documents import split_documents
     from pipeline.findings import extract_findings
@@ -94,7 +95,8 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
         annotated, policy.required_documents, findings, conflict, catalog.elements
     )
 
-    problems = (*reading.problems, *announced, *poor_pages(reading.pages))
+    absent = announced_not_received(documents, completeness.documents, catalog.documents, catalog.request)
+    problems = (*reading.problems, *announced, *absent, *poor_pages(reading.pages))
     case = _case(submission, reading, policy.ref, status=_status(problems), problems=problems)
     return replace(
         case,

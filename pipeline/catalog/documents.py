@@ -54,13 +54,14 @@ class DocumentType(Entry):
     `titles` and `title_pairs` name the document at the head of a page, `headings` stand at the start
     of a line or a cell, `phrases` anywhere. `prior` is added to every score; `visit_note` marks the
     types that share their headings (history, examination, plan) and are told apart by how the visit
-    came about.
+    came about. `announced` is what a list of enclosures calls the document.
     """
 
     title: str
     loinc: Loinc | None = None
     prior: float = 0.0
     visit_note: bool = False
+    announced: tuple[str, ...] = ()
     titles: tuple[Cue, ...] = ()
     title_pairs: tuple[TitlePair, ...] = ()
     shapes: tuple[Shape, ...] = ()

@@ -36,6 +36,12 @@ class Urgency(Entry):
     labels: tuple[str, ...]
 
 
+class Attachments(Entry):
+    """Labels of a list of the papers that are sent along."""
+
+    labels: tuple[str, ...] = Field(min_length=1)
+
+
 class RequestRules(Entry):
     """All that `pipeline.request` knows."""
 
@@ -43,6 +49,7 @@ class RequestRules(Entry):
     cpt: ProcedureCodes
     icd10: DiagnosisCodes
     expedited: Urgency
+    attachments: Attachments
 
     @cached_property
     def cpt_labels(self) -> Phrases:
@@ -63,6 +70,10 @@ class RequestRules(Entry):
     @cached_property
     def icd10_not_requested(self) -> Phrases:
         return Phrases(self.icd10.not_requested)
+
+    @cached_property
+    def attached(self) -> Phrases:
+        return Phrases(self.attachments.labels)
 
     @cached_property
     def urgency(self) -> Phrases:
