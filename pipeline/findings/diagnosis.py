@@ -176,8 +176,9 @@ def _origin_of(reading: Reading, target: Target, rules: TargetRules) -> Iterator
     if reading.reason or reading.possible or reading.weight <= 2:
         return
     words = reading.tumour.words
-    if holds(rules.words.metastatic, words) and not reading.tumour.about_nodes:
-        if _is_metastasis(reading, target):
+    elsewhere = reading.tumour.about_nodes and target.site != "lymph_node"
+    if holds(rules.words.metastatic, words) and not elsewhere:
+        if target.site == "lymph_node" or _is_metastasis(reading, target):
             yield reading.candidate("metastatic", "rule:origin", reading.weight + 0.5)
         return
     native = reading.tumour.mention.attributes.get("site")

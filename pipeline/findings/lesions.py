@@ -124,6 +124,11 @@ class Context:
         for part in reversed(parts):
             if start - _APART <= part.end <= start and "\n" not in self.text[part.end : start]:
                 start = min(start, part.start)
+        if (
+            self.text.count("(", start, end) > self.text.count(")", start, end)
+            and self.text[end : end + 1] == ")"
+        ):
+            end += 1
         named = _STAGE_WORD.search(self.text, max(self.start, start - 16), start)
         return self._evidence(named.start() if named else start, end, extractor)
 

@@ -100,6 +100,8 @@ def _pathology(source: AnnotatedDocument, words: Nodes) -> Iterator[Candidate]:
             words_here = text[start:end]
             if _STATION.search(words_here):
                 headline = end
+            elif only_nodes:
+                headline = start
             elif _OTHER_SPECIMEN.match(words_here):
                 headline = section.start - _HEADLINE_REACH - 1
             if start - headline > _HEADLINE_REACH:

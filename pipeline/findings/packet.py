@@ -176,6 +176,7 @@ def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str,
     }
     edition = tables[site].default_edition if site and site in tables else None
     derived = derive_stage_group(site, found["t"], found["n"], found["m"], tables, edition)
+    derived = replace(derived, evidence=tuple(dict.fromkeys(derived.evidence)))
     return {**found, "derived_stage_group": Field() if metastatic or lung_type == "sclc" else derived}
 
 

@@ -274,6 +274,8 @@ def excluded(tumour: Context, rules: TargetRules) -> str | None:
         code.startswith("8000") or _CODED.search(_line_before(tumour))
     ):
         return "printed"  # the words of a code ("malignant neoplasm of ...") are no diagnosis
+    if ticked(tumour.text, tumour.mention.start) is False:
+        return "printed"
     if tumour.mention.section in ("past_medical_history", "past_surgical_history", "oncologic_history"):
         return "historical"
     if tumour.mention.section == "family_history":
