@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check lock bench-pages fuzz clean
+.PHONY: help setup demo test check lock bench-pages fuzz clean evaluate
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -24,6 +24,12 @@ demo: setup ## one faxed packet through the Prefect flow: summary, case.json, pa
 
 test: setup ## the tests (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest
+
+evaluate: setup ## accuracy per field on our own packets, written and made (about 15 minutes)
+	$(BIN)/python -m fixtures.written_packets evaluation/written
+	-$(BIN)/triage evaluate-set evaluation/written --output evaluation/written.json
+	$(BIN)/python -m fixtures.make_packets evaluation/made
+	-$(BIN)/triage evaluate-set evaluation/made --output evaluation/made.json
 
 check: setup ## format, lint, types, import direction
 	$(BIN)/ruff format --check .
