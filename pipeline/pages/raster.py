@@ -21,7 +21,11 @@ Grey = npt.NDArray[np.uint8]
 
 _DARK = 128
 _LEAST_DPI, _MOST_DPI = 200.0, 300.0
-_BLUR_BILEVEL, _BLUR_GREY = 1.0, 0.8  # pixels, standard deviation
+# Standard deviations across and down in pixels of the squared page. A standard fax has half as many rows as
+# columns: stretched, it is soft downwards already, and its letters hold together when softened across.
+_BLUR_GREY, _BLUR_FINE, _BLUR_STANDARD = (0.8, 0.8), (1.0, 1.0), (1.0, 1.0)
+_COARSE = 0.7  # rows to columns of an inch
+_STREAK = 61  # pixels; the longest strokes of letters have 30
 _NEAR_INCHES, _SPECK = 0.075, 6
 _MOST_SKEW = 4.0
 _BLANK_SHARE = 0.00006  # of the page's pixels: about twenty small letters
@@ -60,7 +64,10 @@ def clean(raster: Raster) -> Raster:
         image = _even_paper(image)
     if (image < _DARK).mean() > 0.5:
         image = np.subtract(255, image, dtype=np.uint8)
-    return Raster(_despeckled(image, raster.x_dpi, raster.y_dpi), raster.x_dpi, raster.y_dpi, raster.rotation)
+    image = _despeckled(image, raster.x_dpi, raster.y_dpi)
+    if is_bilevel(image):
+        image = _without_line_noise(image)
+    return Raster(image, raster.x_dpi, raster.y_dpi, raster.rotation)
 
 
 def turn(raster: Raster, degrees: int) -> Raster:
@@ -98,8 +105,18 @@ def prepare(raster: Raster) -> Prepared:
     stretch = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), skew, 1) @ stretch
     level = cv2.warpAffine(raster.image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=(255,))
-    blur = _BLUR_BILEVEL if is_bilevel(raster.image) else _BLUR_GREY
-    return Prepared(np.asarray(cv2.GaussianBlur(level, (0, 0), blur), np.uint8), dpi, skew)
+    across, down = _blur(raster)
+    soft = cv2.GaussianBlur(level, (0, 0), sigmaX=across, sigmaY=down)
+    return Prepared(np.asarray(soft, np.uint8), dpi, skew)
+
+
+def _blur(raster: Raster) -> tuple[float, float]:
+    """(across, down) by which to soften a page."""
+    if not is_bilevel(raster.image):
+        return _BLUR_GREY
+    if raster.y_dpi < _COARSE * raster.x_dpi:
+        return _BLUR_STANDARD
+    return _BLUR_STANDARD[::-1] if raster.x_dpi < _COARSE * raster.y_dpi else _BLUR_FINE
 
 
 def find_skew(image: Grey, dpi: float) -> float:
@@ -173,4 +190,21 @@ def _despeckled(image: Grey, x_dpi: float, y_dpi: float) -> Grey:
     alone[0] = False
     result = image.copy()
     result[alone[labels]] = 255
+    return result
+
+
+def _without_line_noise(image: Grey) -> Grey:
+    """A fax without what a bad line makes of it: streaks along one row, and holes of a pixel in the ink.
+
+    A streak runs exactly along the rows as they were sent and is one row thick, which a printed rule on
+    a sheet laid by hand hardly is. Where it touches a stroke, the stroke stays.
+    """
+    ink = np.pad((image < _DARK).astype(np.uint8), 1)
+    above, below = ink[:-2, 1:-1] > 0, ink[2:, 1:-1] > 0
+    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, _STREAK), np.uint8)) > 0
+    streak = runs[1:-1, 1:-1] & ~runs[:-2, 1:-1] & ~runs[2:, 1:-1]
+    around = cv2.filter2D(ink, -1, np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.float32))[1:-1, 1:-1]
+    result = image.copy()
+    result[(around >= 7) & (ink[1:-1, 1:-1] == 0)] = 0
+    result[streak & ~(above | below)] = 255
     return result

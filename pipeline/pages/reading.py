@@ -92,6 +92,7 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
     # OpenCV is loaded when the first page needs it: a text layer never waits for it.
     from pipeline.pages import raster as images
     from pipeline.pages.leftover import look_again
+    from pipeline.pages.second_opinion import read_digits_again
     from pipeline.pages.ticks import read_ticks
 
     raster = images.clean(stored)
@@ -100,7 +101,8 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
             file.name, number, "ocr", raster.rotation, raster.width, raster.height, "", (), blank=True
         )
     raster, prepared, found = _recognise_upright(raster, engine)
-    found = read_ticks(prepared.image, look_again(prepared.image, prepared.dpi, found, engine))
+    found = look_again(prepared.image, prepared.dpi, found, engine)
+    found = read_ticks(prepared.image, read_digits_again(prepared.image, found, engine))
     text, placed = lay_out(
         [Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line) for word in found]
     )

@@ -1,0 +1,88 @@
+"""A second reading of words that hold digits, where one wrong character makes another value.
+
+What recognition gets wrong about a date, a size or a number it gets wrong surely: a lost decimal point has
+the confidence of a good word. So each such word is cut out and read once more, enlarged and on its own;
+where that differs, a recogniser of another kind, which looks at the shapes of single characters, is
+asked too, and only what these two agree on against the first reading is taken. N0 and M0 beside other
+letters of a stage are read NO and MO by the first kind, which has learnt words; there the shape of the
+character decides.
+
+All that stands here is what an engine saw. What a code or a date can be is not asked: that is for the
+stages that take values from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from pipeline.ocr import Engine, Image, OcrWord
+
+_ENLARGED = 1.5
+_AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
+_LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
+# Characters that the recognisers write differently without seeing anything else.
+_SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
+_ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
+_STAGE_LETTER = re.compile(r"\(?[cpyra]{0,3}(?:T(?:is|[0-4XIlO])|N[0-3XO]|M[01XOIl])")
+
+
+def read_digits_again(image: Image, words: Sequence[OcrWord], engine: Engine) -> list[OcrWord]:
+    """The words, those with digits in the reading that two of three agree on."""
+    if engine.reread is None or engine.reread_by_shape is None:
+        return list(words)
+    result = list(words)
+    for index, word in enumerate(words):
+        if word.bottom - word.top < _LEAST_HEIGHT:
+            continue
+        if any(character.isdigit() for character in word.text):
+            text = _agreed(word.text, _cut_out(image, word), engine)
+        elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
+            text = _with_zero(word.text, _cut_out(image, word), engine)
+        else:
+            continue
+        result[index] = word._replace(text=text)
+    return result
+
+
+def _cut_out(image: Image, word: OcrWord) -> Image:
+    top, left = max(0, int(word.top) - _AROUND), max(0, int(word.x0) - _AROUND)
+    return image[top : int(word.bottom) + _AROUND, left : int(word.x1) + _AROUND]
+
+
+def _on_paper(image: Image, scale: float) -> Image:
+    if scale != 1:
+        image = np.asarray(
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8
+        )
+    return np.pad(image, _PAPER, constant_values=255)
+
+
+def _agreed(first: str, cut: Image, engine: Engine) -> str:
+    assert engine.reread is not None
+    assert engine.reread_by_shape is not None
+    second = engine.reread(_on_paper(cut, _ENLARGED))
+    if not second or _same(first, second):
+        return first
+    return second if _same(second, engine.reread_by_shape(_on_paper(cut, 1))) else first
+
+
+def _same(one: str, other: str) -> bool:
+    return one.translate(_SAME) == other.translate(_SAME)
+
+
+def _stands_in_stage(words: Sequence[OcrWord], index: int) -> bool:
+    """Whether a T, N or M with a number stands beside the word: "T1a NO MO", never "NO MASS"."""
+    beside = [words[other].text for other in (index - 1, index + 1) if 0 <= other < len(words)]
+    return any(_STAGE_LETTER.match(text) for text in beside)
+
+
+def _with_zero(first: str, cut: Image, engine: Engine) -> str:
+    assert engine.reread_by_shape is not None
+    match = _ZERO_OR_O.fullmatch(first)
+    assert match is not None
+    shape = engine.reread_by_shape(_on_paper(cut, 1))
+    return f"{match['stem']}0{match['rest']}" if f"{match['stem'][-1]}0" in shape else first
