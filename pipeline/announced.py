@@ -1,6 +1,7 @@
 """Papers that the request says are with it, and that are not: an office ticks "H&P attached" and sends none.
 
-Only a paper without which the packet is not complete is told, and only where nothing in the packet serves as it.
+Only a paper without which the packet is not complete is told, and only where nothing in the packet
+serves as it.
 """
 
 from __future__ import annotations
