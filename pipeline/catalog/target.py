@@ -56,7 +56,7 @@ class Words(Entry):
 
 
 class TargetSites(Entry):
-    """What holds for a site: metastases common there, no side, two halves of one organ, nodes that can be felt."""
+    """What holds for a site: metastases common there, no side, two halves of one organ, nodes to be felt."""
 
     often_metastatic: tuple[str, ...]
     unpaired: tuple[str, ...]
