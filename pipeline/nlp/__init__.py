@@ -16,7 +16,8 @@ def load_nlp(models_dir: Path) -> Language:
     """The pipeline of `models_dir`/nlp.cfg. Raises CatalogError where a knowledge file is wrong."""
     from spacy.util import load_config, load_model_from_config
 
-    import pipeline.nlp.components  # noqa: F401  # registers the factories
+    import pipeline.nlp.components
+    import pipeline.nlp.tokenizer  # noqa: F401  # both register factories
 
     config = load_config(
         models_dir / "nlp.cfg", overrides={"paths.models": str(models_dir)}, interpolate=False

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -20,7 +19,7 @@ from pipeline.nlp.measures import find_grades, find_nodes, find_sizes
 from pipeline.nlp.sections import find_sections
 from pipeline.nlp.sentences import Sentence, find_sentences
 from pipeline.nlp.stage_groups import find_stage_groups
-from pipeline.nlp.terms import TermMatcher, find_sides
+from pipeline.nlp.terms import Term, TermMatcher, find_sides
 from pipeline.nlp.tnm import find_tnm
 from pipeline.nlp.words import Words, term_words
 
@@ -102,40 +101,63 @@ def make_abbreviations(nlp: Language, name: str) -> Component:
 
 
 class _Abbreviations:
-    """Short forms that a text itself defines, by scispaCy's Schwartz-Hearst detector.
+    """Short forms that a text itself defines, by scispaCy's Schwartz-Hearst algorithm.
 
-    The detector also takes "radial margin (RM)" or "in I." for definitions; a short form counts
-    only in capitals, with the long form's first letter, and where the long form is a known term.
+    The algorithm also takes "radial margin (RM)" or "in I." for definitions; a short form counts
+    only in capitals, with the long form's first letter, and where the long form is a known term. It is
+    asked of each bracket's own words once: scispaCy's component matches every short form against the
+    whole text, which takes minutes where brackets abound.
     """
 
-    _DEFINED = re.compile(r"[a-z]\s?\([A-Za-z]?[A-Z][A-Z0-9\-]{1,7}s?\)")
-    _SHORT = re.compile(r"[A-Za-z]?[A-Z][A-Z0-9\-]{1,7}s?")
+    _DEFINED = re.compile(r"[a-z]\s?\((?P<short>[A-Za-z]?[A-Z][A-Z0-9\-]{1,7}s?)\)")
+    _REACH = 160  # characters before a bracket in which its long form is sought
+    _MOST = 200  # definitions read of one text
 
     def __init__(self, nlp: Language) -> None:
-        from scispacy.abbreviation import AbbreviationDetector
-
         self._nlp = nlp
-        self._detector: Any = AbbreviationDetector(nlp, make_serializable=False)
-        # Without a pattern spaCy warns each time that the detector looks for short forms it found before.
-        self._detector.global_matcher.add("nothing", [[{"ORTH": "\x00"}]])
 
     def __call__(self, doc: Doc) -> Doc:
-        text = notes(doc).text
-        if self._DEFINED.search(text) is None:  # the detector is slow on texts full of brackets
-            return doc
+        seen = notes(doc)
         terms = self._nlp.get_pipe("terms")
         assert isinstance(terms, _Terms)
-        matcher = terms.matcher
-        taken = {mention.start for mention in notes(doc).mentions}
-        for short in self._detector(doc)._.abbreviations:
-            long_form = short._.long_form.text
-            if not self._SHORT.fullmatch(short.text) or short.text[0].lower() != long_form[0].lower():
-                continue
-            term = matcher.long_form(long_form)
-            if term is not None and short.start_char not in taken:
-                taken.add(short.start_char)
-                notes(doc).mentions.append(matcher.mention(term, text, short.start_char, short.end_char))
+        defined = self._defined(seen.text, terms.matcher)
+        if not defined:
+            return doc
+        taken = {mention.start for mention in seen.mentions}
+        either = "|".join(map(re.escape, sorted(defined, key=len, reverse=True)))
+        for match in re.finditer(rf"(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])", seen.text):
+            if match.start() not in taken:
+                term = defined[match.group()]
+                seen.mentions.append(terms.matcher.mention(term, seen.text, *match.span()))
         return doc
+
+    def _defined(self, text: str, matcher: TermMatcher) -> dict[str, Term]:
+        """Each short form that the text defines, with the known term that it stands for."""
+        found: dict[str, Term] = {}
+        asked: set[str] = set()
+        for match in self._DEFINED.finditer(text):
+            window = text[max(0, match.start("short") - self._REACH) : match.end("short")]
+            if window in asked:
+                continue
+            asked.add(window)
+            term = self._meaning(window, match["short"], matcher)
+            if term is not None:
+                found.setdefault(match["short"], term)
+            if len(asked) >= self._MOST:
+                break
+        return found
+
+    def _meaning(self, window: str, short: str, matcher: TermMatcher) -> Term | None:
+        """The term that the words before the bracket at the end of `window` spell out."""
+        from scispacy.abbreviation import find_abbreviation
+
+        doc = self._nlp.make_doc(window)
+        first = next(token.i for token in doc if token.idx >= len(window) - len(short))
+        words = min(len(short) + 5, 2 * len(short))
+        long_form = find_abbreviation(doc[max(0, first - 1 - words) : first - 1], doc[first:])[1]
+        if long_form is None or not len(long_form) or long_form.text[0].lower() != short[0].lower():
+            return None
+        return matcher.long_form(long_form.text)
 
 
 @Language.factory("triage_staging")

@@ -33,7 +33,8 @@ _AT_LINE = re.compile(
 )
 # A heading in running text stands after the end of a sentence or a column gap: ". FAMILY HISTORY: ...".
 _ANCHOR = re.compile(
-    r"(?<=[.;?!)\]])[ \t\n]*,?[ \t]*(?=[A-Z])|(?<=\d)[ \t]+(?=[A-Z])|[ \t]{2,}(?=[A-Z])"
+    r"(?<=[.;?!)\]])[ \t\n]{0,80},?[ \t]{0,80}(?=[A-Z])|(?<=\d)[ \t]{1,80}(?=[A-Z])"
+    r"|(?<![ \t])[ \t]{2,}(?=[A-Z])"
     r"|(?<=[a-z ]),(?=[A-Z]{3})"
 )
 _INLINE = re.compile(rf"{_NUMBERING}(?P<name>{_NAME}){_ASIDE}[ \t]*(?P<end>:|\.(?=[ \t\n]|$))")

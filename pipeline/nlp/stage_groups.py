@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.domain import Mention
-from pipeline.nlp.tnm import edition_near
+from pipeline.nlp.editions import Editions
 
 EXTRACTOR = "rule:stage_group"
 
@@ -19,7 +19,7 @@ _STAGE = re.compile(
     rf"""(?<![A-Za-z])(?P<basis>c|p|yp|yc)?
     (?:stage|staged|stg|AJCC|FIGO|TNM\ stage)\.?
     (?:[ ]{{0,2}}(?:group(?:ing)?|grp|is|as|of|was|at|AJCC|FIGO|clinical|clinically|pathologic(?:al)?|now
-    |prognostic|disease))*
+    |prognostic|disease)){{0,6}}
     (?:[ ]?\([^()\n]{{1,25}}\))?
     [ \t]*[:=.]*[ \t\n]*(?:AJCC[ ]|FIGO[ ])?(?:stage[ ])?(?:p|c|yp)?
     (?P<group>{_GROUP})
@@ -81,13 +81,14 @@ def find_stage_groups(text: str) -> Iterator[Mention]:
     Attributes: `basis`, `edition`, `system` (figo), and `range` "true" where a range is written
     (`value` is then the first).
     """
+    editions = Editions(text)
     seen: set[int] = set()
     for pattern in (_STAGE, _GROUPED, _TICKED, _EXTENT, _BARE):
         for match in pattern.finditer(text):
             if match.start("group") in seen or not _is_tumour_stage(match, text, pattern is _STAGE):
                 continue
             seen.add(match.start("group"))
-            yield _mention(match, text)
+            yield editions.added_to(_mention(match))
 
 
 def _is_tumour_stage(match: re.Match[str], text: str, checked: bool) -> bool:
@@ -104,7 +105,7 @@ def _is_tumour_stage(match: re.Match[str], text: str, checked: bool) -> bool:
     return not re.fullmatch(r"[il|]", group)
 
 
-def _mention(match: re.Match[str], text: str) -> Mention:
+def _mention(match: re.Match[str]) -> Mention:
     groups = match.groupdict()
     attributes: dict[str, str] = {}
     if groups.get("basis"):
@@ -114,9 +115,6 @@ def _mention(match: re.Match[str], text: str) -> Mention:
     if "figo" in match.group().lower():
         attributes["system"] = "figo"
     start, end = match.span("group")
-    edition = edition_near(text, start, end)
-    if edition:
-        attributes["edition"] = edition
     return Mention(
         "stage_group", roman(match["group"]), start, end, extractor=EXTRACTOR, attributes=attributes
     )

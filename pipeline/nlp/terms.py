@@ -52,7 +52,9 @@ _EYES = re.compile(r"\b(?P<side>OD|OS|OU)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
+class Term:
+    """What a phrase of the dictionary means."""
+
     kind: Literal["neoplasm", "site", "look_alike"]
     histology: Histology | None = None
     site: SiteEntry | None = None
@@ -65,12 +67,12 @@ class TermMatcher:
     """Finds the dictionary's terms in a text's words."""
 
     def __init__(self, terms: Terms, extra_words: Iterable[str] = ()) -> None:
-        self._index: TermIndex[_Term] = TermIndex()
-        self._meanings: dict[str, _Term] = {}
+        self._index: TermIndex[Term] = TermIndex()
+        self._meanings: dict[str, Term] = {}
         self._add_histologies(terms)
         self._add_sites(terms)
         for phrase in terms.sites.look_alikes:
-            self._add(phrase, _Term("look_alike"))
+            self._add(phrase, Term("look_alike"))
         self._add_abbreviations(terms)
         known = {word for phrase in self._meanings for word in term_words(phrase)}
         self.vocabulary = Vocabulary(terms.abbreviations.spelling, {*known, *extra_words})
@@ -84,7 +86,7 @@ class TermMatcher:
             site.name: frozenset(w for w in site.words if w not in site.weak) for site in terms.sites.site
         }
 
-    def _add(self, phrase: str, term: _Term) -> None:
+    def _add(self, phrase: str, term: Term) -> None:
         words = term_words(phrase)
         self._meanings.setdefault(phrase.lower(), term)
         self._index.add(words, term)
@@ -94,20 +96,20 @@ class TermMatcher:
     def _add_histologies(self, terms: Terms) -> None:
         for histology in terms.histologies.histology:
             for phrase in (histology.name, *histology.synonyms):
-                self._add(phrase, _Term("neoplasm", histology=histology, word=phrase))
+                self._add(phrase, Term("neoplasm", histology=histology, word=phrase))
 
     def _add_sites(self, terms: Terms) -> None:
         for site in terms.sites.site:
             for phrase in site.words:
                 self._add(
                     phrase,
-                    _Term("site", site=site, word=phrase, strength="weak" if phrase in site.weak else ""),
+                    Term("site", site=site, word=phrase, strength="weak" if phrase in site.weak else ""),
                 )
             for phrase in site.procedures:
-                self._add(phrase, _Term("site", site=site, word=phrase, strength="procedure"))
+                self._add(phrase, Term("site", site=site, word=phrase, strength="procedure"))
         for site in terms.sites.site:
             for phrase in site.contextual:
-                self._add(phrase, _Term("site", site=site, word=phrase, strength="contextual"))
+                self._add(phrase, Term("site", site=site, word=phrase, strength="contextual"))
 
     def _add_abbreviations(self, terms: Terms) -> None:
         for entry in terms.abbreviations.abbreviation:
@@ -115,7 +117,7 @@ class TermMatcher:
             for short in entry.short:
                 self._index.add(term_words(short), replace(meant, abbreviation=entry, word=short))
 
-    def long_form(self, phrase: str) -> _Term | None:
+    def long_form(self, phrase: str) -> Term | None:
         """The term that a spelled-out phrase is or ends with ("metastatic renal cell carcinoma")."""
         words = self.vocabulary.read(phrase)
         matches = list(self._index.find(words))
@@ -134,7 +136,7 @@ class TermMatcher:
                 continue
             yield self.mention(term, words.text, start, end)
 
-    def _counts(self, term: _Term, written: str, forms: frozenset[str], text: str) -> bool:
+    def _counts(self, term: Term, written: str, forms: frozenset[str], text: str) -> bool:
         entry = term.abbreviation
         if entry is not None:
             if entry.exact and written not in entry.short and written.rstrip("s") not in entry.short:
@@ -146,7 +148,7 @@ class TermMatcher:
             return bool(self._context[term.site.name] & forms)
         return True
 
-    def mention(self, term: _Term, text: str, start: int, end: int) -> Mention:
+    def mention(self, term: Term, text: str, start: int, end: int) -> Mention:
         """The mention that `term` makes of `text[start:end]`."""
         if term.histology is not None:
             return Mention(

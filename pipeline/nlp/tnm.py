@@ -6,10 +6,13 @@ Grammar: UICC/AJCC, prefixes c, p, yc, yp, r, rc, a; suffixes (m), (sn), (i+), (
 
 from __future__ import annotations
 
+import bisect
 import re
+import sys
 from collections.abc import Iterator
 
 from pipeline.domain import Mention
+from pipeline.nlp.editions import Editions
 
 EXTRACTOR = "rule:tnm"
 
@@ -90,25 +93,6 @@ _NOT_BEFORE = re.compile(
     r"|FSE|TSE|level of|near|below|above|trial|grade|dose|temp|vitals:?)[ :.]{0,3}$",
     re.IGNORECASE,
 )
-_EDITION = re.compile(
-    r"(?:AJCC|UICC|TNM|staging|edition|manual)[^.;\n]{0,30}?\b(?:(?P<n>[5-9])(?:th|\b)"
-    r"|(?P<year>199[27]|20(?:02|09|10|16|17|18|24|25)))"
-    r"|\b(?P<n2>[5-9])th\s+ed(?:ition|\.)?|\b(?P<w>sixth|seventh|eighth|ninth)\s+ed",
-    re.IGNORECASE,
-)
-_YEARS = {
-    "1992": "4",
-    "1997": "5",
-    "2002": "6",
-    "2009": "7",
-    "2010": "7",
-    "2016": "8",
-    "2017": "8",
-    "2018": "8",
-    "2024": "9",
-    "2025": "9",
-}
-_ORDINALS = {"sixth": "6", "seventh": "7", "eighth": "8", "ninth": "9"}
 _HEDGE = re.compile(
     r"(?:at least|probabl[ey]|presumed|likely|\?|questionable|minimum|possibl[ey]|suspected"
     r"|vs\.?|versus)[ ]?(?:a |clinical |stage )?$",
@@ -123,37 +107,37 @@ def find_tnm(text: str) -> Iterator[Mention]:
     `value` is upper case without prefix (T1A, N0, MX); attributes `basis`, `edition` (4 to 9),
     `hedge` (words like "at least"), and `range` "true" where a range is written.
     """
+    editions = Editions(text)
     seen: set[tuple[str, int]] = set()
     for mention in _all(text):
         key = (mention.label, mention.end)
         if key not in seen:
             seen.add(key)
-            yield mention
+            yield editions.added_to(mention)
 
 
 def _all(text: str) -> Iterator[Mention]:
-    spans: list[tuple[int, int]] = []
+    spans, taken = _Spans(), _Spans()
     for match in _FIELD.finditer(text):
         mention = _field(match, text)
         if mention is not None:
-            spans.append((mention.start, mention.end))
+            spans.add((mention.start, mention.end))
             yield mention
-    taken: list[tuple[int, int]] = []
     for match in _STRING.finditer(text):
         if _is_stage(match, text):
-            taken.append(match.span())
+            taken.add(match.span())
             for letter in "tnm":
-                if match[letter] and not _inside(match.start(letter), spans):
+                if match[letter] and not spans.holds(match.start(letter)):
                     yield _mention(match, letter, text)
     for pattern, letters in ((_LONE_N, "nm"), (_LONE_M, "m")):
         for match in pattern.finditer(text):
-            if _inside(match.start(letters[0]), taken) or not _is_lone_stage(match, letters[0], text, taken):
+            if taken.holds(match.start(letters[0])) or not _is_lone_stage(match, letters[0], text, taken):
                 continue
             if _is_word_no(match, letters[0]):
                 continue
-            taken.append(match.span())
+            taken.add(match.span())
             for letter in letters:
-                if match[letter] and not _inside(match.start(letter), spans):
+                if match[letter] and not spans.holds(match.start(letter)):
                     yield _mention(match, letter, text)
 
 
@@ -162,8 +146,25 @@ def _is_word_no(match: re.Match[str], letter: str) -> bool:
     return letter == "n" and match["n"] == "o" and not match["m"]
 
 
-def _inside(offset: int, spans: list[tuple[int, int]]) -> bool:
-    return any(start <= offset < end for start, end in spans)
+class _Spans:
+    """Spans of a text, none within another, that can be asked for by offset in little time."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int]] = []
+
+    def add(self, span: tuple[int, int]) -> None:
+        bisect.insort(self._spans, span)
+
+    def holds(self, offset: int) -> bool:
+        """Whether `offset` stands in one of the spans."""
+        index = bisect.bisect_right(self._spans, (offset, sys.maxsize)) - 1
+        return index >= 0 and offset < self._spans[index][1]
+
+    def near(self, start: int, end: int, reach: int) -> bool:
+        """Whether a span ends or starts less than `reach` characters from this one."""
+        index = bisect.bisect_left(self._spans, (start, start))
+        beside = self._spans[max(0, index - 1) : index + 2]
+        return any(abs(start - other[1]) < reach or abs(other[0] - end) < reach for other in beside)
 
 
 def _is_stage(match: re.Match[str], text: str) -> bool:
@@ -207,10 +208,10 @@ _STRONG = re.compile(
 )
 
 
-def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: list[tuple[int, int]]) -> bool:
+def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: _Spans) -> bool:
     prefix = match[f"{letter}pre"]
     category = match[letter].replace(" ", "")
-    near = any(abs(match.start() - end) < 40 or abs(start - match.end()) < 40 for start, end in taken)
+    near = taken.near(*match.span(), 40)
     if prefix in ("p", "c", "yp", "yc", "rp", "rc") and " " not in match.group()[:2]:
         return category[0] not in "Il" or near
     if category[0] in "OoIlZ":
@@ -297,21 +298,4 @@ def _attributes(text: str, start: int, end: int, basis: str, range_words: str) -
     hedge = _HEDGE.search(text[max(0, start - 24) : start])
     if hedge:
         attributes["hedge"] = hedge.group().strip().lower()
-    edition = edition_near(text, start, end)
-    if edition:
-        attributes["edition"] = edition
     return attributes
-
-
-def edition_near(text: str, start: int, end: int) -> str | None:
-    """The staging manual's edition ("8") named within a line or two of a stage."""
-    low = max(0, start - 120)
-    for match in _EDITION.finditer(text, low, min(len(text), end + 80)):
-        named = match["n"] or match["n2"]
-        if named:
-            return named
-        if match["year"]:
-            return _YEARS.get(match["year"])
-        if match["w"]:
-            return _ORDINALS[match["w"].lower()]
-    return None
