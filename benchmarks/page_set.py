@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+import numpy.typing as npt
 from fpdf import FPDF
 
 from fixtures import degrade
@@ -104,18 +106,43 @@ def drawn(pages: Sequence[SetPage]) -> tuple[bytes, list[list[TrueWord]]]:
     return bytes(pdf.output()), words
 
 
+def _inked(image: degrade.Grey, words: Sequence[TrueWord]) -> list[TrueWord]:
+    """The words with the boxes of what was drawn of them."""
+    scale = image.shape[1] / PAGE_WIDTH
+    return [word._replace(box=_ink(image < 160, word.box, scale)) for word in words]
+
+
+def _ink(
+    dark: npt.NDArray[np.bool_], box: tuple[float, float, float, float], scale: float
+) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    inside = dark[top - 1 : bottom + 2, left : right + 1]
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not rows.size:
+        return box
+    return (
+        (left + int(columns[0])) / scale,
+        (top - 1 + int(rows[0])) / scale,
+        (left + int(columns[-1]) + 1) / scale,
+        (top + int(rows[-1])) / scale,
+    )
+
+
 def as_images(
-    pages: Sequence[SetPage], render: str, seed: int, *, turns: Sequence[int] = (0,), skewed: bool = True
+    pages: Sequence[SetPage], render: str, seed: int, *, turns: Sequence[int] = (0,), ink: bool = False
 ) -> ImageFile:
     """The pages as images: skewed by half a degree to two either way, speckled and noisy.
 
-    `turns` are the degrees by which pages in turn lie on the glass.
+    `turns` are the degrees by which pages in turn lie on the glass. With `ink` the boxes are those of the
+    ink, otherwise those of the type.
     """
     content, words = drawn(pages)
+    if ink:
+        words = [_inked(*page) for page in zip(degrade.page_images(content), words, strict=True)]
     images, placed = [], []
     for number, (image, found) in enumerate(zip(degrade.page_images(content), words, strict=True)):
         chooser = random.Random(f"{seed}:{render}:{number}")
-        skew = chooser.uniform(0.5, 2.0) * chooser.choice((-1, 1)) if skewed else 0.0
+        skew = chooser.uniform(0.5, 2.0) * chooser.choice((-1, 1))
         damage = degrade.Damage(skew=skew, turned=turns[number % len(turns)], speckle=True)
         raster = degrade.degrade(image, found, render, damage, f"{seed}:{number}")
         images.append(raster.image)

@@ -300,3 +300,20 @@ def test_words_that_were_passed_over_are_read_at_a_second_look(note: Path) -> No
     first = forgetful(image, 200)
     assert sorted(word.text for word in look_again(image, 200, first, whole)) == sorted(WORDS)
     assert look_again(image, 200, first, Engine(forgetful)) == first
+
+
+@pytest.mark.parametrize(
+    ("box", "confidence"), [((0, 0, 80, 14), 0.9), ((0, 0, 14, 80), 0.0)], ids=["level", "upwards"]
+)
+def test_words_that_run_up_the_page_are_not_read_well(box: tuple[int, ...], confidence: float) -> None:
+    from pipeline.pages.reading import _confidence
+
+    assert _confidence([OcrWord("summary", *box, 0.9, 1)] * 3) == pytest.approx(confidence)
+
+
+def test_a_box_is_drawn_close_around_the_ink() -> None:
+    page = np.full((200, 200), 255, np.uint8)
+    page[90:100, 40:80] = 0
+    prepared = raster.Prepared(page, 72, 0.0)
+    assert prepared.level_box(35, 80, 90, 120) == (40, 90, 80, 100)
+    assert prepared.level_box(120, 20, 150, 40) == (120, 20, 150, 40)

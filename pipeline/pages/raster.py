@@ -21,10 +21,7 @@ Grey = npt.NDArray[np.uint8]
 
 _DARK = 128
 _LEAST_DPI, _MOST_DPI = 200.0, 300.0
-# Standard deviations across and down in pixels of the squared page. A standard fax has half as many rows as
-# columns: stretched, it is soft downwards already, and its letters hold together when softened across.
-_BLUR_GREY, _BLUR_FINE, _BLUR_STANDARD = (0.8, 0.8), (1.0, 1.0), (1.0, 1.0)
-_COARSE = 0.7  # rows to columns of an inch
+_BLUR_BILEVEL, _BLUR_GREY = 1.0, 0.8  # pixels of the squared page, standard deviation
 _STREAK = 61  # pixels; the longest strokes of letters have 30
 _NEAR_INCHES, _SPECK = 0.075, 6
 _MOST_SKEW = 4.0
@@ -40,9 +37,18 @@ class Prepared:
     skew: float
 
     def level_box(self, x0: float, top: float, x1: float, bottom: float) -> Box:
-        """Pixels to points on the levelled page, on which lines are straight."""
+        """Pixels to points on the levelled page, on which lines are straight; drawn close around the ink.
+
+        Where letters touch one another, Tesseract gives a word the height of its line and more.
+        """
+        left, upper = max(0, int(x0)), max(0, int(top))
+        ink = self.image[upper : int(np.ceil(bottom)), left : int(np.ceil(x1))] < _DARK
+        rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+        if rows.size:
+            x0, x1 = left + columns[0], left + columns[-1] + 1
+            top, bottom = upper + rows[0], upper + rows[-1] + 1
         scale = 72 / self.dpi
-        return Box(x0 * scale, top * scale, x1 * scale, bottom * scale)
+        return Box(*(float(edge) * scale for edge in (x0, top, x1, bottom)))
 
     def page_box(self, box: Box) -> Box:
         """Points on the levelled page to points on the page as it is seen: the skew comes back."""
@@ -105,18 +111,8 @@ def prepare(raster: Raster) -> Prepared:
     stretch = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), skew, 1) @ stretch
     level = cv2.warpAffine(raster.image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=(255,))
-    across, down = _blur(raster)
-    soft = cv2.GaussianBlur(level, (0, 0), sigmaX=across, sigmaY=down)
-    return Prepared(np.asarray(soft, np.uint8), dpi, skew)
-
-
-def _blur(raster: Raster) -> tuple[float, float]:
-    """(across, down) by which to soften a page."""
-    if not is_bilevel(raster.image):
-        return _BLUR_GREY
-    if raster.y_dpi < _COARSE * raster.x_dpi:
-        return _BLUR_STANDARD
-    return _BLUR_STANDARD[::-1] if raster.x_dpi < _COARSE * raster.y_dpi else _BLUR_FINE
+    blur = _BLUR_BILEVEL if is_bilevel(raster.image) else _BLUR_GREY
+    return Prepared(np.asarray(cv2.GaussianBlur(level, (0, 0), blur), np.uint8), dpi, skew)
 
 
 def find_skew(image: Grey, dpi: float) -> float:

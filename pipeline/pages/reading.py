@@ -156,7 +156,14 @@ def _recognise(raster: Raster, degrees: int, engine: Engine) -> _Attempt:
 
 
 def _confidence(words: Sequence[OcrWord]) -> float:
-    """Mean confidence, each character counting once: specks read as letters weigh little."""
+    """Mean confidence, each character counting once: specks read as letters weigh little.
+
+    None at all where words run up or down the page: Tesseract reads some sideways pages well as they
+    lie, but their lines and boxes are then those of a page that nobody reads so.
+    """
+    long = [word for word in words if len(word.text) > 3]
+    if sum(word.bottom - word.top > word.x1 - word.x0 for word in long) > 0.5 * len(long):
+        return 0.0
     characters = sum(len(word.text) for word in words)
     return sum(word.confidence * len(word.text) for word in words) / characters if characters else 0.0
 
