@@ -37,7 +37,7 @@ check: setup ## format, lint, types, import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench-pages: setup ## this reader and the bare engines on the same made-up pages (about 5 minutes)
+bench-pages: setup ## this reader and the bare engines on the same made-up pages (about 10 minutes)
 	$(BIN)/python benchmarks/bench_pages.py --save benchmarks/pages.md
 
 fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes)

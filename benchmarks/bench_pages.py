@@ -19,8 +19,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
+import bench_boxes
+import bench_long_fax
 import page_set
 import tesserocr
 
@@ -162,6 +165,10 @@ def conditions() -> str:
     )
 
 
+def _described(module: ModuleType) -> str:
+    return " ".join((module.__doc__ or "").split("\n\n")[-1].split())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pages", type=int, default=36, help="image pages, a third of each kind")
@@ -180,6 +187,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             + " ".join((__doc__ or "").split("\n\n")[2].split()),
             table([*text_rows, *image_rows]),
             "\n".join(f"- {note}" for note in (text_note, *image_notes)),
+            "## Boxes of quotes",
+            _described(bench_boxes),
+            bench_boxes.table(chosen.pages // 3, chosen.seed),
+            "## A long fax",
+            _described(bench_long_fax),
+            bench_long_fax.table(200, "tesseract"),
             conditions(),
         )
     )

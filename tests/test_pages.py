@@ -205,7 +205,29 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_the_others_are_read(
     assert reading.page_counts == {"bad.pdf": page or 0, "good.pdf": 1}
 
 
-@pytest.mark.parametrize("make", [owner_only, huge_page_of_text])
+def with_script_and_file(path: Path) -> None:
+    """A PDF that wants to run a script when it is opened and carries another file inside."""
+    samples.text_pdf(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="while(1) app.alert('Pay');")
+        pdf.attachments["invoice.exe"] = pikepdf.AttachedFileSpec(pdf, b"MZ" + bytes(5000))
+        pdf.save(path)
+
+
+def turned_in_a_circle(path: Path) -> None:
+    """A PDF whose page draws a form that draws itself, without end."""
+    samples.text_pdf(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        form = pdf.make_stream(b"/Again Do", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+        form.BBox = [0, 0, 612, 792]
+        form.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Again=form))
+        page = pdf.pages[0]
+        page.Resources.XObject = pikepdf.Dictionary(Again=form)
+        page.contents_add(b"/Again Do")
+        pdf.save(path)
+
+
+@pytest.mark.parametrize("make", [owner_only, huge_page_of_text, with_script_and_file, turned_in_a_circle])
 def test_odd_files_that_can_be_read_are_read(tmp_path: Path, make: object) -> None:
     make(tmp_path / "odd")  # type: ignore[operator]
     reading = read(tmp_path / "odd")
@@ -226,3 +248,43 @@ def test_a_file_cut_off_anywhere_is_never_whole_without_a_problem(tmp_path: Path
     cut(tmp_path / "fax.pdf", tenth / 10)
     reading = read(tmp_path / "fax.pdf")
     assert [code for _, _, code in codes(reading)] == ["truncated"]
+
+
+def test_a_page_tree_that_holds_itself_ends(tmp_path: Path) -> None:
+    path = samples.text_pdf(tmp_path / "loop.pdf")
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.Root.Pages.Kids = pikepdf.Array([pdf.Root.Pages])
+        pdf.save(path)
+    reading = read(path, page_timeout_s="10")
+    assert reading.page_counts == {
+        "loop.pdf": len(reading.pages) + len({page for _, page, _ in codes(reading)} - {None})
+    }
+    assert reading.problems
+
+
+def test_five_thousand_pages_are_parked_at_once(tmp_path: Path) -> None:
+    with pikepdf.new() as pdf:
+        for _ in range(5000):
+            pdf.add_blank_page()
+        pdf.save(tmp_path / "book.pdf")
+    start = time.perf_counter()
+    reading = read(tmp_path / "book.pdf")
+    assert codes(reading) == [("book.pdf", None, "too_many_pages")]
+    assert "5000 pages; 500 are allowed" in reading.problems[0].message
+    assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize(("tag", "value"), [(256, 60000), (257, 60000), (258, 255), (259, 9999), (278, 0)])
+def test_a_tiff_with_a_lying_header_is_a_problem_or_a_page(tmp_path: Path, tag: int, value: int) -> None:
+    """Width, height, bits a sample, compression or rows a strip are not what the file holds."""
+    samples.fax(samples.text_pdf(tmp_path / "note.pdf")).save(tmp_path / "fax.tif", "TIFF", dpi=(204, 196))
+    (tmp_path / "note.pdf").unlink()
+    data = bytearray((tmp_path / "fax.tif").read_bytes())
+    start = struct.unpack_from("<I", data, 4)[0]
+    for entry in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", data, start)[0], 12):
+        if struct.unpack_from("<H", data, entry)[0] == tag:
+            struct.pack_into("<HII", data, entry + 2, 4, 1, value)
+    (tmp_path / "fax.tif").write_bytes(data)
+    reading = read(tmp_path / "fax.tif")
+    assert len(reading.pages) + len(reading.problems) == 1
+    assert {code for _, _, code in codes(reading)} <= {"truncated", "too_large"}
