@@ -6,6 +6,7 @@ The whole flow with the API is in test_privacy.py, which starts it once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import contextvars
 import hashlib
 import os
@@ -202,6 +203,7 @@ def test_an_interrupt_stops_reading_at_the_next_page(flow: ModuleType, use: Use)
 def test_only_a_bug_is_logged_with_its_traceback(
     flow: ModuleType, use: Use, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
 ) -> None:
+    caplog.set_level(logging.DEBUG, logger="flows")  # an earlier test may have asked for quiet
     use(Recorded("read", error))
     with pytest.raises(flow.StageFailed):
         asyncio.run(flow.read.fn("s-1"))

@@ -88,7 +88,7 @@ def test_service_codes(code: str, listed: bool) -> None:
         ("procedure=microwave_ablation; tumor_site=bone; origin=metastatic; intent=palliative", "meets", "1"),
         ("tumor_site=bone; origin=metastatic; intent=curative; primary_site=kidney", "meets", "2"),
         ("tumor_site=bone; origin=metastatic; intent=curative; primary_site=lung", "investigational", "3"),
-        ("tumor_site=bone; origin=metastatic; intent=curative", "needs_information", None),
+        ("tumor_site=bone; origin=metastatic; intent=curative", "needs_information", "2"),
         ("tumor_site=bone; origin=primary", "investigational", "3"),
         ("procedure=hifu; tumor_site=bone", "other_policy", "other_policy"),
     ],

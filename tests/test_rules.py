@@ -340,7 +340,8 @@ def test_what_would_settle_really_settles(facts: dict[str, str]) -> None:
 
 
 def settles(facts: Mapping[str, str], name: str, missing: list[str]) -> bool:
-    domains = [VALUES.get(fact, ("8",)) for fact in missing]
+    editions = ("6", "7", "8", "9")
+    domains = [editions if fact == "stage_edition" else VALUES[fact] for fact in missing]
     for values in product(*domains):
         filled = {**facts, **dict(zip(missing, values, strict=True))}
         if "stage_edition" in missing:

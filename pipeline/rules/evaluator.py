@@ -10,7 +10,7 @@ It recommends; a person decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,9 +134,16 @@ def _outcome(ruleset: Ruleset, judged: list[_Judged], *, incomplete: bool) -> tu
     met = next((each.criterion.id for each in judged if each.answer.truth is Truth.TRUE), None)
     if met is not None:
         return ("needs_information" if incomplete else "meets"), met
-    if any(each.answer.truth is Truth.UNKNOWN for each in judged):
-        return "needs_information", None
+    if unknown := [each.criterion.id for each in judged if each.answer.truth is Truth.UNKNOWN]:
+        return "needs_information", _at_stake(unknown)
     return ("needs_information" if incomplete else "investigational"), ruleset.policy.otherwise.id
+
+
+def _at_stake(unknown: Sequence[str]) -> str | None:
+    """The criterion that the missing facts would decide: the first of the open ones where they all are
+    branches of one (I.F.1 and I.F.2), None where the case could still fall anywhere."""
+    branches = {".".join(criterion.split(".")[:2]) for criterion in unknown}
+    return unknown[0] if len(branches) == 1 else None
 
 
 # ---------------------------------------------------------------------- what is missing
