@@ -96,7 +96,7 @@ def medspacy_pipeline() -> tuple[Any, Asserter]:
 
     def asserts(marked: Marked) -> list[str | None]:
         doc = splitter(nlp.make_doc(marked.text))
-        spans = [doc.char_span(*span, alignment_mode="expand") for span in marked.spans]
+        spans = [doc.char_span(*span, label="PROBLEM", alignment_mode="expand") for span in marked.spans]
         doc.ents = [span for span in spans if span is not None]
         for _, step in steps:
             doc = step(doc)

@@ -260,9 +260,14 @@ class _Reader:
         while position >= 0:
             cue = self.cues[position]
             position -= 1
-            if self.words.starts[cue.first] < low or first - cue.last > _FARTHEST:
+            start = self.words.starts[cue.first]
+            if start < sentence.start or first - cue.last > _FARTHEST:
                 break
             between = self.words.text[self.words.ends[cue.last] : mention.start]
+            if start < low:  # another cell: a relative's row names the relative in the cell before
+                if cue.forward and cue.forward.says is Assertion.FAMILY and not between.strip(" \t:|"):
+                    said.add(Assertion.FAMILY)
+                break
             if ";" in between:
                 break
             meaning = cue.forward if cue.last < first else None
@@ -301,6 +306,8 @@ class _Reader:
                 break
             between = text[mention.end : start]
             crossed = sum(gap <= start for gap in gaps)
+            if crossed and self._is_status_cell(cue, start, gaps):
+                said.add(Assertion.HISTORICAL)
             if ";" in between or crossed > 1 or (crossed == 1 and between.strip(" \t:.-")):
                 break
             if (
@@ -312,6 +319,12 @@ class _Reader:
             if cue.stops or cue.forward:
                 break
         return said
+
+    def _is_status_cell(self, cue: _Cue, start: int, gaps: Sequence[int]) -> bool:
+        """Whether a cell of the mention's table row starts with "resolved", "excised" and the like."""
+        return (
+            start in gaps and cue.backward is not None and cue.backward.says is Assertion.HISTORICAL
+        ) and not cue.forward
 
     def _reaches_back(self, between: str, cue: _Cue) -> bool:
         """A cue that also looks forward (no, negative) reaches back only from right after the mention."""

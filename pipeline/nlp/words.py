@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-_WORD = re.compile(r"[a-z0-9]+|\?|&")
+_WORD = re.compile(r"[a-z0-9]+|\?|&|\([-+]\)")
 _CONFUSABLE = str.maketrans("0158|!", "olsbll")
 # What may stand between two words of one term: one space, a hyphen, a slash, an apostrophe, a line
 # wrap, or a full stop that a line wrap left before a small letter.
