@@ -3,10 +3,9 @@
     python benchmarks/bench_long_fax.py [--pages 200] [--engine tesseract]
 
 Both are standard faxes of the same pages over and over, with ten lines of text each so that the run takes
-minutes; a page's image is as large as any. On a shared machine, how many reading processes
-are at work says more than the CPU seconds they get. Memory is the peak of the parent and its reading processes
-together, looked at every fifth of a second (proportional set size: what processes share counts once).
-Linux only.
+minutes; a page's image is as large as any. Memory is the peak of the parent and its reading processes
+together, looked at every fifth of a second (proportional set size: what processes share counts once). On a
+shared machine, how many reading processes are at work says more than the CPU seconds they get. Linux only.
 """
 
 from __future__ import annotations
