@@ -10,7 +10,7 @@ import page_samples as samples
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.ocr import ENGINES, Image, load, tesseract
+from pipeline.ocr import ENGINES, Image, load, rapid, tesseract
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,8 @@ def note(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 @pytest.mark.parametrize("name", sorted(ENGINES))
 def test_every_engine_keeps_the_contract(name: str, note: Image) -> None:
+    if name == "rapidocr":
+        pytest.importorskip("rapidocr", reason="an extra: pip install 'clinical-triage[rapidocr]'")
     height, width = note.shape
     for word in load(name).recognize(note, 200.0):
         assert word.text == word.text.strip() != ""
@@ -59,7 +61,7 @@ def test_orientation_of_an_empty_page_is_no_idea() -> None:
 
 
 def test_unknown_engine_names_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="none, tesseract"):
+    with pytest.raises(ConfigurationError, match="none, rapidocr, tesseract"):
         load("tesseractt")
     with pytest.raises(ConfigurationError, match="cannot be loaded"):
         load("no_such_module:recognize")
@@ -70,3 +72,19 @@ def test_missing_data_names_the_install_step(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("TESSDATA_PREFIX", raising=False)
     with pytest.raises(ConfigurationError, match="pip install"):
         tesseract._data_folder("eng.traineddata")
+
+
+def test_a_missing_extra_names_the_install_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    rapid._reader.cache_clear()
+    with pytest.raises(ConfigurationError, match="not installed") as missing:
+        load("rapidocr").recognize(np.full((200, 200), 255, np.uint8), 200.0)
+    assert "clinical-triage[rapidocr]" in missing.value.next_step
+
+
+def test_words_of_a_line_get_their_share_of_its_box() -> None:
+    assert list(rapid._words("CT of the", 100, 190)) == [
+        ("CT", 100, 120),
+        ("of", 130, 150),
+        ("the", 160, 190),
+    ]

@@ -58,6 +58,7 @@ Reread: TypeAlias = Callable[[Image], str]
 
 ENGINES: dict[str, str] = {
     "none": "pipeline.ocr.none:recognize",
+    "rapidocr": "pipeline.ocr.rapid:recognize",
     "tesseract": "pipeline.ocr.tesseract:recognize",
 }
 
