@@ -17,6 +17,7 @@ _FEWEST_LINES = 6
 _FEWEST_WORDS = 3.2
 _LEAST_PITCH = 4.0  # from line to line, in the smallest print
 _GUTTER = 9.0  # least width; the unit is points, or what makes a page 612 wide
+_AT_MARGIN, _MOSTLY = 9.0, 0.6  # how near to the margin most lines of the right side start
 _CONTINUED, _CONTINUED_ONE_SIDE = 0.12, 0.03  # of the lines, on average and at least
 
 
@@ -70,11 +71,22 @@ def _runs(tokens: Sequence[Token], start: float) -> list[_Gutter]:
         for token in tokens
         if token.box.x0 < start and token.box.x1 > start - _GUTTER
     )
+    # Few strips have a margin at their right; only those are looked at closely.
+    begins = [
+        (token.box.top + token.box.bottom) / 2
+        for token in tokens
+        if token.box.x0 - start < _AT_MARGIN and token.box.x1 > start
+    ]
+    fewest = _MOSTLY * _FEWEST_LINES
     top = min(token.box.top for token in tokens)
     end = max(token.box.bottom for token in tokens)
     runs = []
     for low, high in [*crossing, (end, end)]:
-        if low - top > _FEWEST_LINES * _LEAST_PITCH and _prose_on_both_sides(tokens, start, top, low):
+        if (
+            low - top > _FEWEST_LINES * _LEAST_PITCH
+            and sum(top <= middle <= low for middle in begins) > fewest
+            and _prose_on_both_sides(tokens, start, top, low)
+        ):
             runs.append(_Gutter(start, top, low))
         top = max(top, high)
     return runs
@@ -84,7 +96,7 @@ def _prose_on_both_sides(tokens: Sequence[Token], x: float, top: float, bottom: 
     inside = [token for token in tokens if top <= (token.box.top + token.box.bottom) / 2 <= bottom]
     left = _rows([token for token in inside if token.box.x1 <= x])
     right = _rows([token for token in inside if token.box.x1 > x])
-    if not (_is_running(left) and _is_running(right)) or _starts_at(right, x) <= 0.6 or _repeats(right):
+    if not (_is_running(left) and _is_running(right)) or _starts_at(right, x) <= _MOSTLY or _repeats(right):
         return False
     shares = [_continued(rows) for rows in (left, right)]
     return min(shares) >= _CONTINUED_ONE_SIDE and sum(shares) >= 2 * _CONTINUED
@@ -126,4 +138,4 @@ def _has_column_gap(row: Sequence[Token]) -> bool:
 
 
 def _starts_at(rows: Sequence[Sequence[Token]], x: float) -> float:
-    return sum(row[0].box.x0 - x < 9 for row in rows) / len(rows)
+    return sum(row[0].box.x0 - x < _AT_MARGIN for row in rows) / len(rows)

@@ -295,7 +295,7 @@ def _runs(textpage: Any, turn: int) -> Iterator[tuple[str, _Rect]]:
     `turn` is how the text lies, see `_text_turn`.
     """
     rect = pdfium.FS_RECTF()
-    pointer = ctypes.byref(rect)
+    pointer, matrix = ctypes.byref(rect), pdfium.FS_MATRIX()
     handle = textpage.raw
     # A page has thousands of characters: what is asked of each is looked up once.
     unicode_of, box_of, vertical = (
@@ -324,7 +324,7 @@ def _runs(textpage: Any, turn: int) -> Iterator[tuple[str, _Rect]]:
         elif _hidden(handle, index):
             continue
         else:
-            box, size = here, _font_size(handle, index)
+            box, size = here, _font_size(handle, index, matrix)
         letters.append(character)
         if hyphen:
             yield "".join(letters), _of_size(box, size, turn)
@@ -344,9 +344,8 @@ def _both(one: _Rect, other: _Rect) -> _Rect:
     )
 
 
-def _font_size(textpage: Any, index: int) -> float:
-    """Points from line to line as the font is set; 0 where pdfium does not tell."""
-    matrix = pdfium.FS_MATRIX()
+def _font_size(textpage: Any, index: int, matrix: Any) -> float:
+    """Points from line to line as the font is set; 0 where pdfium does not tell. `matrix` is written over."""
     if not pdfium.FPDFText_GetMatrix(textpage, index, ctypes.byref(matrix)):
         return 0.0
     return float(pdfium.FPDFText_GetFontSize(textpage, index)) * math.hypot(matrix.c, matrix.d)
