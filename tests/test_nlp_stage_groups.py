@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pipeline.catalog.stage_words import load_stage_words
 from pipeline.nlp.stage_groups import find_stage_groups, roman
+
+WORDS = load_stage_words(Path(__file__).parent.parent / "models")
 
 
 def values(text: str) -> list[str]:
-    return [mention.value for mention in sorted(find_stage_groups(text), key=lambda mention: mention.start)]
+    return [
+        mention.value for mention in sorted(find_stage_groups(text, WORDS), key=lambda mention: mention.start)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,11 @@ def values(text: str) -> list[str]:
         ("staged IIA", ["IIA"]),
         ("Stage at this request: [ ] I  [X] II  [ ] III  [ ] IV", ["II"]),
         ("Group  IIA", ["IIA"]),
+        ("STAGE IV8", ["IVB"]),
+        ("stage 1V", ["IV"]),
+        ("Clinical stage: | disease", ["I"]),
+        ("lung cancer, stage l", ["I"]),
+        ("kidney disease stage 3; lung cancer stage IIA", ["IIA"]),
     ],
 )
 def test_groups(text: str, expected: list[str]) -> None:
@@ -68,6 +80,11 @@ def test_groups(text: str, expected: list[str]) -> None:
         "AJCC 8",
         "Stage at this request: [ ] I  [ ] II  [ ] III  [ ] IV",
         "stage hypertension 2",
+        "Chronic kidney\n disease, stage 3b",
+        "chronic kidney disease (CKD), stage 3b",
+        "cancer | stage | treatment",
+        "stage l of the house",
+        "stage i",
     ],
 )
 def test_not_a_tumour_stage(text: str) -> None:
@@ -75,7 +92,7 @@ def test_not_a_tumour_stage(text: str) -> None:
 
 
 def test_range_is_marked() -> None:
-    mention = next(iter(find_stage_groups("stage I/II")))
+    mention = next(iter(find_stage_groups("stage I/II", WORDS)))
     assert (mention.value, mention.attributes["range"]) == ("I", "true")
 
 

@@ -157,3 +157,13 @@ def test_a_past_cancer_takes_its_stage_with_it(nlp: Language) -> None:
 def test_mentions_quote_the_text(nlp: Language) -> None:
     text = "İSTANBUL CLINIC\nLeft renal mass, 3 cm."
     assert [text[m.start : m.end] for m in mentions(nlp, text, "neoplasm")] == ["mass"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("Melanoma. MM of the calf.", 2), ("Melanoma, 5 MM.", 1), ("Melanoma, 5MM thick.", 1)],
+)
+def test_a_unit_is_not_melanoma(nlp: Language, text: str, said: int) -> None:
+    page = Page("f", 1, "text", 0, 1, 1, text, ())
+    mentions = annotate(nlp, [Document("d", "other", "", (page,))])[0].mentions
+    assert [mention.value for mention in mentions if mention.label == "neoplasm"] == ["melanoma"] * said

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pipeline.catalog.stage_words import load_stage_words
 from pipeline.nlp.tnm import find_tnm
+
+WORDS = load_stage_words(Path(__file__).parent.parent / "models")
 
 
 def values(text: str) -> list[str]:
-    return [mention.value for mention in sorted(find_tnm(text), key=lambda mention: mention.start)]
+    return [mention.value for mention in sorted(find_tnm(text, WORDS), key=lambda mention: mention.start)]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,9 @@ def values(text: str) -> list[str]:
         ("N0 on MRI", ["N0"]),
         ("bladder cancer, pTa", ["TA"]),
         ("subpleural mass. AJCCpT1pN2.", ["T1", "N2"]),
+        ("cTib N@ M@", ["T1B", "N0", "M0"]),
+        ("cT2a N@ M0", ["T2A", "N0", "M0"]),
+        ("Tib N0 M0", ["T1B", "N0", "M0"]),
     ],
 )
 def test_tnm_values(text: str, expected: list[str]) -> None:
@@ -67,6 +75,9 @@ def test_tnm_values(text: str, expected: list[str]) -> None:
     "text",
     [
         "Blocks. T1-4",
+        "Tib/fib fracture",
+        "Tid with meals",
+        "write to N@M.ORG",
         "T1-4, tumor mass x 4",
         "T2 weighted images",
         "T2-weighted axial",
@@ -116,7 +127,7 @@ def test_no_tnm(text: str) -> None:
     ],
 )
 def test_basis_is_inherited_but_never_made_up(text: str, bases: list[str]) -> None:
-    found = sorted(find_tnm(text), key=lambda mention: mention.start)
+    found = sorted(find_tnm(text, WORDS), key=lambda mention: mention.start)
     assert [mention.attributes.get("basis", "") for mention in found] == bases
 
 
@@ -128,7 +139,7 @@ def test_basis_is_inherited_but_never_made_up(text: str, bases: list[str]) -> No
     ],
 )
 def test_a_range_stays_a_range(text: str, value: str) -> None:
-    first = next(mention for mention in find_tnm(text) if mention.label == "tnm_t")
+    first = next(mention for mention in find_tnm(text, WORDS) if mention.label == "tnm_t")
     assert (first.value, first.attributes["range"]) == (value, "true")
 
 
@@ -144,13 +155,13 @@ def test_a_range_stays_a_range(text: str, value: str) -> None:
     ],
 )
 def test_edition_named_nearby(text: str, edition: str | None) -> None:
-    assert {mention.attributes.get("edition") for mention in find_tnm(text)} == {edition}
+    assert {mention.attributes.get("edition") for mention in find_tnm(text, WORDS)} == {edition}
 
 
 def test_the_words_are_those_of_the_text() -> None:
     text = "Left kidney, pT1a N0."
-    assert [text[m.start : m.end] for m in find_tnm(text)] == ["pT1a", "N0"]
+    assert [text[m.start : m.end] for m in find_tnm(text, WORDS)] == ["pT1a", "N0"]
 
 
 def test_hedge_is_kept() -> None:
-    assert next(iter(find_tnm("at least pT2a"))).attributes["hedge"] == "at least"
+    assert next(iter(find_tnm("at least pT2a", WORDS))).attributes["hedge"] == "at least"

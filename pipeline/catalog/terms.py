@@ -91,6 +91,7 @@ class Abbreviation(Entry):
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     exact: bool = True
+    unit: bool = False
 
 
 class Abbreviations(Entry):

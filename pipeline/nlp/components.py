@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from pipeline.catalog.context import load_context
 from pipeline.catalog.sections import load_sections
+from pipeline.catalog.stage_words import load_stage_words
 from pipeline.catalog.terms import load_terms
 from pipeline.domain import Mention, Section
 from pipeline.nlp.assertion import ContextIndex, assert_mentions
@@ -161,24 +162,28 @@ class _Abbreviations:
 
 
 @Language.factory("triage_staging")
-def make_staging(nlp: Language, name: str) -> Component:
+def make_staging(nlp: Language, name: str, models: str) -> Component:
+    words = load_stage_words(Path(models))
+
     def staging(doc: Doc) -> Doc:
         seen = notes(doc)
-        seen.mentions += [*find_tnm(seen.text), *find_stage_groups(seen.text)]
+        seen.mentions += [*find_tnm(seen.text, words), *find_stage_groups(seen.text, words)]
         return doc
 
     return staging
 
 
 @Language.factory("triage_measures")
-def make_measures(nlp: Language, name: str) -> Component:
+def make_measures(nlp: Language, name: str, models: str) -> Component:
+    words = load_stage_words(Path(models))
+
     def measures(doc: Doc) -> Doc:
         seen = notes(doc)
         sizes = list(find_sizes(seen.text))
         seen.mentions = [_sized(mention, sizes, seen.text) for mention in seen.mentions]
         seen.mentions += [
             *sizes,
-            *find_nodes(seen.text),
+            *find_nodes(seen.text, words),
             *find_grades(seen.text),
             *find_sides(seen.mentions, seen.text),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipeline.catalog.stage_words import StageWords
 from pipeline.domain import Mention
 
 EXTRACTOR = "rule:measures"
@@ -26,31 +27,6 @@ _RATIO = re.compile(
 )
 _NODES = re.compile(r"\b(?:lymph\s*nodes?|nodes?|LNs?|LN\b|SLNs?|sentinel|nodal)\b", re.IGNORECASE)
 _GRADE_BEFORE = re.compile(r"\b(?:grade|score)s?[ :]{0,2}(?:[\dIV]{1,3}[-/])?$", re.IGNORECASE)
-_NEGATIVE = re.compile(
-    r"""(?:\b(?:no|without|negative\ for|absence\ of)\s+(?:evidence\ of\ |pathologic(?:al(?:ly)?)?[ ]
-      |significant\ |enlarged\ |suspicious\ |palpable\ |hypermetabolic\ |fdg[ -]avid[ ]
-      |regional\ |mediastinal\ |hilar\ |pelvic\ |retroperitoneal\ |axillary\ |inguinal[ ]
-      |cervical\ |supraclavicular\ |or\ |and\ |mesenteric\ |preauricular\ |/|,\ |occipital[ ]
-      |postauricular\ |clinical\ |lymph\ ?|thoracic\ |abdominal\ |intrathoracic\ |bulky[ ]
-      |positive\ |abnormal\ |metastatic\ |involved\ |other\ ){0,6}(?:nod(?:es|al)(?:\ (?:disease
-      |involvement|metastas[ei]s|enlargement))?|lymphadenopathy|adenopathy|LAD\b|lymph\ nodes?)
-    |\bnode[ -]?negative\b|\bnodes?:?\s+(?:are\ |were\ |is\ |was\ |all\ )?(?:negative|neg\b
-    |none\ enlarged|not\ enlarged|clear|benign|normal|unremarkable|none\b)
-    |\bEBUS(?:[ -]TBNA)?(?:\ of\ [\w, ]{1,30})?\s*(?:was\ |is\ |:\s*|-\s*|all\ )?(?:negative|neg)\b|\bN0\ by\b
-    |\b(?:stations?|nodes?)\b[^.;\n]{0,60}\b(?:negative|no\ malignan\w+|benign|lymphocytes\ only
-    |without\ malignan\w+)
-    |\blymphocytes\ in\ all\b|\bnode\ neg\b)""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_POSITIVE = re.compile(
-    r"""(?:\bnode[ -]?positive\b|\bnodes?\s+(?:are\ |were\ |is\ |was\ )?(?:positive|involved)\b
-    |\bpositive\s+(?:lymph\s+)?nodes?\b
-    |\b(?:1?\d[RLrl]?[ ]?[is]?|station\ \d{1,2}[RL]?)\b[^.;\n]{0,25}\bpositive\ for\ (?:metasta|malignan
-    |carcinoma|adenocarcinoma|tumou?r)
-    |\bmetasta(?:tic|sis|ses)[^.;\n]{0,60}\b(?:in|to|involving)\b[^.;\n]{0,40}\b(?:lymph\ )?nodes?\b
-    |\bnodal\ (?:metastas[ei]s|disease|involvement)\b|\blymph\ node\ metastas[ei]s\b)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 _GLEASON = re.compile(
     r"\b(?:gleason(?:['’]s)?|gl|gs)\b[^\d\n]{0,25}(?P<a>[3-5])\s?\+\s?(?P<b>[3-5])"
     r"|\b(?:gleason|GS)\s*(?:score|sum|grade)?\s*[:=]?\s*(?P<s>[6-9]|10)\b"
@@ -86,7 +62,7 @@ def find_sizes(text: str) -> Iterator[Mention]:
         yield Mention("size", f"{millimetres:g}", *match.span(), extractor=EXTRACTOR)
 
 
-def find_nodes(text: str) -> Iterator[Mention]:
+def find_nodes(text: str, words: StageWords) -> Iterator[Mention]:
     """Mentions nodes, `value` negative or positive; attribute `ratio` where counted (2/14)."""
     for match in _RATIO.finditer(text):
         around = text[max(0, match.start() - 70) : match.end() + 60]
@@ -103,7 +79,7 @@ def find_nodes(text: str) -> Iterator[Mention]:
         yield Mention(
             "nodes", value, *match.span(), extractor=EXTRACTOR, attributes={"ratio": f"{involved}/{examined}"}
         )
-    for pattern, value in ((_NEGATIVE, "negative"), (_POSITIVE, "positive")):
+    for pattern, value in ((words.negative_nodes, "negative"), (words.positive_nodes, "positive")):
         for match in pattern.finditer(text):
             yield Mention("nodes", value, *match.span(), extractor=EXTRACTOR)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipeline.catalog.stage_words import StageWords
 from pipeline.domain import Mention
 from pipeline.nlp.editions import Editions
 
 EXTRACTOR = "rule:stage_group"
 
-_ROMAN = r"(?:I?V|[Il1|]{2,3}|[Il1|])"
+_ROMAN = r"(?:[Il1|]?V|[Il1|]{2,3}|[Il1|])"
 _GROUP = (
-    rf"(?:(?:{_ROMAN}|[0-4](?!\d))(?:[ ]?[A-Da-d](?![a-z])|-[A-D](?![a-z]))?(?:[1-3](?!\d))?|one"
-    rf"|two|three|four)(?:[- ](?=[ab]\b)[abAB])?"
+    rf"(?:(?:{_ROMAN}|[0-4](?!\d))(?:[ ]?[A-Da-d](?![a-z])|-[A-D](?![a-z])|(?<=[IV])8(?!\d))?"
+    rf"(?:[1-3](?!\d))?|one|two|three|four)(?:[- ](?=[ab]\b)[abAB])?"
 )
 _STAGE = re.compile(
     rf"""(?<![A-Za-z])(?P<basis>c|p|yp|yc)?
@@ -45,21 +46,9 @@ _BARE = re.compile(
     r"|I)[ABC][1-3]?)(?![A-Za-z0-9])"
 )
 # Stages of other things: kidney disease, ulcers, fibrosis, sleep.
-_OTHER_BEFORE = re.compile(
-    r"(?:ckd|kidney disease|renal disease|renal failure|renal insufficiency|nephropathy"
-    r"|pressure (?:ulcer|injury|sore)s?|decubit\w+|ulcers?|nyha|heart failure|chf|hfref"
-    r"|fibrosis|gold|copd|tanner|sleep|hypertension|htn|parkinson\w*|dementia|retinopathy"
-    r"|prolapse|cystocele|osteoarthritis|lymphedema|endometriosis|end|labor|gvhd|mrss|hoehn"
-    r"|anesthesia|steatosis|cirrhosis|diabetic foot|sarcoid(?:osis)?|avascular necrosis|avn"
-    r"|fev1|asthma|class|ckd,|esrd)[ ,:(\-]{0,3}(?:is |at |of |with )?$",
-    re.IGNORECASE,
-)
-_OTHER_AFTER = re.compile(
-    r"[ ,\-]{0,2}(?:\w+[ ])?(?:ckd|chronic kidney|kidney disease|renal (?:disease|failure"
-    r"|insufficiency)|pressure|decubit|ulcer|fibrosis|copd|emphysema|sleep|hypertension|htn\b"
-    r"|heart failure|chf|diastolic|labor|prolapse|cystocele|lymphedema|endometriosis|parkinson"
-    r"|steatosis|sacral (?:ulcer|wound|pressure|decub)|wound|retinopathy|sarcoid|nephropathy"
-    r"|trial|procedure|repair|reconstruct|of labor)",
+_STAGED = re.compile(
+    r"cancer|carcinoma|sarcoma|melanoma|tumou?r|NSCLC|RCC|clinical|patholog|AJCC|TNM|FIGO|\bdisease"
+    r"|[cp]?T[0-4][a-d]?\s?,?\s?N[0-3X]",
     re.IGNORECASE,
 )
 _WORDS = {
@@ -75,7 +64,7 @@ _WORDS = {
 }
 
 
-def find_stage_groups(text: str) -> Iterator[Mention]:
+def find_stage_groups(text: str, words: StageWords) -> Iterator[Mention]:
     """Mentions stage_group of `text`; `value` is roman upper case (IIA, IB1), 0, LIMITED or EXTENSIVE.
 
     Attributes: `basis`, `edition`, `system` (figo), and `range` "true" where a range is written
@@ -85,24 +74,35 @@ def find_stage_groups(text: str) -> Iterator[Mention]:
     seen: set[int] = set()
     for pattern in (_STAGE, _GROUPED, _TICKED, _EXTENT, _BARE):
         for match in pattern.finditer(text):
-            if match.start("group") in seen or not _is_tumour_stage(match, text, pattern is _STAGE):
+            if match.start("group") in seen or not _is_tumour_stage(match, text, words, pattern is _STAGE):
                 continue
             seen.add(match.start("group"))
             yield editions.added_to(_mention(match))
 
 
-def _is_tumour_stage(match: re.Match[str], text: str, checked: bool) -> bool:
+def _is_tumour_stage(match: re.Match[str], text: str, words: StageWords, checked: bool) -> bool:
     if not checked:
         return True
     head, group = match.group().lower(), match["group"]
-    if _OTHER_BEFORE.search(text[max(0, match.start() - 40) : match.start()]):
+    if words.other_before.search(text[max(0, match.start() - 60) : match.start()]):
         return False
-    if _OTHER_AFTER.match(text[match.end() : match.end() + 40]):
+    if words.other_after.match(text[match.end() : match.end() + 40]):
         return False
     named_system = head.startswith(("ajcc", "figo"))
     if named_system and not re.match(r"(?:IV|I{1,3}|[1-4][ABC])", group):
         return False  # "AJCC 8" is an edition
-    return not re.fullmatch(r"[il|]", group)
+    if re.fullmatch(r"[l|]", group):  # a letter or a table's rule, unless a tumour is staged here
+        return _is_one_misread(match, text)
+    return group != "i"
+
+
+def _is_one_misread(match: re.Match[str], text: str) -> bool:
+    """Whether "stage |" or "stage l" is stage I: words of staging beside it, no other rule in its line."""
+    position = match.start("group")
+    end = text.find("\n", position)
+    line = text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else len(text)]
+    around = text[max(0, match.start() - 60) : match.end() + 40]
+    return line.count("|") <= 1 and bool(_STAGED.search(around))
 
 
 def _mention(match: re.Match[str]) -> Mention:
@@ -127,9 +127,10 @@ def roman(words: str) -> str:
         return compact.upper()
     for word, numeral in _WORDS.items():
         if compact.lower().startswith(word):
-            if word == "1" and compact[:2] in ("11", "1l", "1I"):
+            if word == "1" and compact[:2].upper() in ("11", "1L", "1I", "1V", "1|"):
                 break
             return numeral + compact[len(word) :].upper()
     head = re.match(r"[Il1|]*V?", compact)
     numeral = head.group() if head else ""
-    return re.sub(r"[l1|]", "I", numeral).upper() + compact[len(numeral) :].upper()
+    letters = re.sub(r"^8", "B", compact[len(numeral) :])  # OCR's B
+    return re.sub(r"[l1|]", "I", numeral).upper() + letters.upper()

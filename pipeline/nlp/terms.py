@@ -48,6 +48,7 @@ _SIDES = {
     "bilat": "bilateral",
     "ou": "bilateral",
 }
+_AFTER_NUMBER = re.compile(r"\d[ -]?$")
 _EYES = re.compile(r"\b(?P<side>OD|OS|OU)\b")
 
 
@@ -133,6 +134,12 @@ class TermMatcher:
         for first, last, term in self._index.find(words):
             start, end = words.starts[first], words.ends[last]
             if term.kind == "look_alike" or not self._counts(term, words.text[start:end], lowered, text):
+                continue
+            if (
+                term.abbreviation
+                and term.abbreviation.unit
+                and _AFTER_NUMBER.search(words.text[max(0, start - 3) : start])
+            ):
                 continue
             yield self.mention(term, words.text, start, end)
 

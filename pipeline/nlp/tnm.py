@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from pipeline.catalog.stage_words import StageWords
 from pipeline.domain import Mention
 from pipeline.nlp.editions import Editions
 
@@ -18,15 +19,15 @@ EXTRACTOR = "rule:tnm"
 
 _PREFIX = r"(?:(?P<{0}pre>r[cp]|y[cp]|[cpyra]|R[CP]|Y[CP]|[CP](?=[TNM]))[ ]?)?"
 _CATEGORY_T = (
-    r"(?:[0-4OoIlZ](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[Xx](?![a-z])"
+    r"(?:(?:[0-4OoIlZ]|i(?=[a-d]\b))(?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[Xx](?![a-z])"
     r"|[il1]s\b(?:[ ]?\((?:DCIS|LCIS|Paget|LAMN|AIS|SCIS)\))?|IS\b|[aA]\b|1mi|1MI)"
 )
 _CATEGORY_N = (
-    r"(?:[0-3OoIlZ](?:[a-cA-C](?:[1-3](?![\d.]))?|[ ][a-cA-C](?![A-Za-z]))?(?:[ ]?mi\b"
+    r"(?:[0-3OoIlZ@](?:[a-cA-C](?:[1-3](?![\d.]))?|[ ][a-cA-C](?![A-Za-z]))?(?:[ ]?mi\b"
     r"|[ ]?\(mi\))?|[Xx](?![a-z]))"
 )
 _CATEGORY_M = (
-    r"(?:(?:[01](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[OoIl](?![A-Za-z]))|[Xx](?![a-z]))"
+    r"(?:(?:[01](?:[a-dA-D](?:[1-3](?![\d.]))?|[ ][a-dA-D](?![A-Za-z]))?|[OoIl@](?![A-Za-z]))|[Xx](?![a-z]))"
 )
 _ASIDE = r"(?:[ ]?\([^()\n]{0,40}\)){0,2}"
 _BETWEEN = r"[ ,;:/.&\-]{0,3}(?:[ \n]{1,4})?(?:and )?"
@@ -77,31 +78,15 @@ _CONTEXT = re.compile(
     r"|gleason|\bGG ?\d",
     re.IGNORECASE,
 )
-_NOT_T = re.compile(
-    r"[ -]{0,2}(?:weighted|w\b|wi\b|hyperintens|hypointens|isointens|intens|signal|bright|dark"
-    r"|flair|haste|sequence|images?|imaging|shine|axial|sagittal|coronal|fat|stir|tse|fse"
-    r"|in/opposed|space|relaxation|map"
-    r"|vertebra|level|body|spine|lamina|spinous|transverse|compression|fracture|dermatome|rib"
-    r"|nerve|endplate|burst|wedge|metast\w+ to spine|pedicle|through|segment"
-    r"|blocks?|cassette|slides?|sections?|DM\b|diabet|helper|cells?\b|tube|tabs?\b|#"
-    r"|/\s?[TL]\d|[ -]{1,3}[TL]\d{1,2}\b)",
-    re.IGNORECASE,
-)
-_NOT_BEFORE = re.compile(
-    r"(?:blocks?|slides?|cassettes?|sections?|levels?|vertebra\w*|vertebral body|spine|at"
-    r"|of the|from|type|free|serum|total|reverse|MRI|axial|sagittal|coronal|on|fat[- ]sat\w*"
-    r"|FSE|TSE|level of|near|below|above|trial|grade|dose|temp|vitals:?)[ :.]{0,3}$",
-    re.IGNORECASE,
-)
 _HEDGE = re.compile(
     r"(?:at least|probabl[ey]|presumed|likely|\?|questionable|minimum|possibl[ey]|suspected"
     r"|vs\.?|versus)[ ]?(?:a |clinical |stage )?$",
     re.IGNORECASE,
 )
-_CONFUSED = str.maketrans("OoIlZ", "00112")
+_CONFUSED = str.maketrans("OoIliZ@", "0011120")
 
 
-def find_tnm(text: str) -> Iterator[Mention]:
+def find_tnm(text: str, words: StageWords) -> Iterator[Mention]:
     """Mentions tnm_t, tnm_n and tnm_m of `text`.
 
     `value` is upper case without prefix (T1A, N0, MX); attributes `basis`, `edition` (4 to 9),
@@ -109,14 +94,14 @@ def find_tnm(text: str) -> Iterator[Mention]:
     """
     editions = Editions(text)
     seen: set[tuple[str, int]] = set()
-    for mention in _all(text):
+    for mention in _all(text, words):
         key = (mention.label, mention.end)
         if key not in seen:
             seen.add(key)
             yield editions.added_to(mention)
 
 
-def _all(text: str) -> Iterator[Mention]:
+def _all(text: str, words: StageWords) -> Iterator[Mention]:
     spans, taken = _Spans(), _Spans()
     for match in _FIELD.finditer(text):
         mention = _field(match, text)
@@ -124,7 +109,7 @@ def _all(text: str) -> Iterator[Mention]:
             spans.add((mention.start, mention.end))
             yield mention
     for match in _STRING.finditer(text):
-        if _is_stage(match, text):
+        if _is_stage(match, text, words):
             taken.add(match.span())
             for letter in "tnm":
                 if match[letter] and not spans.holds(match.start(letter)):
@@ -167,12 +152,12 @@ class _Spans:
         return any(abs(start - other[1]) < reach or abs(other[0] - end) < reach for other in beside)
 
 
-def _is_stage(match: re.Match[str], text: str) -> bool:
+def _is_stage(match: re.Match[str], text: str, words: StageWords) -> bool:
     after, before = text[match.end() : match.end() + 24], text[max(0, match.start() - 60) : match.start()]
     category = match["t"].replace(" ", "")
     if match["n"]:
         return True
-    if match.group()[0] == "t" or _NOT_T.match(after):
+    if match.group()[0] == "t" or words.t_followed.match(after):
         return False
     if match["m"] and category[0].isdigit():
         return True
@@ -182,11 +167,13 @@ def _is_stage(match: re.Match[str], text: str) -> bool:
         )
     if category.lower() == "is" and re.search(r"[Tt][ :]", match.group()):
         return False  # "pT is not assigned"
+    if category[0] == "i" and category != "is":
+        return match["tpre"] in ("p", "c", "yp", "yc")  # "Tib" alone is a shin, "Tid" a dose
     if (category[0] in "OoIlZ" and len(category) == 1) or category == "IS":
         return match["tpre"] in ("p", "c", "yp", "yc")
     if match["tpre"] and match["tpre"] not in ("a", "r", "y"):
         return not (match["tpre"] in "CP" and category.isdigit() and " " in match.group()[:3])
-    if _NOT_BEFORE.search(before):
+    if words.t_preceded.search(before):
         return False
     around = before[-45:] + " " + after
     has_suffix = len(category) > 1 and category[0].isdigit() and category[1] in "abcdABCD"
@@ -214,8 +201,8 @@ def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: _Spans) 
     near = taken.near(*match.span(), 40)
     if prefix in ("p", "c", "yp", "yc", "rp", "rc") and " " not in match.group()[:2]:
         return category[0] not in "Il" or near
-    if category[0] in "OoIlZ":
-        return near
+    if category[0] in "OoIlZ@":
+        return near or bool(letter == "n" and match["m"] and category[0] == "@" and match["m"] in "@01Xx")
     if near and " " not in match.group()[:3]:
         return True
     around = text[max(0, match.start() - 45) : match.end() + 30]
