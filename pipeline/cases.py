@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.catalog import Catalog
+from pipeline.catalog.policies import Policy
 from pipeline.domain import (
     Case,
     CaseDocument,
@@ -25,7 +26,7 @@ from pipeline.domain import (
     Reading,
     Submission,
 )
-from pipeline.errors import EvaluatorError, UnreadableFile
+from pipeline.errors import ConfigurationError, EvaluatorError, UnreadableFile, UsageError
 from pipeline.legibility import capped, poor_pages
 from pipeline.settings import Settings
 
@@ -50,6 +51,14 @@ class Knowledge:
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog(self.settings.models_dir)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the settings, its newest version. Raises ConfigurationError where there is none."""
+        try:
+            return self.catalog.policies[self.settings.policy]
+        except UsageError as error:
+            raise ConfigurationError("TRIAGE_POLICY names no policy.", next_step=error.next_step) from error
 
     @cached_property
     def nlp(self) -> Language:
@@ -82,7 +91,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     from pipeline.request import read_request
 
     catalog = knowledge.catalog
-    policy = catalog.policies[knowledge.settings.policy]
+    policy = knowledge.policy
     if not reading.pages:
         return _case(submission, reading, policy.ref, status="parked", problems=reading.problems)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     if options.output == "-":
         sys.stdout.write(_dump(to_json(case)))
     elif options.output:
-        Path(options.output).write_text(_dump(to_json(case)), encoding="utf-8")
+        _write(Path(options.output), to_json(case))
     if options.images:
         from pipeline.evidence_images import draw_evidence
 
@@ -95,9 +96,7 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
         for done, (name, paths) in enumerate(named, 1):
             case = _work_or_park(process, paths)
-            target = options.output_dir / name
-            target.mkdir(parents=True, exist_ok=True)
-            (target / "case.json").write_text(_dump(to_json(case)), encoding="utf-8")
+            _write(options.output_dir / _printable(name) / "case.json", to_json(case))
             statuses.append(case.status)
             step(done, len(named))
     if not options.quiet:
@@ -153,6 +152,8 @@ def extract(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.plain_text import extract_text
 
     lines = list(_json_lines(options.file))
+    if options.output.exists() and options.output.samefile(options.file):
+        raise UsageError("--output is the input itself.", next_step="Name another file.")
     knowledge = Knowledge(settings)
     with options.output.open("w", encoding="utf-8") as out, progress(options, "Texts") as step:
         for done, line in enumerate(lines, 1):
@@ -167,17 +168,19 @@ def _json_lines(path: Path) -> Iterator[Mapping[str, str]]:
     """The lines of a JSON Lines file. Raises UsageError naming the line, never its content."""
     if not path.is_file():
         raise UsageError(f"{path} is not a file.")
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                record = json.loads(line.decode("utf-8-sig"))
             except ValueError:
-                raise UsageError(f"{path}, line {number} is not JSON.") from None
-            if not isinstance(record, dict) or not {"id", "text"} <= record.keys():
-                raise UsageError(f'{path}, line {number} must have "id" and "text".')
-            yield record
+                raise UsageError(f"{path}, line {number} is not JSON in UTF-8.") from None
+            text = record.get("text") if isinstance(record, dict) else None
+            if not isinstance(text, str) or "id" not in record:
+                raise UsageError(f'{path}, line {number} must have "id" and "text", a string.')
+            # Half of a surrogate pair is valid JSON and no character: as long, and it can be written.
+            yield record | {"text": text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")}
 
 
 # --------------------------------------------------------------------------- schema, evaluate-set
@@ -207,9 +210,27 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
             comparisons.append(compare(case, expectation))
             step(done, len(expectations))
     if options.output:
-        options.output.write_text(_dump(report(comparisons)), encoding="utf-8")
+        _write(options.output, report(comparisons))
     sys.stdout.write(table(comparisons))
     return ExitCode.PARKED if any(one.status != "complete" for one in comparisons) else ExitCode.DONE
+
+
+def _printable(name: str) -> str:
+    """A sender's file name as text that can be written, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _write(path: Path, data: Any) -> None:
+    """`data` as JSON at `path`, whole or not at all, for the owner alone. Raises UsageError."""
+    from pipeline.files import write_whole
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, _dump(data))
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}.", next_step="Name another place."
+        ) from None
 
 
 def _dump(data: Any) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from pipeline.errors import UsageError
 
 EXPECTED = "expected.json"
+NOTHING: Mapping[str, Any] = {"value": None}  # a parked case has no findings
 PHRASES = {"histology", "treatment_area"}
 EMPTY_WORDS = {"a", "and", "carcinoma", "cell", "of", "the", "with"}
 NEWER_SITES = {"bladder", "colorectal", "stomach", "pleura", "testis", "bile_duct", "ovary", "uterus"}
@@ -75,12 +76,12 @@ def compare(case: Mapping[str, Any], expectation: Expectation) -> Comparison:
 def _rows(case: Mapping[str, Any], truth: Mapping[str, Any]) -> Iterator[Row]:
     yield from _document_rows(case["documents"], truth.get("documents", ()))
     for name, expected in truth.get("patient", {}).items():
-        yield _row(f"patient.{name}", expected, case["patient"][name]["value"])
+        yield _row(f"patient.{name}", expected, case["patient"].get(name, NOTHING)["value"])
     for name in ("cpt", "icd10"):
         expected = truth.get("request", {}).get(name, [])
         yield from _set_rows(f"request.{name}", expected, [code["value"] for code in case["request"][name]])
     for name, expected in truth.get("findings", {}).items():
-        yield _row(f"findings.{name}", expected, case["findings"][name]["value"])
+        yield _row(f"findings.{name}", expected, case["findings"].get(name, NOTHING)["value"])
     for name, expected in truth.get("completeness", {}).items():
         answered = case["completeness"].get(name, {})
         yield _row(f"completeness.{name}", expected, answered.get("status", answered.get("value")))

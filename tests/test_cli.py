@@ -216,3 +216,51 @@ def test_a_fault_in_one_submission_does_not_stop_the_others(
     }
     assert [problem["code"] for problem in cases_by_name["bad.pdf"]["problems"]] == ["internal_error"]
     assert "Testperson" not in capsys.readouterr().err
+
+
+def test_answers_are_no_part_of_a_submission_also_when_they_are_named(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    letter = write_pdf(tmp_path / "letter.pdf")
+    answers = tmp_path / "expected.json"
+    answers.write_text("{}")
+    output = tmp_path / "out" / "case.json"
+    arguments = ["run", str(letter), str(answers), "--output", str(output), "--quiet"]
+    assert main(arguments, environ) == ExitCode.DONE
+    assert [file["name"] for file in json.loads(output.read_text())["files"]] == ["letter.pdf"]
+    assert output.stat().st_mode & 0o077 == 0, "a case is for its owner alone"
+
+
+def test_output_that_cannot_be_written_is_told_without_a_traceback(
+    tmp_path: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = write_pdf(tmp_path / "letter.pdf")
+    assert main(["run", str(letter), "--output", str(letter / "case.json")], environ) == ExitCode.USAGE
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_unknown_policy_is_a_matter_of_configuration(tmp_path: Path, environ: dict[str, str]) -> None:
+    letter = write_pdf(tmp_path / "in" / "letter.pdf")
+    environ |= {"TRIAGE_POLICY": "no-such-policy"}
+    assert main(["run", str(letter)], environ) == ExitCode.CONFIGURATION
+    each = ["run", "--each", str(letter.parent), "--output-dir", str(tmp_path / "out")]
+    assert main(each, environ) == ExitCode.CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"id": 1, "text": null}', b'{"id": 1}', b'{"text": "x"}', b'"\xff"', b"[1]"]
+)
+def test_extract_refuses_a_line_that_is_no_text(tmp_path: Path, environ: dict[str, str], line: bytes) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(line)
+    assert main(["extract", str(source), "--output", str(tmp_path / "o.jsonl")], environ) == ExitCode.USAGE
+
+
+def test_extract_takes_odd_characters_and_short_texts(tmp_path: Path, environ: dict[str, str]) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    texts = ["", "x", "\ud800 cancer of the left kidney", "Renal cell carcinoma of the left kidney."]
+    lines = "\n".join(json.dumps({"id": number, "text": text}) for number, text in enumerate(texts))
+    source.write_text("\ufeff" + lines, encoding="utf-8")
+    assert main(["extract", str(source), "--output", str(target), "--quiet"], environ) == ExitCode.DONE
+    found = [json.loads(line)["findings"] for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [one["laterality"]["value"] for one in found] == [None, None, "left", "left"]

@@ -6,9 +6,9 @@ The whole flow with the API is in test_privacy.py, which starts it once.
 from __future__ import annotations
 
 import asyncio
-import logging
 import contextvars
 import hashlib
+import logging
 import os
 import subprocess
 import sys

@@ -16,6 +16,8 @@ class Weights(Entry):
     documents: dict[str, int]
     sections: dict[str, int]
     forms: tuple[str, ...]
+    alone: int
+    """What a document weighs at least where there is no other to believe instead."""
 
 
 class Votes(Entry):

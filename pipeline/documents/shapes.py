@@ -31,9 +31,12 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
         ),
         1,
     ),
-    "to_line": (re.compile(r"(?:^|\s{2,})(?:fax[ ])?(?:to|for|addressee|attn)[ ]*(?:[:.]|[ ]{2,}\S)", _I), 1),
+    "to_line": (
+        re.compile(r"(?:^|(?<!\s)\s{2,})(?:fax[ ])?(?:to|for|addressee|attn)[ ]*(?:[:.]|[ ]{2,}\S)", _I),
+        1,
+    ),
     "from_line": (
-        re.compile(r"(?:^|\s{2,})(?:fax[ ])?(?:from|sender|sent[ ]by)[ ]*(?:[:.]|[ ]{2,}\S)", _I),
+        re.compile(r"(?:^|(?<!\s)\s{2,})(?:fax[ ])?(?:from|sender|sent[ ]by)[ ]*(?:[:.]|[ ]{2,}\S)", _I),
         1,
     ),
     "page_count": (
@@ -45,17 +48,17 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
         ),
         1,
     ),
-    "salutation": (re.compile(r"^\s*(?:dear\b|to[ ]whom|to[ ]the[ ](?:medical|review|plan))", _I), 1),
+    "salutation": (re.compile(r"^[ \t]*(?:dear\b|to[ ]whom|to[ ]the[ ](?:medical|review|plan))", _I), 1),
     "salutation_plan": (
         re.compile(
-            r"""^\s*(?:to[ ]whom|(?:dear|to[ ]the|attention)\b[ ](?:\w+[ ]){0,2}
+            r"""^[ \t]*(?:to[ ]whom|(?:dear|to[ ]the|attention)\b[ ](?:\w+[ ]){0,2}
               (?:reviewers?|director|plan|sirs?|madam|colleagues?|friends|committee|board|department|team|review|medical|appeals?
               |insurance|um|utilization|people)\b)""",
             re.VERBOSE | _I,
         ),
         1,
     ),
-    "salutation_doctor": (re.compile(r"^\s*dear[ ](?:dr|doctor|drs|doctors)\b", _I), 1),
+    "salutation_doctor": (re.compile(r"^[ \t]*dear[ ](?:dr|doctor|drs|doctors)\b", _I), 1),
     "stains": (
         re.compile(
             r"""\b(?:TTF-?1|PAX-?[28]|CK[ ]?\d+(?:/\d)?|p40|p63|p16|GATA-?3|napsin(?:[ -]A)?|SOX-?10|MART-?1
@@ -80,7 +83,7 @@ _SHAPES: dict[str, tuple[re.Pattern[str], int]] = {
     ),
     "laboratory_rows": (
         re.compile(
-            r"""^\s*[A-Za-z][\w ,()/-]{1,28}?[ ]{1,}[<>]?\d+(?:\.\d+)?[ ]*(?:[HL*]{1,2}[ ]+)?
+            r"""^[ \t]*[A-Za-z][\w ,()/-]{1,28}?[ ]{1,}[<>]?\d+(?:\.\d+)?[ ]*(?:[HL*]{1,2}[ ]+)?
               .{0,24}(?:\d+(?:\.\d+)?[ ]?-[ ]?\d+(?:\.\d+)?|[<>][ ]?\d)""",
             re.VERBOSE | _I,
         ),

@@ -256,6 +256,7 @@ class Weigher:
     rules: TargetRules
     words: Area
     anchor: frozenset[str] = field(default_factory=frozenset)
+    alone: bool = False
 
     def weight(self, context: Context) -> float:
         """Document weight plus section weight, a little more for words shared with the plan's phrase."""
@@ -265,6 +266,7 @@ class Weigher:
         """Document weight plus section weight."""
         weights = self.rules.weights
         base = weights.documents.get(context.source.document.type, 0)
+        base = max(base, weights.alone) if self.alone else base
         section = weights.sections.get(context.mention.section, 0)
         # A form's "Diagnosis:" is a field to fill in, not a conclusion.
         return base + (

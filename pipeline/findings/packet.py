@@ -57,7 +57,10 @@ class Packet:
     @cached_property
     def weigher(self) -> Weigher:
         return Weigher(
-            self.rules.target, self.rules.treatment.area, plan_words(self.phrases, self.rules.treatment)
+            self.rules.target,
+            self.rules.treatment.area,
+            plan_words(self.phrases, self.rules.treatment),
+            alone=len(self.documents) == 1,
         )
 
     @cached_property

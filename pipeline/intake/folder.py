@@ -7,6 +7,7 @@ A folder's submission is made of the files that stand directly in it, sorted by 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _files_at(path: Path) -> list[Path]:
         return _files_in(path)
     if not path.is_file():
         raise UsageError(f"{path} is not there.", next_step="Check the path.")
-    return [path]
+    return [] if path.name == ANSWERS else [path]
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -79,7 +80,8 @@ def _visible(folder: Path) -> list[Path]:
 def _submission(paths: Iterable[Path]) -> Submission:
     files: list[SourceFile] = []
     for path in paths:
-        name = _unused(path.name, {file.name for file in files})
+        printable = os.fsencode(path.name).decode("utf-8", "replace")
+        name = _unused(printable, {file.name for file in files})
         files.append(SourceFile(name, path.absolute(), _sha256(path), media_type(path)))
     hashes = "\n".join(sorted(file.sha256 for file in files))
     return Submission(hashlib.sha256(hashes.encode()).hexdigest()[:16], tuple(files))
