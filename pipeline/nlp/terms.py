@@ -12,6 +12,7 @@ from pipeline.domain import Mention
 from pipeline.nlp.words import TermIndex, Vocabulary, Words, plural, term_words
 
 EXTRACTOR = "rule:terms"
+GENERIC = "tumor"
 
 _METASTATIC_BEFORE = re.compile(
     r"(?:metastatic|metastases? (?:from|of)|secondary|metastasis from)\s+(?:\w+\s+){0,2}$", re.IGNORECASE
@@ -117,6 +118,11 @@ class TermMatcher:
             meant = self._meanings[entry.means.lower()]
             for short in entry.short:
                 self._index.add(term_words(short), replace(meant, abbreviation=entry, word=short))
+
+    @property
+    def generic(self) -> Term:
+        """What a tumour of no known kind is."""
+        return self._meanings[GENERIC]
 
     def long_form(self, phrase: str) -> Term | None:
         """The term that a spelled-out phrase is or ends with ("metastatic renal cell carcinoma")."""
