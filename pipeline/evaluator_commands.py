@@ -65,7 +65,7 @@ def policy_check(options: argparse.Namespace, settings: Settings) -> ExitCode:
     remarks = 0
     facts = load_facts(settings.models_dir)
     paths = _pack_files(options.pack, settings)
-    for path in paths:
+    for path in map(Path.absolute, paths):
         policy = load_policy(path, facts, document_types(settings.models_dir))
         places = Places(path.read_text(encoding="utf-8"))
         for remark in check(Ruleset(policy, facts)):
