@@ -25,7 +25,7 @@ _RESEND = "Ask the sender to send it again."
 # nothing. In between the page is read as it says, and the other ways too if that gives poor words.
 _SURE_OF_ORIENTATION, _HINT_OF_ORIENTATION = 6.0, 1.0
 _SIDEWAYS = 0.5  # of `lies_sideways`; skewed upright pages reach 0.3
-_WELL = 0.8  # mean confidence that a page upside down never reaches (0.2 to 0.5)
+_WELL = 0.7  # mean confidence that a page upside down never reaches (0.2 to 0.5)
 _POOR = 0.55  # mean confidence below which a page may have been read the wrong way up
 
 
