@@ -12,8 +12,8 @@ from pipeline.catalog.treatment import Airway, Treatment
 from pipeline.domain import AnnotatedDocument, Field
 from pipeline.evidence import evidence_for
 from pipeline.findings.choose import Candidate, choose
-from pipeline.findings.marks import answer_after, ticked
 from pipeline.findings.phrases import clauses, find, holds
+from pipeline.marks import answer_after, ticked
 
 # A mass that obstructs outweighs "trachea and right bronchi clear" in the same or another report.
 _THERE, _NOT_THERE, _ANSWERED = 8.0, 5.0, 5.0

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from pipeline.catalog.treatment import Area, Treatment
 from pipeline.domain import NOT_FOUND, Field, Status
 from pipeline.findings.lines import Labelled, labelled, rows
-from pipeline.findings.phrases import clause, clauses, find, holds, joined, line_of
+from pipeline.findings.phrases import clause, clauses, find, holds, joined
 from pipeline.findings.regions import Region
+from pipeline.marks import line_of
 
 _SIZE = re.compile(r"\b\d+(?:\.\d+)?\s*(?:x\s*\d+(?:\.\d+)?\s*)*(?:cm|mm)\b", re.IGNORECASE)
 _EMPTY = re.compile(r"_{3,}|^[\W\d_]*$")

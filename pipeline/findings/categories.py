@@ -14,8 +14,9 @@ from pipeline.catalog.target import TargetRules
 from pipeline.domain import Alternative, Field, Status
 from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.lesions import Context, Weigher, labelled_in
-from pipeline.findings.phrases import find, holds, line_of
+from pipeline.findings.phrases import find, holds
 from pipeline.findings.target import Target, excluded
+from pipeline.marks import line_of
 
 # A later statement of nearly the same weight that says otherwise: nobody but a person can decide.
 _CLOSE = 1.5

@@ -12,9 +12,9 @@ from pipeline.catalog.treatment import Intent, Treatment
 from pipeline.domain import Field
 from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.lines import labelled
-from pipeline.findings.marks import answer_after, ticked
-from pipeline.findings.phrases import clause, find, holds, line_of
+from pipeline.findings.phrases import clause, find, holds
 from pipeline.findings.regions import Region
+from pipeline.marks import answer_after, line_of, ticked
 
 _STATED = 3
 

@@ -15,7 +15,8 @@ from pipeline.catalog.terms import Histology
 from pipeline.catalog.treatment import Area
 from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Mention
 from pipeline.evidence import evidence_for
-from pipeline.findings.phrases import clause, find, line_of
+from pipeline.findings.phrases import clause, find
+from pipeline.marks import line_of
 
 _HEADLINE = re.compile(
     r"^[ \t]*(?:[A-Z0-9]{1,2}(?:/[A-Z])?[.):]|[1-9]\b)?[ \t]*(?P<head>[^\n]{3,140}?):[ \t]*$", re.MULTILINE

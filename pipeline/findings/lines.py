@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.findings.phrases import line_of
+from pipeline.marks import line_of
 
 _BULLET = r"(?:[-*•>]|\(?\d{1,2}[.)]|[a-zA-Z][.)])?"
 # Looks like the next label of a form: a few words, then a colon or a column gap.

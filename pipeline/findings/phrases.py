@@ -86,13 +86,6 @@ def clauses(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return found
 
 
-def line_of(text: str, offset: int) -> tuple[int, int]:
-    """(start, end) of the line on which `offset` stands."""
-    start = text.rfind("\n", 0, offset) + 1
-    end = text.find("\n", offset)
-    return start, len(text) if end < 0 else end
-
-
 def joined(parts: Iterable[str]) -> str:
     """Words of several lines as one phrase."""
     return " ".join(" ".join(parts).split())

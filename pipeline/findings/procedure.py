@@ -13,9 +13,9 @@ from pipeline.catalog.treatment import Modality, Procedures, Treatment
 from pipeline.domain import Assertion, Field, Request
 from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.lines import Labelled, labelled
-from pipeline.findings.marks import answer_after, ticked
-from pipeline.findings.phrases import clause, find, holds, line_of
+from pipeline.findings.phrases import clause, find, holds
 from pipeline.findings.regions import Region
+from pipeline.marks import answer_after, line_of, ticked
 
 _PRINTED = re.compile(
     r"\b(?:authorization|request form|questionnaire|form|policy|consent for|criteria|page)\b", re.I

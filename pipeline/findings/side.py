@@ -13,10 +13,10 @@ from pipeline.findings.area import Phrase
 from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.lesions import Context, Weigher, labelled_in, side_words, sides_in
 from pipeline.findings.lines import labelled
-from pipeline.findings.marks import ticked
 from pipeline.findings.phrases import holds
 from pipeline.findings.regions import Region
 from pipeline.findings.target import excluded
+from pipeline.marks import ticked
 
 # A clinical statement weighs at least this much.
 _CLINICAL = 5.0

@@ -24,9 +24,9 @@ from pipeline.findings.lesions import (
     place_words,
 )
 from pipeline.findings.lines import labelled
-from pipeline.findings.marks import ticked
-from pipeline.findings.phrases import clause, find, holds, line_of
+from pipeline.findings.phrases import clause, find, holds
 from pipeline.findings.regions import Region
+from pipeline.marks import line_of, ticked
 
 _DIAGNOSIS_LABELS = (
     "diagnosis",

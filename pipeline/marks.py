@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pipeline.findings.phrases import line_of
-
 _BOX = re.compile(
     r"""[\[({|][ \t]*(?P<mark>[xX✓✔*■]|[ _]|)[ \t]*[\])}|]      # [X], ( ), {x}, |_|
       | (?P<empty>☐|□) | (?P<ticked>☒|☑|✓|✔)
@@ -15,7 +13,8 @@ _BOX = re.compile(
 )
 _ANSWER = re.compile(
     r"""[\s:?.=-]*(?:
-        (?P<yes>\b(?:yes|y)\b(?![ \t]*[\]\[/]))
+        (?P<ringed>(?:yes|y)[ \t/]*\([ \t]*(?:no|n)[ \t]*\) | \([ \t]*(?:yes|y)[ \t]*\)[ \t/]*(?:no|n)\b)
+      | (?P<yes>\b(?:yes|y)\b(?![ \t]*[\]\[/]))
       | (?P<no>\b(?:no|n|none|neg|negative|denied|absent)\b(?![ \t]*[\]\[/]))
       | (?P<boxes>[\[(].*)
       )""",
@@ -28,6 +27,13 @@ _BOXED = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+def line_of(text: str, offset: int) -> tuple[int, int]:
+    """(start, end) of the line on which `offset` stands."""
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", offset)
+    return start, len(text) if end < 0 else end
 
 
 def ticked(text: str, start: int) -> bool | None:
@@ -55,7 +61,7 @@ def ticked(text: str, start: int) -> bool | None:
 def answer_after(text: str, end: int) -> bool | None:
     """The answer to a printed question that ends at `end`: yes, no, or None where none is readable.
 
-    Reads `... ? no`, `... ....... Y`, `[X] Yes  [ ] No` on the rest of the line.
+    Reads `... ? no`, `... ....... Y`, `[X] Yes  [ ] No`, `Y (N)` on the rest of the line.
     """
     _, line_end = line_of(text, end)
     rest = text[end:line_end]
@@ -65,6 +71,8 @@ def answer_after(text: str, end: int) -> bool | None:
     found = _ANSWER.match(rest, match.end())
     if found is None:
         return None
+    if found["ringed"]:
+        return found["ringed"].startswith("(")
     if found["yes"]:
         return True
     if found["no"]:

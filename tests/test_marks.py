@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.findings.lines import labelled
-from pipeline.findings.marks import answer_after, ticked
+from pipeline.marks import answer_after, ticked
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,8 @@ def test_the_box_before_a_choice(line: str, word: str, expected: bool | None) ->
         ("Obstruction?   [ ] Yes  [ ] No", None),
         ("Obstruction was seen", None),
         ("Obstruction?", None),
+        ("Obstruction   Y (N)", False),
+        ("Obstruction   (Y)  N", True),
     ],
 )
 def test_the_answer_to_a_printed_question(line: str, expected: bool | None) -> None:
