@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 from pipeline import commands, evaluator_commands
@@ -53,6 +54,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.html",
         help="one page to read: packet strip, answers, marked pages",
     )
+    run.add_argument(
+        "--received",
+        type=_day,
+        metavar="YYYY-MM-DD",
+        help="day of receipt: which version of the policy holds, how old a document is",
+    )
     run.add_argument("--flow", action="store_true", help="through the Prefect flow instead of in process")
     run.set_defaults(function=commands.run)
 
@@ -77,6 +84,10 @@ def parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(function=commands.evaluate_set)
     _add_evaluator_commands(command, shared)
     return top
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
 
 
 def _add_evaluator_commands(

@@ -1,14 +1,16 @@
 """The main job on one page: pages become documents, documents give findings, findings are
 checked against what the policy asks for, and the case goes to the rules evaluator.
 
-`build_case` is the pure middle: no file, network or clock. What it needs from outside (the
-language pipeline, the catalog) arrives in `Knowledge`.
+`build_case` is the pure middle: no file and no network, and no clock but for the version of the
+policy where the day of receipt is not known. What it needs from outside (the language pipeline, the
+catalog) arrives in `Knowledge`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -52,11 +54,13 @@ class Knowledge:
     def catalog(self) -> Catalog:
         return Catalog(self.settings.models_dir)
 
-    @property
-    def policy(self) -> Policy:
-        """The policy of the settings, its newest version. Raises ConfigurationError where there is none."""
+    def policy_on(self, received: date | None) -> Policy:
+        """The version of the settings' policy in force on the day of receipt; today's if that is not known.
+
+        Raises ConfigurationError where there is no such policy.
+        """
         try:
-            return self.catalog.policies[self.settings.policy]
+            return self.catalog.policies.in_force(self.settings.policy, received or date.today())
         except UsageError as error:
             raise ConfigurationError("TRIAGE_POLICY names no policy.", next_step=error.next_step) from error
 
@@ -91,7 +95,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     from pipeline.request import read_request
 
     catalog = knowledge.catalog
-    policy = knowledge.policy
+    policy = knowledge.policy_on(submission.received)
     if not reading.pages:
         return _case(submission, reading, policy.ref, status="parked", problems=reading.problems)
 
@@ -159,6 +163,7 @@ def parked(submission: Submission, problem: Problem) -> Case:
         problems=(problem,),
         policy=None,
         files=tuple(CaseFile(file.name, file.sha256, file.media_type, 0) for file in submission.files),
+        received=submission.received,
     )
 
 
@@ -185,6 +190,7 @@ def _case(
             for file in submission.files
         ),
         pages=tuple(map(_case_page, reading.pages)),
+        received=submission.received,
     )
 
 

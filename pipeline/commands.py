@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -67,7 +69,7 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.intake.folder import receive
     from pipeline.summary import summarize
 
-    submission = receive(options.paths)
+    submission = replace(receive(options.paths), received=options.received)
     with progress(options, "Pages") as step, _processor(options, settings, on_page=step) as process:
         case = process(submission)
     if options.output == "-":
@@ -95,7 +97,7 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     statuses = []
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
         for done, (name, paths) in enumerate(named, 1):
-            case = _work_or_park(process, paths)
+            case = _work_or_park(process, paths, options.received)
             _write(options.output_dir / _printable(name) / "case.json", to_json(case))
             statuses.append(case.status)
             step(done, len(named))
@@ -105,15 +107,15 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     return ExitCode.DONE if all(status == "complete" for status in statuses) else ExitCode.PARKED
 
 
-def _work_or_park(process: Process, paths: Sequence[Path]) -> Case:
+def _work_or_park(process: Process, paths: Sequence[Path], received: date | None) -> Case:
     """The submission's case; parked where something goes wrong, so that the others go on."""
     from pipeline.cases import parked
     from pipeline.domain import Problem, Submission
     from pipeline.intake.folder import receive
 
-    submission = Submission(hashlib.sha256(str(paths).encode()).hexdigest()[:16], ())
+    submission = Submission(hashlib.sha256(str(paths).encode()).hexdigest()[:16], (), received)
     try:
-        submission = receive(paths)
+        submission = replace(receive(paths), received=received)
         return process(submission)
     except ConfigurationError:
         raise  # the same for every submission: nothing is gained by going on

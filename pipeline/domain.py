@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -45,10 +46,12 @@ class Submission:
     """What one sender sent at one time: files that belong together.
 
     `id` is derived from the files' hashes, so the same bytes always make the same submission.
+    `received` is the day of receipt, where it is known: a file says nothing of it.
     """
 
     id: str
     files: tuple[SourceFile, ...]
+    received: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,7 +522,7 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that the evaluator and the reviewer see of one submission."""
+    """All that the evaluator and the reviewer see of one submission. `received`: see `Submission`."""
 
     case_id: str
     status: Literal["complete", "partial", "parked"]
@@ -533,3 +536,4 @@ class Case:
     findings: Mapping[str, Field] = field(default_factory=dict)
     completeness: Completeness = Completeness()
     evaluation: Evaluation | None = None
+    received: date | None = None

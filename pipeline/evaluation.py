@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,9 +45,9 @@ def evaluate(
 
 
 def ruleset_for(ref: PolicyRef | None, settings: Settings) -> Ruleset:
-    """The rules of the version that `ref` names; without one, the newest of the policy in the settings."""
+    """The rules of the version that `ref` names; without one, today's of the policy in the settings."""
     policies = policies_in(settings.models_dir)
-    policy = policies.version(ref) if ref else policies[settings.policy]
+    policy = policies.version(ref) if ref else policies.in_force(settings.policy, date.today())
     return _ruleset(settings.models_dir, policy.ref)
 
 

@@ -56,13 +56,19 @@ class Check:
 
 
 def check_evaluator(client: httpx.Client, url: str, policy: Policy) -> Iterator[Check]:
-    """Every check in turn. `client` has the token and the certificates; `policy` is what cases name."""
+    """Every check in turn; only the first where nobody listens. `client` has the token and the
+    certificates; `policy` is what cases name."""
     kit = _Kit(client, f"{url.rstrip('/')}/evaluate", policy)
     for title, run in kit.checks().items():
         try:
             run()
         except _Broken as broken:
             yield Check(title, str(broken))
+        except httpx.ConnectError:
+            yield Check(
+                title, "it cannot be reached: is it running at this address, and are the certificates right?"
+            )
+            return
         except httpx.HTTPError as error:
             yield Check(title, f"no answer ({type(error).__name__})")
         else:

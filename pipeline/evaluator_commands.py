@@ -51,7 +51,7 @@ def explain(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     case = _case(options.case)
     sys.stdout.write(explain_case(case, ruleset_for(case.policy, settings).policy))
-    return ExitCode.DONE
+    return ExitCode.PARKED if case.status == "parked" else ExitCode.DONE
 
 
 def policy_check(options: argparse.Namespace, settings: Settings) -> ExitCode:

@@ -23,6 +23,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,7 +52,10 @@ class Store:
             self._put_file(source)
         make_private(folder)
         files = [[file.name, file.sha256, file.media_type] for file in submission.files]
-        _write_json(folder / "submission.json", {"id": submission.id, "files": files})
+        _write_json(
+            folder / "submission.json",
+            {"id": submission.id, "files": files, "received": str(submission.received or "")},
+        )
         return submission.id
 
     def submission(self, submission_id: str) -> Submission:
@@ -63,6 +67,7 @@ class Store:
                 SourceFile(name=name, path=self._file(sha256), sha256=sha256, media_type=media_type)
                 for name, sha256, media_type in content["files"]
             ),
+            received=date.fromisoformat(content["received"]) if content["received"] else None,
         )
 
     def save_reading(self, submission_id: str, reading: Reading) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from fpdf import FPDF
 
 from pipeline.__main__ import main
 from pipeline.errors import ExitCode
+from pipeline.settings import load_settings
 
 LETTER = """SAMPLE VALLEY UROLOGY
 HISTORY AND PHYSICAL                      Date of service: 03/02/2026
@@ -116,6 +118,24 @@ def test_one_bad_file_among_good_ones_makes_the_case_partial(tmp_path: Path, env
     case = json.loads(output.read_text())
     assert (case["status"], [problem["file"] for problem in case["problems"]]) == ("partial", ["extra.pdf"])
     assert case["findings"]["tumor_site"]["value"] == "kidney"
+
+
+def test_the_day_of_receipt_chooses_the_version_of_the_policy(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(load_settings({}).models_dir, models)
+    packs = models / "policies" / "cryosurgical-ablation"
+    shutil.copytree(packs / "2023-02-01", packs / "2026-04-01")
+    newer = packs / "2026-04-01" / "policy.toml"
+    newer.write_text(newer.read_text(encoding="utf-8").replace("2023-02-01", "2026-04-01"), encoding="utf-8")
+    letter, output = write_pdf(tmp_path / "letter.pdf"), tmp_path / "case.json"
+    for received, version in (("2026-03-31", "2023-02-01"), ("2026-04-01", "2026-04-01")):
+        arguments = ["run", str(letter), "--output", str(output), "--received", received, "--quiet"]
+        assert main(arguments, {**environ, "TRIAGE_MODELS_DIR": str(models)}) == ExitCode.DONE
+        case = json.loads(output.read_text())
+        assert (case["received"], case["policy"]["version"]) == (received, version)
+        assert case["evaluation"]["evaluator"]["ruleset"].endswith(f"@{version}")
 
 
 def test_every_value_of_a_run_has_evidence_whose_quote_stands_at_its_offsets(

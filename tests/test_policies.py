@@ -18,7 +18,7 @@ from pipeline.catalog.facts import load_facts
 from pipeline.catalog.places import Places
 from pipeline.catalog.policies import Policies, RequiredDocument
 from pipeline.catalog.policy_packs import load_policies
-from pipeline.domain import CaseDocument, Completeness, IdentityConflict, PolicyRef, Requirement
+from pipeline.domain import Case, CaseDocument, Completeness, IdentityConflict, PolicyRef, Requirement
 from pipeline.errors import CatalogError, UsageError
 from pipeline.rules import Ruleset, evaluate
 from pipeline.rules.check import check
@@ -109,14 +109,39 @@ def test_the_example_of_another_shape_needs_no_python(
         assert "imaging_report" in [missing.code for missing in without.missing]
 
 
-@pytest.mark.parametrize(
-    ("date", "told"), [("2026-01-05", "Here it is of 2026-01-05."), (None, "Here it states no date.")]
-)
-def test_a_document_that_may_be_too_old_is_for_a_person(date: str | None, told: str) -> None:
+def with_imaging_of(day: str | None, received: date | None) -> Case:
     case = case_of("tumor_site=bone; origin=primary")
-    imaging = CaseDocument("d2", "a.pdf", "imaging_report", None, "CT", 3, 3, 1.0, service_date=date)
+    imaging = CaseDocument("d2", "a.pdf", "imaging_report", None, "CT", 3, 3, 1.0, service_date=day)
     documents = {**case.completeness.documents, "imaging_report": Requirement("present", {}, "d2")}
-    case = replace(case, documents=(imaging,), completeness=replace(case.completeness, documents=documents))
+    completeness = replace(case.completeness, documents=documents)
+    return replace(case, documents=(imaging,), completeness=completeness, received=received)
+
+
+@pytest.mark.parametrize(
+    ("received", "missing"), [(date(2026, 4, 5), []), (date(2026, 4, 6), ["imaging_report.date"])]
+)
+def test_a_document_that_is_too_old_on_receipt_is_asked_for_anew(received: date, missing: list[str]) -> None:
+    ruleset = rules(load_policies(MODELS), "example-bone-metastasis")
+    evaluation = evaluate(with_imaging_of("2026-01-05", received), ruleset)
+    assert [item.code for item in evaluation.missing] == missing
+    assert (evaluation.outcome == "needs_information") is bool(missing)
+    assert evaluation.needs_person == ()
+    if missing:
+        assert "the one sent was 91 days old" in evaluation.missing[0].message
+
+
+@pytest.mark.parametrize(
+    ("day", "received", "told"),
+    [
+        ("2026-01-05", None, "Here it is of 2026-01-05."),
+        ("2026-01-05", date(2026, 1, 4), "Here it is of 2026-01-05."),
+        (None, date(2026, 1, 4), "Here it states no date."),
+    ],
+)
+def test_a_document_that_may_be_too_old_is_for_a_person(
+    day: str | None, received: date | None, told: str
+) -> None:
+    case = with_imaging_of(day, received)
     (question,) = evaluate(case, rules(load_policies(MODELS), "example-bone-metastasis")).needs_person
     assert "no more than 90 days old" in question
     assert question.endswith(told)

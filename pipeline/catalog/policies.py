@@ -39,8 +39,8 @@ When = Annotated[Condition, PlainValidator(_condition)]
 
 class RequiredDocument(Entry):
     """A document that must be submitted. `accepted_types` are names of `models/documents/` that may
-    hold it; `elements` are what it must hold; `max_age_days` counts to the day of receipt, which a case
-    does not know: it is a question for a person."""
+    hold it; `elements` are what it must hold; `max_age_days` counts from the document's date to the day
+    of receipt and is a question for a person where either is not known."""
 
     name: str = Field(pattern=NAME)
     title: str

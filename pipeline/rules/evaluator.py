@@ -10,13 +10,16 @@ It recommends; a person decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from pipeline.catalog.policies import Criterion, RequiredDocument, Route
 from pipeline.domain import (
     Case,
+    CaseDocument,
     CriterionResult,
     Evaluation,
     EvaluatorInfo,
@@ -158,6 +161,12 @@ def _missing_documents(case: Case, ruleset: Ruleset) -> Iterator[Missing]:
             yield Missing(document.name, _ask_for(document, case))
         elif requirement.status == "incomplete":
             yield from _missing_elements(ruleset, document, requirement)
+        elif (days := _age(case, document)) is not None and days > _longest(document):
+            yield Missing(
+                f"{document.name}.date",
+                f"{document.title}: one no more than {document.max_age_days} days old on receipt; "
+                f"the one sent was {days} days old.",
+            )
 
 
 def _ask_for(document: RequiredDocument, case: Case) -> str:
@@ -213,15 +222,34 @@ def _misfiled(case: Case) -> Iterator[str]:
 
 
 def _ages(case: Case, ruleset: Ruleset) -> Iterator[str]:
-    """Documents that may be too old. A case does not say when it was received, and this reads no clock."""
-    dates = {document.id: document.service_date for document in case.documents}
+    """Documents that may be too old, where the day of receipt or the document's date is not known."""
     for required in ruleset.policy.required_documents:
-        requirement = case.completeness.documents.get(required.name)
-        if required.max_age_days is not None and requirement is not None and requirement.document is not None:
-            date = dates.get(requirement.document)
-            stated = f"it is of {date}" if date else "it states no date"
-            limit = f"no more than {required.max_age_days} days old on receipt"
-            yield f"{required.title}: {limit}? Here {stated}."
+        document = _document(case, required)
+        if required.max_age_days is None or document is None or _age(case, required) is not None:
+            continue
+        stated = f"it is of {document.service_date}" if document.service_date else "it states no date"
+        limit = f"no more than {required.max_age_days} days old on receipt"
+        yield f"{required.title}: {limit}? Here {stated}."
+
+
+def _document(case: Case, required: RequiredDocument) -> CaseDocument | None:
+    """The document of the packet that was taken for a required one."""
+    requirement = case.completeness.documents.get(required.name)
+    wanted = requirement.document if requirement is not None else None
+    return next((document for document in case.documents if document.id == wanted), None)
+
+
+def _age(case: Case, required: RequiredDocument) -> int | None:
+    """Days from a document's date to its receipt; None where one is not known, or not before the other."""
+    document = _document(case, required)
+    if case.received is None or document is None or document.service_date is None:
+        return None
+    days = (case.received - date.fromisoformat(document.service_date)).days
+    return days if days >= 0 else None
+
+
+def _longest(required: RequiredDocument) -> float:
+    return math.inf if required.max_age_days is None else required.max_age_days
 
 
 def _rulings(judged: list[_Judged]) -> Iterator[str]:
