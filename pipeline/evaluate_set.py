@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,16 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One compared value: `group.name`, what was expected and what was answered (None: nothing)."""
+    """One compared value: `group.name`, what was expected and what was answered (None: nothing).
+
+    `confidence` is what the case says of its answer, where it says it.
+    """
 
     name: str
     expected: Any = field(repr=False)
     answered: Any = field(repr=False)
     right: bool
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,12 @@ def compare(case: Mapping[str, Any], expectation: Expectation) -> Comparison:
 def _rows(case: Mapping[str, Any], truth: Mapping[str, Any]) -> Iterator[Row]:
     yield from _document_rows(case["documents"], truth.get("documents", ()))
     for name, expected in truth.get("patient", {}).items():
-        yield _row(f"patient.{name}", expected, case["patient"].get(name, NOTHING)["value"])
+        yield _field_row(f"patient.{name}", expected, case["patient"].get(name, NOTHING))
     for name in ("cpt", "icd10"):
         expected = truth.get("request", {}).get(name, [])
-        yield from _set_rows(f"request.{name}", expected, [code["value"] for code in case["request"][name]])
+        yield from _set_rows(f"request.{name}", expected, case["request"][name])
     for name, expected in truth.get("findings", {}).items():
-        yield _row(f"findings.{name}", expected, case["findings"].get(name, NOTHING)["value"])
+        yield _field_row(f"findings.{name}", expected, case["findings"].get(name, NOTHING))
     for name, expected in truth.get("completeness", {}).items():
         answered = case["completeness"].get(name, {})
         yield _row(f"completeness.{name}", expected, answered.get("status", answered.get("value")))
@@ -93,6 +97,10 @@ def _rows(case: Mapping[str, Any], truth: Mapping[str, Any]) -> Iterator[Row]:
 
 def _row(name: str, expected: Any, answered: Any) -> Row:
     return Row(name, expected, answered, _same(name.rpartition(".")[2], expected, answered))
+
+
+def _field_row(name: str, expected: Any, answered: Mapping[str, Any]) -> Row:
+    return replace(_row(name, expected, answered["value"]), confidence=answered.get("confidence"))
 
 
 def _same(name: str, expected: Any, answered: Any) -> bool:
@@ -120,10 +128,13 @@ def _similar(one: str, other: str) -> bool:
     return bool(a and b) and 2 * len(a & b) / (len(a) + len(b)) >= 0.5
 
 
-def _set_rows(name: str, expected: Sequence[str], answered: Sequence[str]) -> Iterator[Row]:
-    wanted, given = {_normal(code): code for code in expected}, {_normal(code): code for code in answered}
+def _set_rows(name: str, expected: Sequence[str], answered: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    wanted = {_normal(code): code for code in expected}
+    given = {_normal(code["value"]): code for code in answered}
     for code in sorted(wanted.keys() | given.keys()):
-        yield Row(name, wanted.get(code), given.get(code), code in wanted and code in given)
+        answer = given.get(code, NOTHING)
+        both = code in wanted and code in given
+        yield Row(name, wanted.get(code), answer["value"], both, answer.get("confidence"))
 
 
 def _document_rows(
@@ -223,6 +234,12 @@ def report(comparisons: Sequence[Comparison]) -> dict[str, Any]:
                 "recall": one.recall,
             }
             for one in figures(comparisons)
+        ],
+        "answers": [
+            {"submission": one.id, "field": row.name, "confidence": row.confidence, "right": row.right}
+            for one in comparisons
+            for row in one.rows
+            if row.confidence is not None
         ],
         "differences": [
             {"submission": one.id, "field": row.name, "expected": row.expected, "answered": row.answered}
