@@ -130,7 +130,7 @@ def _similar(one: str, other: str) -> bool:
 
 def _set_rows(name: str, expected: Sequence[str], answered: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     wanted = {_normal(code): code for code in expected}
-    given = {_normal(code["value"]): code for code in answered}
+    given = {_normal(code["value"]): code for code in answered if code["value"] is not None}
     for code in sorted(wanted.keys() | given.keys()):
         answer = given.get(code, NOTHING)
         both = code in wanted and code in given
