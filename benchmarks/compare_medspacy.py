@@ -68,8 +68,9 @@ def triage_pipeline() -> tuple[Any, Asserter]:
     from pipeline.catalog.sections import load_sections
     from pipeline.domain import Mention
     from pipeline.nlp import load_nlp
-    from pipeline.nlp.assertion import ContextIndex, assert_mentions
+    from pipeline.nlp.assertion import assert_mentions
     from pipeline.nlp.components import notes
+    from pipeline.nlp.cues import ContextIndex
 
     models = ROOT / "models"
     nlp, context = load_nlp(models), ContextIndex(load_context(models))

@@ -20,6 +20,7 @@ _ANSWER = re.compile(
       )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_YES_OR_NO = re.compile(r"[ \t]*(?:yes|y|no|n)\b[ \t]*\S", re.IGNORECASE)
 _BOXED = re.compile(
     r"""(?:[\[(][ \t]*(?P<mark>[xX✓✔]|[ _]?)[ \t]*[\])]|(?P<empty>☐|□)|(?P<ticked>☒|☑))   # a box
         [ \t]*(?P<word>yes|y|no|n)\b                                                    # and its word
@@ -27,6 +28,10 @@ _BOXED = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+# A mark and its words stand at most so far apart, in characters.
+_REACH = 200
 
 
 def line_of(text: str, offset: int) -> tuple[int, int]:
@@ -40,16 +45,16 @@ def ticked(text: str, start: int) -> bool | None:
     """Whether the choice that `start` belongs to is ticked: its box stands before it on its line.
 
     None where no box stands before it. A box belongs to the words up to the next box or column gap
-    of three blanks behind other words.
+    of three blanks behind other words; that of an answer to its yes or no only.
     """
     line_start, _ = line_of(text, start)
     last: re.Match[str] | None = None
-    for match in _BOX.finditer(text, line_start, start):
+    for match in _BOX.finditer(text, max(line_start, start - _REACH), start):
         last = match
     if last is None:
         return None
     between = text[last.end() : start]
-    if re.search(r"\S[ \t]{3,}", between):
+    if re.search(r"\S[ \t]{3,}", between) or _YES_OR_NO.match(between):
         return None
     if last["ticked"]:
         return True
@@ -64,7 +69,7 @@ def answer_after(text: str, end: int) -> bool | None:
     Reads `... ? no`, `... ....... Y`, `[X] Yes  [ ] No`, `Y (N)` on the rest of the line.
     """
     _, line_end = line_of(text, end)
-    rest = text[end:line_end]
+    rest = text[end : min(line_end, end + _REACH)]
     match = re.match(r"[^\[(\n?:]{0,40}?(?=\?|:|\.{2,}|[ \t]{2,}|[\[(☐☒☑])", rest)
     if match is None:
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.domain import Assertion
@@ -19,6 +20,8 @@ class CueRule(Entry):
     words: tuple[str, ...] = Field(min_length=1)
     tokens: int = Field(default=14, gt=0)
     list: bool = True
+    known: bool = True
+    over_no: bool = False
 
 
 class Words(Entry):
@@ -33,9 +36,40 @@ class Terminator(Words):
     spared: tuple[Assertion, ...] = Field(default=(), alias="except")
 
 
-class ContextRules(Entry):
-    """Cues, terminators and look-alikes."""
+class Course(Entry):
+    """Words that tell a disease that is over from one that is there; regular expressions without case."""
 
+    treatments: tuple[str, ...] = Field(min_length=1)
+    treated: tuple[str, ...] = Field(min_length=1)
+    purposes: tuple[str, ...] = Field(min_length=1)
+    now: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("*")
+    @classmethod
+    def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return _expressions(words)
+
+
+class Clauses(Entry):
+    """Words at the seams of a sentence; see the head of the file."""
+
+    new_thought: tuple[str, ...] = Field(min_length=1)
+    known: frozenset[str] = Field(min_length=1)
+    not_known: frozenset[str] = Field(min_length=1)
+    takes_back: tuple[str, ...] = Field(min_length=1)
+    asks: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("new_thought")
+    @classmethod
+    def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return _expressions(words)
+
+
+class ContextRules(Entry):
+    """Cues, terminators, look-alikes, and the words at the seams of a sentence."""
+
+    clauses: Clauses
+    course: Course
     cue: tuple[CueRule, ...]
     terminator: tuple[Terminator, ...]
     look_alike: tuple[Words, ...]
@@ -45,6 +79,15 @@ class ContextRules(Entry):
         if present := [rule for rule in self.cue if rule.says is Assertion.PRESENT]:
             raise ValueError(f"{len(present)} cues say present, which is what holds without a cue")
         return self
+
+
+def _expressions(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        try:
+            re.compile(word, re.IGNORECASE)
+        except re.error as error:
+            raise ValueError(f"{word!r} is no regular expression: {error}") from error
+    return words
 
 
 def load_context(models_dir: Path) -> ContextRules:

@@ -6,49 +6,14 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
 
-from pipeline.catalog.context import ContextRules
 from pipeline.domain import Assertion, Mention, Section
+from pipeline.nlp.answers import Answers
+from pipeline.nlp.cues import ContextIndex, Cue, Meaning
+from pipeline.nlp.past import Past
 from pipeline.nlp.sentences import Sentence
-from pipeline.nlp.words import TermIndex, Words, term_words
+from pipeline.nlp.words import Words
 
-Reach = Literal["forward", "backward"]
-
-_NO_CUE = "look_alike"
-_STOP = "terminator"
-# A comma ends a list of negated things where something new is said: a number, a side, a verb.
-_NEW_THOUGHT = re.compile(
-    r"\s*(?:\d|with\b|there\b|is\b|was\b|the\b|a\b|an\b|he\b|she\b|patient\b|left\b|right\b"
-    r"|lt\b|rt\b|bilateral\b|known\b|stable\b|positive\b|has\b|had\b"
-    r"|in keeping\b|c/w\b|consistent\b|representing\b|seen\b|normal\b|status\b|s/p\b|now\b"
-    r"|then\b|both\b|mild\b|moderate\b|severe\b|small\b|large\b|solitary\b"
-    r"|presum|likely\b|probabl|suspicious\b|concerning\b|compatible\b|most\b|only\b|one\b"
-    r"|two\b|multiple\b|several\b|this\b|these\b|which\b|who\b|and is\b|and has\b)",
-    re.IGNORECASE,
-)
-_YEAR_AFTER = re.compile(
-    r"[^.;\n]{0,25}?(?:\b(?:in|dx|diagnosed|since|age)\b)?[ ,(]{0,3}(?:\d{1,2}/)?((?:19|20)\d\d)\b"
-)
-_YEAR = re.compile(r"\b((?:19|20)\d\d)\b")
-_AGO = re.compile(
-    r"[^.;]{0,30}?\b(\d{1,2}|several|many|two|three|four|five|six|seven|eight|nine"
-    r"|ten)[ -](?:years?|yrs?|yr)[ -](?:ago|earlier|prior)",
-    re.IGNORECASE,
-)
-
-_NOW = re.compile(
-    r"\b(?:has|have|active|currently|current|known|metastatic|recurrent|recurrence of|residual"
-    r"|progressive|persistent|new|now|ongoing|undergoing)\s+(?:[\w-]+\s+){0,3}$",
-    re.IGNORECASE,
-)
-_TREATED = re.compile(
-    r"\b(?:status[ -]post|s/p|underwent|had|after|following|prior|previous"
-    r"|post)\s+(?:[\w/-]+\s+){0,5}?(?:\w+ectomy|\w*resections?|\w*excisions?|mohs|radiation"
-    r"|radiotherapy|xrt|chemo\w*|surgery|ablation|brachytherapy|removal)\s+(?:(?:of|for"
-    r"|to treat|due to|because of)\s+)?(?:[\w-]+\s+){0,4}$",
-    re.IGNORECASE,
-)
 # Some archives end a note with its index terms: a run of small-letter phrases with commas between.
 _INDEX_TERMS = re.compile(r"(?:^|[.,\n])[ ]?((?:[a-z][a-z0-9 /&'\-()]*, ){5,}[a-z0-9 /&'\-()]*,?\s*)\Z")
 
@@ -61,82 +26,17 @@ _ORDER = (
     Assertion.POSSIBLE,
     Assertion.HISTORICAL,
 )
+_ALL = frozenset(Assertion)
 # No cue reaches farther, in words; a bound for texts that are one endless sentence.
 _FARTHEST = 40
+# At so many words stands "the" before the tumour that it makes known ("the small left renal mass").
+_ADJECTIVES = 3
 _ABOUT_AN_ORGAN = "synoptic"
 # Labels of diseases: what a section says by default, and past years, hold for these only.
 DISEASES = frozenset({"neoplasm", "tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes", "metastasis_statement"})
 STAGES = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group"})
 # Labels whose value says yes or no itself.
 STATED = frozenset({"tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes"})
-
-
-class _Meaning(NamedTuple):
-    says: Assertion
-    tokens: int
-    list: bool
-
-
-class _Cue(NamedTuple):
-    first: int
-    last: int
-    forward: _Meaning | None
-    backward: _Meaning | None
-    stops: bool
-    spares: frozenset[Assertion] = frozenset()
-
-
-class ContextIndex:
-    """The cues of `models/context.toml`, ready to be found."""
-
-    def __init__(self, rules: ContextRules) -> None:
-        meanings: dict[tuple[str, ...], dict[str, _Meaning | str | frozenset[Assertion]]] = {}
-        for look_alike in rules.look_alike:
-            for word in look_alike.words:
-                for words in _with_verbs(term_words(word)):
-                    meanings.setdefault(words, {})[_NO_CUE] = _NO_CUE
-        for rule in rules.cue:
-            for reach in ("forward", "backward") if rule.reach == "both" else (rule.reach,):
-                for word in rule.words:
-                    entry = meanings.setdefault(term_words(word), {})
-                    entry.setdefault(reach, _Meaning(rule.says, rule.tokens, rule.list))
-        for terminator in rules.terminator:
-            for word in terminator.words:
-                meanings.setdefault(term_words(word), {})[_STOP] = frozenset(terminator.spared)
-        self.index: TermIndex[dict[str, _Meaning | str | frozenset[Assertion]]] = TermIndex()
-        self.vocabulary = frozenset(word for words in meanings for word in words)
-        for words, entry in meanings.items():
-            self.index.add(words, entry)
-
-    def cues(self, words: Words) -> list[_Cue]:
-        """Cues and terminators of a text, in order."""
-        return [
-            _Cue(
-                first,
-                last,
-                _meaning(entry, "forward"),
-                _meaning(entry, "backward"),
-                _STOP in entry,
-                _spared(entry.get(_STOP)),
-            )
-            for first, last, entry in self.index.find(words)
-            if _NO_CUE not in entry
-        ]
-
-
-def _with_verbs(words: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """A look-alike that starts with "not" also with the verb before it, since "is not" is a cue too."""
-    verbs = ("is", "was", "are", "were", "does", "did", "do") if words[0] == "not" else ()
-    return [words, *((verb, *words) for verb in verbs)]
-
-
-def _spared(entry: object) -> frozenset[Assertion]:
-    return entry if isinstance(entry, frozenset) else frozenset()
-
-
-def _meaning(entry: dict[str, _Meaning | str | frozenset[Assertion]], reach: Reach) -> _Meaning | None:
-    found = entry.get(reach)
-    return found if isinstance(found, _Meaning) else None
 
 
 def assert_mentions(
@@ -183,21 +83,25 @@ class _Reader:
         self.words, self.sentences, self.sections, self.defaults = words, sentences, sections, defaults
         self.sentence_starts = [sentence.start for sentence in sentences]
         self.section_starts = [section.start for section in sections]
+        self.context = context
         self.cues = context.cues(words)
+        self.past = Past(context.rules.course)
+        self.answers = Answers(words, self.cues, context)
         self.cue_firsts = [cue.first for cue in self.cues]
         tail = _INDEX_TERMS.search(words.text)
         self.index_terms = tail.start(1) if tail else len(words.text)
-        years = [int(year) for year in _YEAR.findall(words.text)]
-        self.year = max((year for year in years if year < 2100), default=0)
+        self.year = self.past.latest_year(words.text)
 
     def read(self, mention: Mention) -> Mention:
         section = self.section_at(mention.start)
         said = self.said(mention)
         default = self.defaults.get(section)
-        if default is Assertion.HISTORICAL and self._is_present_tense(mention):
+        if default is Assertion.HISTORICAL and self.past.is_now(self.words.text, mention.start):
             default = None
-        if mention.label == "neoplasm" and self._is_after_treatment(mention):
-            said.add(Assertion.HISTORICAL)
+        if mention.label == "neoplasm":
+            if self.past.is_treated(self.words.text, mention.start, mention.end):
+                said.add(Assertion.HISTORICAL)
+            said |= self.answers.said(mention)
         if mention.start >= self.index_terms:
             said.add(Assertion.HYPOTHETICAL)
         holds_for_all = default in (Assertion.FAMILY, Assertion.HYPOTHETICAL)
@@ -213,15 +117,6 @@ class _Reader:
     def sentence_at(self, offset: int) -> int:
         """Index of the sentence that `offset` stands in."""
         return bisect.bisect_right(self.sentence_starts, offset) - 1
-
-    def _is_present_tense(self, mention: Mention) -> bool:
-        """Whether a disease listed under past history is said to be there now ("has prostate cancer")."""
-        return bool(_NOW.search(self.words.text[max(0, mention.start - 40) : mention.start]))
-
-    def _is_after_treatment(self, mention: Mention) -> bool:
-        """Whether the words before name a treatment that the disease has had ("s/p lobectomy for ...")."""
-        before = self.words.text[max(0, mention.start - 90) : mention.start]
-        return bool(_TREATED.search(before)) and not _NOW.search(before[-30:])
 
     def is_heading(self, mention: Mention) -> bool:
         """Whether a tumour or organ is only part of a heading's name ("Skin cancer history:"). The organ of
@@ -248,8 +143,10 @@ class _Reader:
         said = self._before(sentence, mention, first) | self._after(sentence, mention, last)
         if mention.label in STATED:
             said.discard(Assertion.ABSENT)  # "no adenopathy, T2a N0": a stage is stated or it is not there
-        if mention.label == "neoplasm" and self._past_year(sentence, mention):
-            said.add(Assertion.HISTORICAL)
+        if mention.label == "neoplasm":
+            rest = self.words.text[mention.end : sentence.end]
+            if self.past.is_dated_long_ago(rest, self.year):
+                said.add(Assertion.HISTORICAL)
         return said
 
     def _before(self, sentence: Sentence, mention: Mention, first: int) -> set[Assertion]:
@@ -273,7 +170,10 @@ class _Reader:
             meaning = cue.forward if cue.last < first else None
             if meaning and (spared is None or meaning.says in spared):
                 reaches = first - cue.last - 1 < meaning.tokens
-                if reaches and self._carries(between, meaning):
+                if reaches and self._carries(between, meaning) and not self._is_known(meaning, cue, first):
+                    if meaning.over_no:
+                        said.discard(Assertion.ABSENT)
+                        spared = (_ALL if spared is None else spared) - {Assertion.ABSENT}
                     said.add(meaning.says)
             if cue.stops:
                 spared = cue.spares if spared is None else spared & cue.spares
@@ -281,8 +181,22 @@ class _Reader:
                     break
         return said
 
-    def _carries(self, between: str, meaning: _Meaning) -> bool:
+    def _is_known(self, meaning: Meaning, cue: Cue, first: int) -> bool:
+        """Whether a cue that says nothing of what is known meets just that ("no symptoms from his ...")."""
+        if meaning.known:
+            return False
+        between = self.words.forms[cue.last + 1 : first]
+        clauses = self.context.rules.clauses
+        for steps, word in enumerate(reversed(between)):
+            if word in clauses.known:
+                return True
+            if steps >= _ADJECTIVES or word in clauses.not_known:
+                return False
+        return False
+
+    def _carries(self, between: str, meaning: Meaning) -> bool:
         """Whether a forward cue still holds after the words `between`."""
+        between = between.lstrip(" \t:")
         if ";" in between or (re.search(r"[.:]\s+\S", between) and meaning.says is not Assertion.FAMILY):
             return False
         if "," not in between:
@@ -291,9 +205,10 @@ class _Reader:
             return False
         if meaning.says in (Assertion.FAMILY, Assertion.HISTORICAL):
             return True
+        new_thought = self.context.new_thought
         return not any(
-            _NEW_THOUGHT.match(between, comma.end()) for comma in re.finditer(",", between)
-        ) and not (_NEW_THOUGHT.match(between.rsplit(",", 1)[-1] + " x"))
+            new_thought.match(between, comma.end()) for comma in re.finditer(",", between)
+        ) and not new_thought.match(between.rsplit(",", 1)[-1] + " x")
 
     def _after(self, sentence: Sentence, mention: Mention, last: int) -> set[Assertion]:
         said: set[Assertion] = set()
@@ -320,30 +235,26 @@ class _Reader:
                 break
         return said
 
-    def _is_status_cell(self, cue: _Cue, start: int, gaps: Sequence[int]) -> bool:
+    def _is_status_cell(self, cue: Cue, start: int, gaps: Sequence[int]) -> bool:
         """Whether a cell of the mention's table row starts with "resolved", "excised" and the like."""
         return (
             start in gaps and cue.backward is not None and cue.backward.says is Assertion.HISTORICAL
         ) and not cue.forward
 
-    def _reaches_back(self, between: str, cue: _Cue) -> bool:
-        """A cue that also looks forward (no, negative) reaches back only from right after the mention."""
+    def _reaches_back(self, between: str, cue: Cue) -> bool:
+        """A cue that also looks forward (no, negative) reaches back only from right after the mention; a
+        denial that the sentence takes back ("not seen on ultrasound but plain on MRI") does not reach."""
+        denies = cue.backward is not None and cue.backward.says is Assertion.ABSENT
+        if denies and self.context.takes_back.match(self.words.text, self.words.ends[cue.last]):
+            return False
         if cue.forward and cue.backward and cue.backward.says is cue.forward.says is Assertion.ABSENT:
             following = self.words.text[self.words.ends[cue.last] :][:2]
             return not between.strip(" :-\t(") and (
                 not following or following[0] in ".,;)\n" or following == "  "
             )
-        return not re.search(r"[.,]\s", between) or (
+        return not re.search(r"[.,?]\s", between) or (
             cue.backward is not None and len(between) < 40 and "," in between
         )
-
-    def _past_year(self, sentence: Sentence, mention: Mention) -> bool:
-        """Whether the words after a disease date it two years or more before the text's latest year."""
-        rest = self.words.text[mention.end : sentence.end]
-        if _AGO.match(rest):
-            return True
-        match = _YEAR_AFTER.match(rest)
-        return bool(match) and bool(self.year) and self.year - int(match[1]) >= 2  # type: ignore[index]
 
 
 _ATTRIBUTE = {

@@ -16,7 +16,8 @@ from pipeline.catalog.sections import load_sections
 from pipeline.catalog.stage_words import load_stage_words
 from pipeline.catalog.terms import load_terms
 from pipeline.domain import Mention, Section
-from pipeline.nlp.assertion import ContextIndex, assert_mentions
+from pipeline.nlp.assertion import assert_mentions
+from pipeline.nlp.cues import ContextIndex
 from pipeline.nlp.measures import find_grades, find_nodes, find_sizes
 from pipeline.nlp.sections import find_sections
 from pipeline.nlp.sentences import Sentence, find_sentences

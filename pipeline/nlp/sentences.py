@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,6 +21,7 @@ _NO_END = re.compile(
     r"|metas)\.|\b[A-Za-z]\.|(?:^|\s)\d{1,2}\.)$",
     re.IGNORECASE,
 )
+_NUMBER_IN_LINE = re.compile(r"(?<!\S)\(?(\d{1,2})\)(?=[ \t]+[A-Za-z])")
 _GAP_IN_LINE = re.compile(r"(?<=[^\s.:;,?!])[ \t]{2,}(?=\S)|\t+")
 _WIDE_GAP = re.compile(r"(?<=\S)[ \t]{5,}(?=\S)|\t+")
 # A line of at least so many words of which so large a share stands apart is spaced out, not a table row.
@@ -100,15 +102,30 @@ def _continues(text: str, previous: _Line, line: _Line, width: int) -> bool:
 def _split(text: str, start: int, end: int) -> Iterator[Sentence]:
     """The sentences of one block."""
     position = start
+    for cut in sorted({*_full_stops(text, start, end), *_numbers_in_line(text, start, end)}):
+        if text[position:cut].strip():
+            yield _sentence(text, position, cut)
+        position = cut
+    if text[position:end].strip():
+        yield _sentence(text, position, end)
+
+
+def _full_stops(text: str, start: int, end: int) -> Iterator[int]:
+    """Where sentences end."""
+    position = start
     for match in _SENTENCE_END.finditer(text, start, end):
         before = text[max(position, match.start() - 12) : match.start() + 1]
         if match.group().startswith(".") and _NO_END.search(before) and match.end() < end:
             continue
-        if text[position : match.end()].strip():
-            yield _sentence(text, position, match.end())
+        yield match.end()
         position = match.end()
-    if text[position:end].strip():
-        yield _sentence(text, position, end)
+
+
+def _numbers_in_line(text: str, start: int, end: int) -> list[int]:
+    """Where the items of a list in one line start ("1) hypertension 2) melanoma 3) nodule")."""
+    found = [(int(match[1]), match.start()) for match in _NUMBER_IN_LINE.finditer(text, start, end)]
+    counts_up = len(found) > 1 and all(b[0] == a[0] + 1 for a, b in itertools.pairwise(found))
+    return [place for _, place in found if place > start] if counts_up else []
 
 
 def _gaps(line: str) -> list[re.Match[str]]:
