@@ -40,7 +40,10 @@ def test_fast_way_and_pdfplumber_agree(tmp_path: Path, font: str, size: float, d
         if degrees
         else path
     )
-    fast, slow = fast_words(path), plumber.words(path, 1)
+    # In large Courier the last word of a line stands outside the page, where nobody sees it.
+    width, height = pypdfium2.PdfDocument(path)[0].get_size()
+    on_page = [word for word in plumber.words(path, 1) if word.box.x0 < width and word.box.top < height]
+    fast, slow = fast_words(path), [word for word in on_page if word.box.x1 > 0 and word.box.bottom > 0]
     assert [word.text for word in fast] == [word.text for word in slow]
     for one, other in zip(fast, slow, strict=True):
         assert max(abs(a - b) for a, b in zip(one.box, other.box, strict=True)) < 2

@@ -7,10 +7,12 @@ the middle of a sentence, and a right side that starts at one margin.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from pipeline.domain import Box
 from pipeline.pages.geometry import Token, around
 
 _FEWEST_LINES = 6
@@ -47,39 +49,30 @@ def split_columns(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def _find_gutter(tokens: Sequence[Token]) -> _Gutter | None:
-    page = around(token.box for token in tokens)
+    boxes = [token.box for token in tokens]
+    page = around(boxes)
     width = page.x1 - page.x0
-    starts = _frequent_starts(tokens, page.x0 + 0.25 * width, page.x0 + 0.75 * width)
-    found = [gutter for start in starts for gutter in _runs(tokens, start)]
+    starts = _frequent_starts(boxes, page.x0 + 0.25 * width, page.x0 + 0.75 * width)
+    found = [gutter for start in starts for gutter in _runs(tokens, boxes, page, start)]
     return max(found, key=lambda gutter: gutter.bottom - gutter.top, default=None)
 
 
-def _frequent_starts(tokens: Sequence[Token], low: float, high: float) -> list[float]:
+def _frequent_starts(boxes: Sequence[Box], low: float, high: float) -> list[float]:
     """x at which many words begin after a wide gap: the left margins of possible right columns."""
-    counts: dict[int, int] = {}
-    for token in tokens:
-        if low <= token.box.x0 <= high:
-            counts[round(token.box.x0 / 4)] = counts.get(round(token.box.x0 / 4), 0) + 1
+    counts = Counter([round(x0 / 4) for x0, _, _, _ in boxes if low <= x0 <= high])
     often = sorted(counts, key=lambda key: -counts[key] - counts.get(key + 1, 0))
     return [4.0 * key - 3.0 for key in often[:6] if counts[key] + counts.get(key + 1, 0) >= _FEWEST_LINES]
 
 
-def _runs(tokens: Sequence[Token], start: float) -> list[_Gutter]:
+def _runs(tokens: Sequence[Token], boxes: Sequence[Box], page: Box, start: float) -> list[_Gutter]:
     """Heights over which no word stands in the strip left of `start`, with prose on both sides."""
-    crossing = sorted(
-        (token.box.top, token.box.bottom)
-        for token in tokens
-        if token.box.x0 < start and token.box.x1 > start - _GUTTER
-    )
     # Few strips have a margin at their right; only those are looked at closely.
-    begins = [
-        (token.box.top + token.box.bottom) / 2
-        for token in tokens
-        if token.box.x0 - start < _AT_MARGIN and token.box.x1 > start
-    ]
+    begins = [(top + low) / 2 for x0, top, x1, low in boxes if x0 < start + _AT_MARGIN and x1 > start]
     fewest = _MOSTLY * _FEWEST_LINES
-    top = min(token.box.top for token in tokens)
-    end = max(token.box.bottom for token in tokens)
+    if len(begins) <= fewest:
+        return []
+    crossing = sorted([(top, low) for (x0, top, x1, low) in boxes if x0 < start and x1 > start - _GUTTER])
+    top, end = page.top, page.bottom
     runs = []
     for low, high in [*crossing, (end, end)]:
         if (

@@ -5,6 +5,7 @@ Two columns of prose are read one after the other; the columns of a form or a ta
 
 from __future__ import annotations
 
+import bisect
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,72 +81,99 @@ def _block(tokens: Sequence[Token]) -> tuple[str, list[Placed]]:
 
 def find_lines(tokens: Sequence[Token]) -> list[Line]:
     """The lines of a level page, top to bottom."""
-    lines: list[Line] = []
-    for group in sorted(_groups(tokens), key=_middle):
-        middle, height = _middle(group), _height(group)
-        for index in range(len(lines) - 1, max(-1, len(lines) - 6), -1):
-            line = lines[index]
+    lines: list[_GrowingLine] = []
+    for group in sorted(map(_GrowingLine, _groups(tokens)), key=lambda group: group.middle):
+        middle, height = group.middle, group.height
+        for line in lines[:-6:-1]:
             close = abs(line.middle - middle) < 0.5 * min(line.height, height) or (
                 # A dash or a dot is low: it belongs to the line within whose height it stands.
                 height < 0.6 * line.height and abs(line.middle - middle) < 0.55 * line.height
             )
-            if close and not _collides(line.tokens, group):
-                both = tuple(sorted((*line.tokens, *group), key=lambda token: token.box.x0))
-                lines[index] = Line(both, _middle(both), _height(both))
+            if close and not line.collides(group):
+                line.take(group)
                 break
         else:
-            ordered = tuple(sorted(group, key=lambda token: token.box.x0))
-            lines.append(Line(ordered, middle, height))
-    return sorted(lines, key=lambda line: line.middle)
+            lines.append(group)
+    made = [Line(tuple(line.tokens), line.middle, line.height) for line in lines]
+    return sorted(made, key=lambda line: line.middle)
+
+
+class _GrowingLine:
+    """A line while its words are found. What a page asks for thousands of times is kept up to date."""
+
+    __slots__ = ("_heights", "_middles", "height", "middle", "right", "tokens")
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = sorted(tokens, key=_left) if len(tokens) > 1 else list(tokens)
+        self.right = max([token.box.x1 for token in tokens])
+        self._middles = sorted([(token.box.top + token.box.bottom) / 2 for token in tokens])
+        self._heights = sorted([token.box.bottom - token.box.top for token in tokens])
+        self._measure()
+
+    def _measure(self) -> None:
+        self.middle = _median(self._middles)
+        self.height = max(0.1, _median(self._heights))
+
+    def take(self, other: _GrowingLine) -> None:
+        for token in other.tokens:
+            bisect.insort(self.tokens, token, key=_left)
+        for middle in other._middles:
+            bisect.insort(self._middles, middle)
+        for height in other._heights:
+            bisect.insort(self._heights, height)
+        self.right = max(self.right, other.right)
+        self._measure()
+
+    def collides(self, other: _GrowingLine) -> bool:
+        """Whether words would stand on top of one another: then these are two lines."""
+        if other.tokens[0].box.x0 >= self.right:
+            return False
+        for one in self.tokens:
+            left, _, right, _ = one.box
+            for token in other.tokens:
+                x0, _, x1, _ = token.box
+                if x0 >= right or left >= x1:
+                    continue
+                if min(right, x1) - max(left, x0) > 0.3 * min(right - left, x1 - x0) + 0.1:
+                    return True
+        return False
+
+
+def _left(token: Token) -> float:
+    return token.box.x0
+
+
+def _median(ordered: Sequence[float]) -> float:
+    """As `statistics.median`, of numbers in order."""
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _groups(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Tokens that the reader put on one line, together; the others alone."""
-    seen: dict[int, list[Token]] = {}
-    alone: list[list[Token]] = []
+    """Tokens that the reader put on one line, together, and those of exactly one height; the others alone."""
+    seen: dict[int | tuple[float, float], list[Token]] = {}
     for token in tokens:
-        if token.line is None:
-            alone.append([token])
+        _, top, _, bottom = token.box
+        seen.setdefault((top, bottom) if token.line is None else token.line, []).append(token)
+    groups: list[list[Token]] = []
+    for line, group in seen.items():
+        if isinstance(line, tuple) and len(group) > 1 and _overlap(group):
+            groups += [[token] for token in group]  # printed over one another: lines tell them apart
         else:
-            seen.setdefault(token.line, []).append(token)
-    return [*seen.values(), *alone]
+            groups.append(group)
+    return groups
 
 
-def _middle(tokens: Sequence[Token]) -> float:
-    return _median([(token.box.top + token.box.bottom) / 2 for token in tokens])
-
-
-def _height(tokens: Sequence[Token]) -> float:
-    return max(0.1, _median([token.box.bottom - token.box.top for token in tokens]))
-
-
-def _median(values: list[float]) -> float:
-    """As `statistics.median`, in a third of its time: a page asks for thousands."""
-    if len(values) == 1:
-        return values[0]
-    values.sort()
-    half = len(values) // 2
-    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
-
-
-def _collides(line: Sequence[Token], group: Sequence[Token]) -> bool:
-    """Whether words would stand on top of one another: then these are two lines."""
-    for one in line:
-        left, _, right, _ = one.box
-        for other in group:
-            x0, _, x1, _ = other.box
-            if x0 >= right or left >= x1:
-                continue
-            if min(right, x1) - max(left, x0) > 0.3 * min(right - left, x1 - x0) + 0.1:
-                return True
-    return False
+def _overlap(tokens: list[Token]) -> bool:
+    tokens.sort(key=_left)
+    return any(after.box.x0 < before.box.x1 for before, after in pairwise(tokens))
 
 
 def character_width(tokens: Sequence[Token]) -> float:
     """Usual width of one character."""
     widths = [(token.box.x1 - token.box.x0) / len(token.text) for token in tokens if len(token.text) > 1]
     widths = widths or [(token.box.x1 - token.box.x0) / len(token.text) for token in tokens]
-    return max(0.1, statistics.median(widths))
+    return max(0.1, _median(sorted(widths)))
 
 
 def _gaps(line: Line) -> list[float]:

@@ -75,6 +75,11 @@ def _likeness(letters: Counter[str]) -> float:
     return dot / (length * math.sqrt(sum(share * share for share in _ENGLISH.values())))
 
 
+def drawn_in(changed: npt.NDArray[np.bool_], tokens: Sequence[Token], scale: float) -> list[Token]:
+    """The words in whose boxes something of `changed`, at `scale` pixels to the point, is True."""
+    return [token for token in tokens if changed[_slices(token.box, scale)].any()]
+
+
 def leaves_ink_uncovered(ink: npt.NDArray[np.bool_], tokens: Sequence[Token], scale: float) -> bool:
     """Whether much of what is drawn lies outside the words: a scan with a stamp or a header as its only text.
 
