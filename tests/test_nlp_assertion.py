@@ -44,12 +44,16 @@ def test_marked_sentence(nlp: Language, line: str) -> None:
     assert asserted(nlp, text) == marks
 
 
-def test_sentences_written_blind_keep_their_figure(nlp: Language) -> None:
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("assertion_blind.txt", 0.84), ("assertion_blind2.txt", 0.90), ("assertion_blind3.txt", 0.75)],
+)
+def test_sentences_written_blind_keep_their_figure(nlp: Language, name: str, least: float) -> None:
     """What was measured before any of them was tuned on stands in benchmarks/README.md."""
     right = marks = 0
-    for line in marked_lines("assertion_blind.txt"):
+    for line in marked_lines(name):
         text, expected = read_marks(line)
         found = asserted(nlp, text)
         marks += len(expected)
         right += sum(mark in found for mark in expected)
-    assert right / marks >= 0.84
+    assert right / marks >= least

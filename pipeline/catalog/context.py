@@ -59,7 +59,7 @@ class Clauses(Entry):
     takes_back: tuple[str, ...] = Field(min_length=1)
     asks: tuple[str, ...] = Field(min_length=1)
 
-    @field_validator("new_thought")
+    @field_validator("new_thought", "takes_back")
     @classmethod
     def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         return _expressions(words)

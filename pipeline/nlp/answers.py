@@ -52,8 +52,7 @@ class Answers:
 
     def _is_known(self, before: str) -> bool:
         """Whether the question takes the tumour as known: "is the tumor resectable?"."""
-        words = before.lower().split()[-3:]
-        return any(word in self._context.rules.clauses.known for word in words)
+        return self._context.makes_known(before.lower().split())
 
     def _answering(self, mention: Mention) -> set[Assertion]:
         """What a tumour named in the answer takes over from its question: past, or a relative's."""

@@ -29,8 +29,6 @@ _ORDER = (
 _ALL = frozenset(Assertion)
 # No cue reaches farther, in words; a bound for texts that are one endless sentence.
 _FARTHEST = 40
-# At so many words stands "the" before the tumour that it makes known ("the small left renal mass").
-_ADJECTIVES = 3
 _ABOUT_AN_ORGAN = "synoptic"
 # Labels of diseases: what a section says by default, and past years, hold for these only.
 DISEASES = frozenset({"neoplasm", "tnm_t", "tnm_n", "tnm_m", "stage_group", "nodes", "metastasis_statement"})
@@ -170,7 +168,7 @@ class _Reader:
             meaning = cue.forward if cue.last < first else None
             if meaning and (spared is None or meaning.says in spared):
                 reaches = first - cue.last - 1 < meaning.tokens
-                if reaches and self._carries(between, meaning) and not self._is_known(meaning, cue, first):
+                if reaches and self._carries(between, meaning) and not self._is_spared(meaning, cue, first):
                     if meaning.over_no:
                         said.discard(Assertion.ABSENT)
                         spared = (_ALL if spared is None else spared) - {Assertion.ABSENT}
@@ -181,18 +179,9 @@ class _Reader:
                     break
         return said
 
-    def _is_known(self, meaning: Meaning, cue: Cue, first: int) -> bool:
+    def _is_spared(self, meaning: Meaning, cue: Cue, first: int) -> bool:
         """Whether a cue that says nothing of what is known meets just that ("no symptoms from his ...")."""
-        if meaning.known:
-            return False
-        between = self.words.forms[cue.last + 1 : first]
-        clauses = self.context.rules.clauses
-        for steps, word in enumerate(reversed(between)):
-            if word in clauses.known:
-                return True
-            if steps >= _ADJECTIVES or word in clauses.not_known:
-                return False
-        return False
+        return not meaning.known and self.context.makes_known(self.words.forms[cue.last + 1 : first])
 
     def _carries(self, between: str, meaning: Meaning) -> bool:
         """Whether a forward cue still holds after the words `between`."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.catalog.context import ContextRules, CueRule
 from pipeline.domain import Assertion
 from pipeline.nlp.words import TermIndex, Words, term_words
 
+# So many words at most stand between "the" and the tumour that it makes known.
+_ADJECTIVES = 3
 _VERBS = ("is", "was", "are", "were", "does", "did", "do", "has", "have", "be")
 
 
@@ -52,7 +54,7 @@ class ContextIndex:
     def __init__(self, rules: ContextRules) -> None:
         self.rules = rules
         self.takes_back = re.compile(
-            rf"[^.;\n]{{0,40}}?\b(?:{'|'.join(map(re.escape, rules.clauses.takes_back))})\b", re.IGNORECASE
+            rf"[^.;\n]{{0,40}}?\b(?:{'|'.join(rules.clauses.takes_back)})\b", re.IGNORECASE
         )
         self.new_thought = re.compile(rf"\s*(?:{'|'.join(rules.clauses.new_thought)})", re.IGNORECASE)
         self.asks = re.compile(rf"\b(?:{'|'.join(map(re.escape, rules.clauses.asks))})\b", re.IGNORECASE)
@@ -70,6 +72,16 @@ class ContextIndex:
         self._index: TermIndex[_Entry] = TermIndex()
         for words, entry in entries.items():
             self._index.add(words, entry)
+
+    def makes_known(self, words: Sequence[str]) -> bool:
+        """Whether `words`, up to a tumour, take it as known: "the small left" (mass), "his" (cancer)."""
+        clauses = self.rules.clauses
+        for word in reversed(words[-_ADJECTIVES - 1 :]):
+            if word in clauses.known:
+                return True
+            if word in clauses.not_known:
+                return False
+        return False
 
     def cues(self, words: Words) -> list[Cue]:
         """Cues and terminators of a text, in order."""
