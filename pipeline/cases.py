@@ -221,5 +221,5 @@ def _case_document(document: Document, loinc: str | None) -> CaseDocument:
         pages=tuple(page.number for page in document.pages),
         service_date=document.service_date,
         belongs_to_patient=document.belongs_to_patient,
-        text=document.text,
+        text=document.printed,
     )

@@ -3,7 +3,7 @@
 All records are frozen: a stage takes records and returns new ones. What holds patient text
 keeps it out of `repr`, so that a log line or an exception that shows a record shows no text.
 
-Reading:    SourceFile, Submission, Word, Page, Problem, Reading
+Reading:    SourceFile, Submission, Word, Barcode, Page, Problem, Reading
 Documents:  Section, Document
 Findings:   Assertion, Mention, AnnotatedDocument, Evidence, Alternative, Field
 Case:       the JSON shape of the contract, record for record (see `triage schema case`)
@@ -79,6 +79,14 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Barcode:
+    """A barcode on a page: what it says, and where it stands."""
+
+    text: str = field(repr=False)
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page, upright. `text` is laid out: one line of the page is one line of text.
 
@@ -90,7 +98,9 @@ class Page:
     page was turned to be upright. `width` and `height` are of the upright page, in points.
     `banner` is the (start, end) of a fax machine's header line in `text`, which belongs to the
     transmission and not to the document. `duplicate_of` names an earlier page of the submission
-    as (file, number). `mean_confidence` is the mean over words, None without words.
+    as (file, number). `mean_confidence` is the mean over words, None without words. `barcodes` are
+    those of a page that was recognised, or that has little text. `transmission` are all ranges of
+    `text` that a fax machine or portal added, known once a submission's pages were compared.
     """
 
     file: str
@@ -105,6 +115,8 @@ class Page:
     duplicate_of: tuple[str, int] | None = None
     banner: tuple[int, int] | None = None
     mean_confidence: float | None = None
+    barcodes: tuple[Barcode, ...] = ()
+    transmission: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +159,20 @@ class Location(NamedTuple):
 PAGE_BREAK = "\n\f\n"
 
 
+def _own_text(page: Page) -> str:
+    text = page.text
+    for start, end in page.transmission:
+        text = text[:start] + " " * (end - start) + text[end:]
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A run of pages of one type; `text` once, untouched: the pages' texts joined by PAGE_BREAK.
+    """A run of pages of one type; `printed` once, untouched: the pages' texts joined by PAGE_BREAK.
+
+    `text` is the same, of equal length, with blanks for what the transmission added to the pages
+    (`Page.transmission`): a fax machine's line is nobody's finding. Every stage reads `text`; a case
+    publishes and quotes what is `printed`.
 
     `type` is a name of `models/documents/`; `confidence` of the type is in 0..1.
     `service_date` is ISO 8601 where the document states one. `belongs_to_patient` is False where
@@ -164,6 +187,7 @@ class Document:
     service_date: str | None = None
     belongs_to_patient: bool | None = None
     text: str = field(default="", repr=False)
+    printed: str = field(default="", repr=False)
     _starts: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -172,7 +196,10 @@ class Document:
             starts.append(position)
             position += len(page.text) + len(PAGE_BREAK)
         object.__setattr__(self, "_starts", tuple(starts))
-        object.__setattr__(self, "text", PAGE_BREAK.join(page.text for page in self.pages))
+        printed = PAGE_BREAK.join(page.text for page in self.pages)
+        whole = not any(page.transmission for page in self.pages)
+        object.__setattr__(self, "printed", printed)
+        object.__setattr__(self, "text", printed if whole else PAGE_BREAK.join(map(_own_text, self.pages)))
 
     @property
     def file(self) -> str:

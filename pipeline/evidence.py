@@ -32,7 +32,7 @@ def evidence_for(
         document=document.id,
         start=start,
         end=end,
-        quote=document.text[start:end],
+        quote=document.printed[start:end],
         boxes=location.boxes,
         section=section,
         assertion=assertion,

@@ -27,7 +27,7 @@ from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.domain import Box, Page, Problem, Reading, SourceFile, Submission, Word
+from pipeline.domain import Barcode, Box, Page, Problem, Reading, SourceFile, Submission, Word
 from pipeline.errors import UnreadableFile, UsageError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -195,6 +195,7 @@ def _page_to_json(page: Page) -> dict[str, Any]:
         "duplicate_of": page.duplicate_of,
         "banner": page.banner,
         "mean_confidence": page.mean_confidence,
+        "barcodes": [[code.text, *code.box] for code in page.barcodes],
     }
 
 
@@ -205,4 +206,5 @@ def _page_from_json(content: dict[str, Any]) -> Page:
         for start, end, x0, top, x1, bottom, confidence in content["words"]
     )
     pairs = {name: tuple(content[name]) if content[name] else None for name in ("duplicate_of", "banner")}
-    return Page(**{**content, **pairs, "words": words})
+    barcodes = tuple(Barcode(said, Box(*box)) for said, *box in content.get("barcodes", ()))
+    return Page(**{**content, **pairs, "words": words, "barcodes": barcodes})

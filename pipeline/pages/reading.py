@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pipeline.domain import Page, SourceFile, Word
+from pipeline.domain import Barcode, Page, SourceFile, Word
 from pipeline.errors import UnreadableFile
 from pipeline.ocr import Engine, OcrWord
 from pipeline.pages.banner import find_banner
 from pipeline.pages.geometry import Token
 from pipeline.pages.layout import Placed, lay_out
 from pipeline.pages.limits import Limits
-from pipeline.pages.stored import Raster, StoredPages
+from pipeline.pages.stored import Raster, StoredPages, TextLayer
 
 if TYPE_CHECKING:
     from pipeline.pages.raster import Prepared
@@ -26,6 +26,9 @@ _RESEND = "Ask the sender to send it again."
 _SURE_OF_ORIENTATION, _HINT_OF_ORIENTATION = 6.0, 1.0
 _SIDEWAYS = 0.5  # of `lies_sideways`; skewed upright pages reach 0.3
 _WELL = 0.7  # mean confidence that a page upside down never reaches (0.2 to 0.5)
+# Characters of a text layer up to which its page is drawn to look for barcodes: a cover or a separator
+# sheet has less, a page of a note more. Drawing takes three times as long as reading the layer.
+_LITTLE_TEXT = 1800
 _POOR = 0.55  # mean confidence below which a page may have been read the wrong way up
 
 
@@ -84,13 +87,29 @@ def read_page(file: SourceFile, pages: StoredPages, number: int, engine: Engine)
     if layer is not None:
         text, placed = lay_out(layer.tokens)
         words = tuple(Word(token.text, token.box, start, end) for token, start, end in placed)
-        return _page(file, number, "text", layer.rotation, layer.width, layer.height, text, words, placed)
+        codes = _drawn_barcodes(pages, number, layer) if len(text) <= _LITTLE_TEXT else ()
+        return _page(
+            file, number, "text", layer.rotation, layer.width, layer.height, text, words, placed, codes
+        )
     return _recognised(file, number, pages.raster(number), engine)
+
+
+def _drawn_barcodes(pages: StoredPages, number: int, layer: TextLayer) -> tuple[Barcode, ...]:
+    """The barcodes of a page with a text layer; none where the page cannot be drawn."""
+    from pipeline.pages import raster as images
+    from pipeline.pages.barcodes import read_barcodes
+
+    try:
+        drawn = pages.raster(number)
+    except UnreadableFile:
+        return ()
+    return read_barcodes(*images.squared(images.turn(drawn, (layer.rotation - drawn.rotation) % 360)))
 
 
 def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -> Page:
     # OpenCV is loaded when the first page needs it: a text layer never waits for it.
     from pipeline.pages import raster as images
+    from pipeline.pages.barcodes import read_barcodes
     from pipeline.pages.leftover import look_again
     from pipeline.pages.second_opinion import read_digits_again
     from pipeline.pages.ticks import read_ticks
@@ -110,7 +129,13 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
         Word(token.text, prepared.page_box(token.box), start, end, token.confidence)
         for token, start, end in placed
     )
-    return _page(file, number, "ocr", raster.rotation, raster.width, raster.height, text, words, placed)
+    codes = tuple(
+        Barcode(code.text, prepared.page_box(code.box))
+        for code in read_barcodes(prepared.image, prepared.dpi)
+    )
+    return _page(
+        file, number, "ocr", raster.rotation, raster.width, raster.height, text, words, placed, codes
+    )
 
 
 class _Attempt(NamedTuple):
@@ -178,6 +203,7 @@ def _page(
     text: str,
     words: tuple[Word, ...],
     placed: Sequence[Placed],
+    barcodes: tuple[Barcode, ...],
 ) -> Page:
     return Page(
         file=file.name,
@@ -190,4 +216,5 @@ def _page(
         words=words,
         banner=find_banner(text, placed, height),
         mean_confidence=statistics.fmean(word.confidence for word in words) if words else None,
+        barcodes=barcodes,
     )
