@@ -6,7 +6,9 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check lock bench-pages fuzz clean evaluate
+TRAINING := .venv-train
+
+.PHONY: help setup demo test check lock bench-pages fuzz clean evaluate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -43,8 +45,20 @@ bench-pages: setup ## this reader and the bare engines on the same made-up pages
 fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes)
 	$(BIN)/python -m pytest -s tests/fuzz_pages.py
 
+train: $(TRAINING)/.installed ## train the entity model, CORPORA=folder [OUTPUT=training] [QUICK=1] (over an hour; 1.5 GB of memory)
+	@test -d "$(CORPORA)" || { echo "Say where the corpora are: make train CORPORA=folder (models/ner/README.md)"; exit 1; }
+	$(TRAINING)/bin/python -m tools.ner --corpora "$(CORPORA)" --output $(or $(OUTPUT),training) $(if $(QUICK),--quick)
+	$(TRAINING)/bin/python benchmarks/measure_ner.py --corpora "$(CORPORA)" --model $(or $(OUTPUT),training) --kinds
+
+$(TRAINING)/.installed: tools/ner/requirements.txt tools/ner/requirements-base.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) tools/make_venv.py $(TRAINING)
+	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/ner/requirements.txt
+	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tools/ner/requirements-base.txt
+	@touch $@
+
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --group fixtures --group dev pyproject.toml requirements-build.in -o requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo-output
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo-output training .venv-train

@@ -17,7 +17,8 @@ def load_nlp(models_dir: Path) -> Language:
     from spacy.util import load_config, load_model_from_config
 
     import pipeline.nlp.components
-    import pipeline.nlp.tokenizer  # noqa: F401  # both register factories
+    import pipeline.nlp.entities
+    import pipeline.nlp.tokenizer  # noqa: F401  # all register factories
 
     config = load_config(
         models_dir / "nlp.cfg", overrides={"paths.models": str(models_dir)}, interpolate=False

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -81,10 +80,10 @@ def make_terms(nlp: Language, name: str, models: str) -> Component:
         for phrase in rule.words
         for word in term_words(phrase)
     }
-    return _Terms(TermMatcher(load_terms(Path(models)), cues))
+    return DictionaryTerms(TermMatcher(load_terms(Path(models)), cues))
 
 
-class _Terms:
+class DictionaryTerms:
     """Keeps the matcher where the abbreviation component can ask it for a long form."""
 
     def __init__(self, matcher: TermMatcher) -> None:
@@ -122,7 +121,7 @@ class _Abbreviations:
     def __call__(self, doc: Doc) -> Doc:
         seen = notes(doc)
         terms = self._nlp.get_pipe("terms")
-        assert isinstance(terms, _Terms)
+        assert isinstance(terms, DictionaryTerms)
         defined = self._defined(seen.text, terms.matcher)
         if not defined:
             return doc
@@ -206,58 +205,6 @@ def _sized(mention: Mention, sizes: list[Mention], text: str) -> Mention:
     if best is None:
         return mention
     return replace(mention, attributes={**mention.attributes, "size_mm": best[1]})
-
-
-@Language.factory("triage_optional_ner")
-def make_optional_ner(
-    nlp: Language, name: str, models: str, packages: list[str], neoplasms: list[str]
-) -> Component:
-    """Entities of installed models; a tumour where the dictionary has none, else a mention `entity`."""
-    found = [
-        _Model(spacy.load(package), frozenset(neoplasms))
-        for package in packages
-        if spacy.util.is_package(package) or Path(package).is_dir()
-    ]
-    if not found:
-        return _unchanged
-
-    def optional_ner(doc: Doc) -> Doc:
-        terms = nlp.get_pipe("terms")
-        assert isinstance(terms, _Terms)
-        for model in found:
-            model.add_to(notes(doc), terms.matcher)
-        return doc
-
-    return optional_ner
-
-
-def _unchanged(doc: Doc) -> Doc:
-    return doc
-
-
-class _Model:
-    """A foreign model and what its labels mean here."""
-
-    def __init__(self, model: Language, neoplasms: frozenset[str]) -> None:
-        self._model, self._neoplasms = model, neoplasms
-        self._extractor = f"model:{model.meta['name']}@{model.meta['version']}"
-
-    def add_to(self, seen: Notes, matcher: TermMatcher) -> None:
-        """Adds the model's entities to the notes."""
-        for entity in self._model(seen.text).ents:
-            start, end = entity.start_char, entity.end_char
-            if entity.label_ not in self._neoplasms:
-                mention = Mention("entity", entity.label_.lower(), start, end, extractor=self._extractor)
-                seen.mentions.append(mention)
-            elif not any(other.start < end and start < other.end for other in seen.mentions):
-                seen.mentions.append(self._neoplasm(matcher, seen.text, start, end))
-
-    def _neoplasm(self, matcher: TermMatcher, text: str, start: int, end: int) -> Mention:
-        """The tumour that the words end with, else one of no known kind."""
-        term = matcher.long_form(text[start:end])
-        if term is None or term.kind != "neoplasm":
-            term = matcher.generic
-        return replace(matcher.mention(term, text, start, end), extractor=self._extractor)
 
 
 @Language.factory("triage_assertion")
