@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from pipeline.domain import Case, Evidence, Field, Status
-from pipeline.wording import OUTCOMES
+from pipeline.wording import OUTCOMES, pages_of
 
 WIDTH = 100
 
@@ -70,16 +70,6 @@ def _documents(case: Case) -> str:
         if marks:
             lines.append(f"  page {page.page}: {', '.join(marks)}")
     return "\n".join(lines)
-
-
-def pages_of(numbers: tuple[int, ...]) -> str:
-    """`page 3`, `pages 3-4`, `pages 3, 5`."""
-    first, last = min(numbers), max(numbers)
-    if first == last:
-        return f"page {first}"
-    if len(numbers) == last - first + 1:
-        return f"pages {first}-{last}"
-    return "pages " + ", ".join(str(number) for number in numbers)
 
 
 def _request(case: Case) -> str:

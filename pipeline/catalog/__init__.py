@@ -13,6 +13,7 @@ from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
 from pipeline.catalog.findings import FindingRules, load_findings
 from pipeline.catalog.identity import IdentityRules, load_identity
+from pipeline.catalog.letters import Letters, load_letters
 from pipeline.catalog.policies import Policies
 from pipeline.catalog.policy_packs import load_policies
 from pipeline.catalog.request import RequestRules, load_request
@@ -44,6 +45,10 @@ class Catalog:
     @cached_property
     def identity(self) -> IdentityRules:
         return load_identity(self.models_dir)
+
+    @cached_property
+    def letters(self) -> Letters:
+        return load_letters(self.models_dir, frozenset(self.documents))
 
     @cached_property
     def policies(self) -> Policies:

@@ -1,0 +1,146 @@
+"""Letter and cover sheet drawn for a fax: large sans type, black on white, rules a point thick, no grey.
+
+A standard fax has 98 rows to the inch: below 11 points a letter has fewer than fifteen rows and its parts run
+together; a barcode's module of 6 points has eight.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Sequence
+
+from fpdf import FPDF
+
+from pipeline.catalog.letters import Letters
+from pipeline.information_request.letter import NO_REFERENCE, barcode_rows, letter_blocks
+from pipeline.information_request.markup import Block
+from pipeline.information_request.record import InformationRequest
+
+_MARGIN, _TOP, _BOTTOM = 60.0, 84.0, 54.0  # points; the top leaves room for the receiving machine's line
+_SIZES = {"title": 16.0, "heading": 13.0, "text": 12.0, "item": 12.0}
+_BEFORE = {"title": 8.0, "heading": 10.0, "text": 3.0, "item": 1.0}
+_LEADING = 1.24
+_MODULE, _RULE = 6.0, 1.0
+_REFERENCE_SIZE = 26.0
+
+
+def letter_pdf(request: InformationRequest, letters: Letters) -> bytes:
+    """Letter and cover sheet (the last page) on US letter pages. The same request gives the same bytes."""
+    reference = request.reference or NO_REFERENCE
+    letter, cover = letter_blocks(request, letters)
+    pdf = _Sheets(reference, running=f"Request for records   {reference}")
+    pdf.set_creation_date(dt.datetime.combine(request.issued or dt.date(2000, 1, 1), dt.time(), dt.UTC))
+    pdf.add_page()
+    pdf.draw(letter)
+    pdf.running = ""
+    pdf.add_page()
+    pdf.draw(cover)
+    return bytes(pdf.output())
+
+
+class _Sheets(FPDF):
+    """Letter pages with a running line on top that names the request on every page."""
+
+    def __init__(self, reference: str, running: str) -> None:
+        super().__init__(unit="pt", format="letter")
+        self._reference = reference
+        self._codes = 0
+        self.running = running
+        self.set_auto_page_break(True, margin=_BOTTOM)
+        self.set_margins(_MARGIN, _TOP, _MARGIN)
+
+    def header(self) -> None:
+        if self.running:
+            self.set_font("Helvetica", "B", 12)
+            self.set_y(44)
+            self.cell(text=f"{self.running}   page {self.page_no()} of {{nb}}")
+            self.set_line_width(_RULE)
+            self.line(_MARGIN, 64, self.w - _MARGIN, 64)
+            self.set_y(_TOP)
+
+    def draw(self, blocks: Sequence[Block]) -> None:
+        for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+            if block.kind == "code":
+                self._code()
+            elif block.kind == "rule":
+                self.ln(8)
+                self.set_line_width(_RULE)
+                self.line(_MARGIN, self.y, self.w - _MARGIN, self.y)
+                self.ln(2)
+            else:
+                self._words(block, heads=after is not None and block.kind in ("title", "heading"))
+
+    def _words(self, block: Block, *, heads: bool) -> None:
+        """A line or paragraph; a heading is not left alone at the foot of a page."""
+        size = _SIZES[block.kind]
+        height = size * _LEADING
+        self.ln(_BEFORE[block.kind])
+        if heads and self.will_page_break(4 * height):
+            self.add_page()
+        left = _MARGIN + (16 if block.kind == "item" else 0)
+        if block.kind == "item":
+            if self.will_page_break(height):
+                self.add_page()
+            self.set_font("Helvetica", "", size)
+            self.text(_MARGIN + 4, self.y + size * 0.95, "-")
+        self.set_left_margin(left)
+        self.set_x(left)
+        for text, bold in block.parts:
+            strong = bold or block.kind in ("title", "heading")
+            self.set_font("Helvetica", "B" if strong else "", size)
+            self.write(height, _printable(text))
+        self.ln(height)
+        self.set_left_margin(_MARGIN)
+
+    def _code(self) -> None:
+        """The barcode, its reference in large type below it; the first on the left, the next on the right, so
+        that no strip that covers half of the sheet covers both."""
+        if self._reference == NO_REFERENCE:
+            return
+        rows = barcode_rows(self._reference)
+        side = len(rows) * _MODULE
+        quiet = 4 * _MODULE
+        if self.will_page_break(side + 2 * quiet + _REFERENCE_SIZE):
+            self.add_page()
+        self.set_font("Helvetica", "B", _REFERENCE_SIZE)
+        width = max(side, self.get_string_width(self._reference))
+        middle = _MARGIN + width / 2 if self._codes % 2 == 0 else self.w - _MARGIN - width / 2
+        self._codes += 1
+        left, top = middle - side / 2, self.y + quiet
+        for number, row in enumerate(rows):
+            start = 0
+            while start < len(row):
+                end = start
+                while end < len(row) and row[end]:
+                    end += 1
+                if end > start:
+                    self.rect(
+                        left + start * _MODULE, top + number * _MODULE, (end - start) * _MODULE, _MODULE, "F"
+                    )
+                start = end + 1
+        base = top + side + quiet * 0.75 + _REFERENCE_SIZE * 0.74
+        self.text(middle - self.get_string_width(self._reference) / 2, base, self._reference)
+        self.set_y(base + 8)
+
+
+def _printable(text: str) -> str:
+    """In the characters of the PDF's own fonts; a letter that they lack loses its accent, or becomes `?`."""
+    for sign, plain in {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": "-",
+    }.items():
+        text = text.replace(sign, plain)
+    if not text.isascii():
+        text = "".join(
+            letter if _in_latin_1(letter) else unicodedata.normalize("NFKD", letter)[0] for letter in text
+        )
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def _in_latin_1(letter: str) -> bool:
+    return ord(letter) < 256

@@ -1,0 +1,249 @@
+"""The letter: legible on a fax, easy to read, of one patient only, and without a word that decides."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import fpdf
+import pypdfium2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from request_packets import LETTERS, REFERENCE, Made, made
+
+from pipeline.errors import CatalogError
+from pipeline.information_request import InformationRequest
+from pipeline.information_request.letter import letter_blocks, letter_html
+from pipeline.information_request.pdf import letter_pdf
+from pipeline.information_request.plain import reading_grade, syllables
+from pipeline.information_request.record import AskedAbout
+
+PACKETS = [
+    ("kidney_clear_cell", "no_exam"),
+    ("prostate_focal", "no_area"),
+    ("lung_adenocarcinoma_ia", "no_history"),
+    ("lung_stage_not_stated", "wrong_patient"),
+    ("skin_without_biopsy", "complete"),
+]
+STRANGERS = [
+    (scenario, "wrong_patient", turn)
+    for turn, scenario in enumerate(
+        ["kidney_clear_cell", "prostate_salvage", "lung_adenocarcinoma_ia", "uvea_melanoma", "cervix_cin3"]
+    )
+]
+
+
+def text_of(pdf: bytes) -> str:
+    pages = pypdfium2.PdfDocument(pdf)
+    return "\n".join(page.get_textpage().get_text_range() for page in pages)
+
+
+@pytest.fixture(scope="module")
+def request_() -> InformationRequest:
+    return made("lung_stage_not_stated", "wrong_patient").request
+
+
+# ------------------------------------------------------------------ what stands in it
+
+
+def test_the_letter_holds_the_items_the_days_and_the_reference(request_: InformationRequest) -> None:
+    text = " ".join(text_of(letter_pdf(request_, LETTERS)).split())
+    for item in request_.items:
+        assert item.ask in text
+        assert item.loinc.code in text
+        for found in item.found:
+            assert found.text in text
+    assert "Please answer by 01/07/2027." in text
+    assert text.count(REFERENCE) >= 4
+    assert LETTERS.plan.fax in text
+
+
+def test_html_and_pdf_say_the_same(request_: InformationRequest) -> None:
+    html = re.sub(r"<style>.*?</style>|<svg.*?</svg>", "", letter_html(request_, LETTERS), flags=re.DOTALL)
+    words = re.sub(r"<[^>]+>", " ", html).replace("&quot;", '"').replace("&#x27;", "'")
+    for block in letter_blocks(request_, LETTERS)[0]:
+        assert " ".join(block.plain.split()) in " ".join(words.split()) or "**" in block.text
+
+
+def test_the_cover_sheet_names_no_patient(request_: InformationRequest) -> None:
+    _, cover = letter_blocks(request_, LETTERS)
+    told = " ".join(block.plain for block in cover)
+    about = request_.about
+    assert about.name
+    assert about.dob
+    for value in (*about.name.split(", "), about.dob, about.dob[:4], about.member_id):
+        assert str(value) not in told
+
+
+def test_the_letter_does_not_hold_the_member_number(request_: InformationRequest) -> None:
+    assert request_.about.member_id
+    assert request_.about.member_id not in text_of(letter_pdf(request_, LETTERS))
+
+
+def test_the_same_request_gives_the_same_bytes(request_: InformationRequest) -> None:
+    assert letter_pdf(request_, LETTERS) == letter_pdf(request_, LETTERS)
+
+
+def test_a_draft_is_shown_without_reference_and_barcode() -> None:
+    draft = made("kidney_clear_cell", "no_exam").draft
+    assert draft is not None
+    assert "<svg" not in letter_html(draft, LETTERS)
+    assert letter_pdf(draft, LETTERS).startswith(b"%PDF")
+
+
+# ------------------------------------------------------------------ legible and plain
+
+
+def test_no_type_below_twelve_points_no_grey_no_thin_rule(
+    request_: InformationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, widths = [], []
+    set_font, set_line_width = fpdf.FPDF.set_font, fpdf.FPDF.set_line_width
+    monkeypatch.setattr(
+        fpdf.FPDF,
+        "set_font",
+        lambda pdf, family=None, style="", size=0: (sizes.append(size), set_font(pdf, family, style, size)),
+    )
+    monkeypatch.setattr(
+        fpdf.FPDF, "set_line_width", lambda pdf, width: (widths.append(width), set_line_width(pdf, width))
+    )
+    pdf = letter_pdf(request_, LETTERS)
+    assert min(sizes) >= 12
+    assert min(widths) >= 1
+    for page in pypdfium2.PdfDocument(pdf):
+        # drawn without smoothing, every dot is black or white
+        image = page.render(scale=2, grayscale=True, no_smoothtext=True, no_smoothpath=True).to_numpy()
+        assert set(image.ravel().tolist()) <= {0, 255}
+
+
+@pytest.mark.parametrize(("scenario", "gap"), PACKETS, ids="-".join)
+def test_the_letter_is_read_at_ninth_grade_or_below(scenario: str, gap: str) -> None:
+    letter, cover = letter_blocks(made(scenario, gap).request, LETTERS)
+    assert 0 < reading_grade(letter) <= 9
+    assert reading_grade(cover) <= 9
+
+
+def test_the_grade_tells_hard_from_easy() -> None:
+    from pipeline.information_request.markup import Block
+
+    easy = [Block("text", "Please send us the note of the visit. We need it to go on.")]
+    hard = [
+        Block(
+            "text",
+            "Notwithstanding the aforementioned documentation deficiencies, the utilization management "
+            "organization necessitates supplementary clinical information demonstrating appropriateness.",
+        )
+    ]
+    assert reading_grade(easy) < 3
+    assert reading_grade(hard) > 18
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [
+        ("page", 1), ("pages", 2), ("named", 1), ("needed", 2), ("table", 2), ("area", 3), ("physical", 3),
+        ("criterion", 4), ("pathology", 4), ("examination", 5), ("miscellaneous", 5), ("radiology", 5),
+    ],
+)  # fmt: skip
+def test_syllables(word: str, count: int) -> None:
+    assert syllables(word) == count
+
+
+# ------------------------------------------------------------------ whose it is, and what it never says
+
+
+def _strangers_words(packet: Made) -> set[str]:
+    other, patient = packet.people.other, packet.people.patient
+    born = other.born
+    words = {other.first, other.mrn, other.member_id, other.member_id.split()[-1]}
+    words |= {born.isoformat(), born.strftime("%m/%d/%Y"), f"{born.month}/{born.day}/{born.year}"}
+    return words | ({other.last} if other.last != patient.last else set())
+
+
+@pytest.mark.parametrize(("scenario", "gap", "turn"), STRANGERS, ids=[name for name, _, _ in STRANGERS])
+def test_a_letter_holds_nothing_of_another_patient(scenario: str, gap: str, turn: int) -> None:
+    packet = made(scenario, gap, turn)
+    assert packet.case.completeness.identity_conflict.value
+    pdf, html = text_of(letter_pdf(packet.request, LETTERS)), letter_html(packet.request, LETTERS)
+    about = packet.request.about
+    assert about.name == f"{packet.people.patient.last}, {packet.people.patient.first}"
+    for word in _strangers_words(packet):
+        assert word not in pdf
+        assert word not in html
+
+
+@pytest.mark.parametrize(("scenario", "gap"), PACKETS, ids="-".join)
+def test_no_word_of_a_letter_decides(scenario: str, gap: str) -> None:
+    for blocks in letter_blocks(made(scenario, gap).request, LETTERS):
+        for block in blocks:
+            assert not LETTERS.decides(block.plain), block.plain
+
+
+@pytest.mark.parametrize(
+    "text", ["Your request was denied.", "It is APPROVED", "an approval", "This is not medically necessary."]
+)
+def test_words_that_decide_are_known(text: str) -> None:
+    assert LETTERS.decides(text)
+
+
+# ------------------------------------------------------------------ templates
+
+
+@given(
+    name=st.text(max_size=60),
+    found=st.sampled_from(
+        ["# no heading", "**bold**", "[[code]]", "{{ plan.name }}", "- no item", "<script>"]
+    ),
+)
+def test_what_a_packet_says_stays_text(name: str, found: str) -> None:
+    request = made("kidney_clear_cell", "no_exam").request
+    hostile = replace(request, about=AskedAbout(name=f"{found} {name}", dob=None))
+    letter, cover = letter_blocks(hostile, LETTERS)
+    plain, cover_plain = letter_blocks(replace(request, about=AskedAbout("Doe, Jane")), LETTERS)
+    assert [block.kind for block in letter] == [block.kind for block in plain]
+    assert cover == cover_plain
+    assert "<script>" not in letter_html(hostile, LETTERS)
+    assert letter_pdf(hostile, LETTERS).startswith(b"%PDF")
+
+
+def _with_template(tmp_path: Path, text: str) -> Path:
+    folder = tmp_path / "letters"
+    shutil.copytree(LETTERS.folder, folder)
+    (folder / "letter.md.jinja").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("Dear {{ provider_name }}", "'provider_name' is undefined"),
+        ("{% for item in items %}{{ item.titel }}{% endfor %}", "has no attribute 'titel'"),
+        ("line one\n{% if due %}", "letter.md.jinja:2"),
+        ("{{ items.__class__.__mro__ }}", "unsafe"),
+    ],
+    ids=["unknown name", "misspelt", "unclosed", "not for templates"],
+)
+def test_a_template_that_cannot_be_filled_is_told_with_its_file(
+    tmp_path: Path, request_: InformationRequest, template: str, told: str
+) -> None:
+    letters = replace(LETTERS, folder=_with_template(tmp_path, template))
+    with pytest.raises(CatalogError, match="docs.requests") as error:
+        letter_blocks(request_, letters)
+    assert told in str(error.value)
+
+
+def test_a_plan_may_write_its_own_letter(tmp_path: Path, request_: InformationRequest) -> None:
+    letters = replace(LETTERS, folder=_with_template(tmp_path, "# Ours\n{{ items[0].title }} by {{ due }}"))
+    assert "Ours\r\nHistory and Physical by 01/07/2027" in text_of(letter_pdf(request_, letters))
+
+
+def test_long_letters_break_into_pages_that_each_bear_the_reference(request_: InformationRequest) -> None:
+    long = replace(request_, items=request_.items * 6)
+    pages = pypdfium2.PdfDocument(io.BytesIO(letter_pdf(long, LETTERS)))
+    assert len(pages) >= 4
+    for page in pages:
+        assert REFERENCE in page.get_textpage().get_text_range()
