@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 
-def load_nlp(models_dir: Path) -> Language:
-    """The pipeline of `models_dir`/nlp.cfg. Raises CatalogError where a knowledge file is wrong."""
+def load_nlp(models_dir: Path, settings: Mapping[str, object] | None = None) -> Language:
+    """The pipeline of `models_dir`/nlp.cfg. Raises CatalogError where a knowledge file is wrong.
+
+    `settings` replace values of nlp.cfg by their dotted names ("components.optional_ner.packages").
+    """
     from spacy.util import load_config, load_model_from_config
 
     import pipeline.nlp.components
@@ -21,7 +24,9 @@ def load_nlp(models_dir: Path) -> Language:
     import pipeline.nlp.tokenizer  # noqa: F401  # all register factories
 
     config = load_config(
-        models_dir / "nlp.cfg", overrides={"paths.models": str(models_dir)}, interpolate=False
+        models_dir / "nlp.cfg",
+        overrides={"paths.models": str(models_dir), **(settings or {})},
+        interpolate=False,
     )
     return load_model_from_config(config.interpolate(), auto_fill=True)
 
