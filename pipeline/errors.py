@@ -5,7 +5,10 @@
     ├── ConfigurationError    settings, knowledge files or a missing component              exit 3
     │   └── CatalogError      a file under models/ is wrong; names file, key, known names
     ├── UnreadableFile        one received file cannot be read; the submission is parked    exit 1
-    └── EvaluatorError        the rules evaluator gave no usable answer; the case is parked exit 1
+    ├── EvaluatorError        the rules evaluator gave no usable answer; the case is parked exit 1
+    ├── StorageFull           there is no room for what comes: it is not received           exit 3
+    ├── LedgerUnavailable     the ledger's database does not answer                         exit 3
+    └── LeaseLost             the claim was somebody else's by now: nothing was written     exit 4
 
 Messages say what failed, where, and the next step. They never quote text of a patient's
 document: file names, page numbers, codes and counts only.
@@ -94,3 +97,19 @@ class EvaluatorError(TriageError):
         super().__init__(message, next_step=next_step)
         self.retryable = retryable
         self.tries = tries
+
+
+class StorageFull(TriageError):
+    """There is no room for what comes in. Nothing of it is recorded; the source keeps it and sends it again."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class LedgerUnavailable(TriageError):
+    """The ledger's database does not answer, or stays busy, after several tries."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class LeaseLost(TriageError):
+    """The claim has run out and somebody else may hold it. Nothing was written; give the work up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,6 +12,17 @@ from typing import Any, get_type_hints
 from pipeline.errors import ConfigurationError
 
 PREFIX = "TRIAGE_"
+
+# Numbers may be 0 but for these, which would leave nothing that can be read or waited for.
+_LEAST = {
+    "workers": 1,
+    "max_file_mb": 1,
+    "max_pages": 1,
+    "max_page_megapixels": 1,
+    "page_timeout_s": 0.1,
+    "worker_memory_mb": 64,
+    "evaluator_timeout_s": 0.1,
+}
 
 
 def _default_models_dir() -> Path:
@@ -66,15 +78,40 @@ class Settings:
     """After so many failures in a row the HTTP evaluator is left alone for a while; 0: never."""
     evaluator_circuit_s: float = 30.0
     """Seconds for which it is left alone: cases that come meanwhile are parked at once."""
+    ledger_url: str = ""
+    """The ledger's database, sqlite:///PATH or postgresql://USER@HOST/NAME; empty: SQLite under `home`."""
+    vault_dir: str = ""
+    """Where received files are kept, shared by all machines that work; empty: under `home`."""
+    keys: str = ""
+    """Keys that seal what is kept, NAME=KEY,NAME=KEY; the first seals, all open. Before `key_file`."""
+    key_file: str = ""
+    """File with such keys, one a line; empty: one is made under `home`, which does for one machine."""
+    min_free_mb: int = 256
+    """Room on the disk below which nothing is taken in, MiB: work under way needs some."""
+    lease_s: float = 120.0
+    """Seconds after which a worker that was not heard of loses the submission it holds."""
+    max_attempts: int = 5
+    """A submission that so many workers began and none finished is parked."""
+    delivery_attempts: int = 8
+    """So often a case is sent to the evaluator or an output, with growing pauses, before it is parked."""
+    output_dir: str = ""
+    """Folder that gets every evaluated case as ID/case.json; empty: none."""
+    resent_days: int = 30
+    """A packet whose pages all came within so many days before is attached to that one, not worked again."""
+    retention_days: int = 0
+    """Submissions that ended so many days ago lose their files and texts; 0: never."""
 
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token
 
 
+_KINDS = {int: "a whole number", float: "a number"}
+
+
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from `environ` (TRIAGE_<NAME>), defaults for what it does not name.
 
-    Raises ConfigurationError for an unknown name or a value of the wrong type, all at once.
+    Raises ConfigurationError for an unknown name or a value of the wrong type or too small, all at once.
     """
     hints = get_type_hints(Settings)
     known = {field.name for field in fields(Settings)}
@@ -88,10 +125,17 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             problems.append(f"{variable} is not a setting")
             continue
         try:
-            values[name] = hints[name](text)
+            values[name] = _value(hints[name], _LEAST.get(name, 0), text)
         except ValueError:
-            problems.append(f"{variable} must be {hints[name].__name__}")
+            problems.append(f"{variable} must be {_KINDS[hints[name]]}, at least {_LEAST.get(name, 0)}")
     if problems:
         names = ", ".join(sorted(PREFIX + name.upper() for name in known))
         raise ConfigurationError(f"{'; '.join(problems)}.", next_step=f"Known settings: {names}.")
     return Settings(**values)
+
+
+def _value(kind: Any, least: float, text: str) -> Any:
+    value = kind(text)
+    if kind in _KINDS and not least <= value < math.inf:
+        raise ValueError
+    return value

@@ -1,0 +1,101 @@
+"""The ledger: what was received, and what became of it. The truth about every received byte is here.
+
+A caller opens it and hands it to these functions; each is one transaction, whole or not at all, on SQLite
+and on PostgreSQL alike. What they raise is said where they are.
+
+    open_ledger(settings) -> Ledger                    a context manager
+
+    receive(ledger, [Arrival, ...]) -> [Receipt, ...]  when it returns, the sources may forget the bytes
+    opened(ledger, id)                                 context manager: the Submission with plain files
+    load_case(ledger, id) -> dict | None               the latest case as the contract's JSON; or a number's
+    load_reading, load, save                           other sealed texts, by kind and number (`texts`)
+
+    claim(ledger, worker, most) -> [Claim, ...]        expedited first; what dead workers held comes back
+    renew(ledger, claim) -> Claim                      before its lease ends
+    save_reading(ledger, claim, reading)
+    finish(ledger, claim, case, marks, counts, outgoing)      the case, and its way to the evaluator
+    attach_resent(ledger, claim, original, marks, counts)     it was that one, sent again
+    release(ledger, claim), retry(ledger, claim, reason)      given back; after a failure with a pause
+
+    claim_sendings(ledger, worker, most) -> [Sending, ...]    what is to be sent, by target and key
+    evaluated(ledger, sending, case, outgoing)         the evaluator answered
+    delivered(ledger, sending), undelivered(ledger, sending, reason, can_pass=...)
+
+    replay, reject, expedite, pend, resume             what a person decides; each names its actor
+    item, items, history, figures                      looking
+
+States: received → in_flight → done | partial | parked | rejected; back only by release, a lost lease or
+`replay`. Every change is an event, added and never altered, with time, actor and cause. A submission's id
+comes from its bytes, so the same bytes are the same submission. Patient text is sealed wherever it lies.
+
+SQLAlchemy Core and not its ORM: a claim is one statement over many rows, each transaction is short and
+starts from what the database says then, and an object that outlives its transaction would be a lie here.
+"""
+
+from pipeline.ledger.claims import claim, release, renew, retry, save_reading
+from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
+from pipeline.ledger.finishing import attach_resent, finish
+from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
+from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, undelivered
+from pipeline.ledger.queries import Figures, History, figures, history, item, items
+from pipeline.ledger.receiving import receive
+from pipeline.ledger.records import (
+    ENDED,
+    Arrival,
+    Claim,
+    Event,
+    Incoming,
+    Item,
+    Outgoing,
+    PageMark,
+    Receipt,
+    Sending,
+    State,
+)
+from pipeline.ledger.texts import load, load_case, load_reading, opened, save
+
+__all__ = [
+    "ENDED",
+    "EVALUATOR",
+    "Arrival",
+    "Claim",
+    "Event",
+    "Figures",
+    "History",
+    "Incoming",
+    "Item",
+    "Ledger",
+    "Outgoing",
+    "PageMark",
+    "Receipt",
+    "Sending",
+    "State",
+    "attach_resent",
+    "claim",
+    "claim_sendings",
+    "delivered",
+    "evaluated",
+    "expedite",
+    "figures",
+    "finish",
+    "history",
+    "item",
+    "items",
+    "ledger_url",
+    "load",
+    "load_case",
+    "load_reading",
+    "open_ledger",
+    "opened",
+    "pend",
+    "receive",
+    "reject",
+    "release",
+    "renew",
+    "replay",
+    "resume",
+    "retry",
+    "save",
+    "save_reading",
+    "undelivered",
+]

@@ -1,0 +1,92 @@
+"""Every change of a submission's state goes through `move`: allowed or refused, and written down.
+
+The event is in the same transaction as the change, so neither is ever there without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, update
+
+from pipeline.errors import LeaseLost, UsageError
+from pipeline.ledger.records import State
+from pipeline.ledger.tables import events, submissions
+
+_FROM: Final[Mapping[State, tuple[State, ...]]] = {
+    # What is claimed again after its lease ended was in flight already.
+    State.IN_FLIGHT: (State.RECEIVED, State.IN_FLIGHT, State.PARKED),
+    State.RECEIVED: (State.IN_FLIGHT, State.DONE, State.PARTIAL, State.PARKED, State.REJECTED),
+    State.DONE: (State.IN_FLIGHT,),
+    State.PARTIAL: (State.IN_FLIGHT,),
+    State.PARKED: (State.IN_FLIGHT,),
+    State.REJECTED: (State.RECEIVED, State.IN_FLIGHT, State.DONE, State.PARTIAL, State.PARKED),
+}
+
+_FIRST_PAUSE: Final = timedelta(seconds=2)
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
+
+
+def note(
+    db: Connection,
+    submission_id: str | None,
+    kind: str,
+    *,
+    at: datetime,
+    actor: str,
+    state: State | None = None,
+    cause: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an event to the history. Its data are codes, counts, hashes and times."""
+    db.execute(
+        insert(events).values(
+            submission_id=submission_id,
+            at=at,
+            kind=kind,
+            state=state,
+            actor=actor[:120],
+            cause=cause,
+            data=dict(data or {}),
+        )
+    )
+
+
+def move(
+    db: Connection,
+    submission_id: str,
+    state: State,
+    kind: str,
+    *,
+    at: datetime,
+    actor: str,
+    held: int | None = None,
+    cause: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    """The submission gets `state` and `values`, and its history the event.
+
+    With `held`, the token of a claim, only its holder may: LeaseLost otherwise. Without, a state from
+    which there is no way there raises UsageError.
+    """
+    change = update(submissions).where(submissions.c.id == submission_id)
+    if held is not None:
+        change = change.where(submissions.c.token == held, submissions.c.state == State.IN_FLIGHT)
+    else:
+        change = change.where(submissions.c.state.in_(_FROM[state]))
+    if not db.execute(change.values(state=state, updated_at=at, **values)).rowcount:
+        if held is not None:
+            raise LeaseLost(f"Submission {submission_id} is not held any more.")
+        raise UsageError(
+            f"Submission {submission_id} cannot become {state} from where it is.",
+            next_step="`triage queue show` tells its state.",
+        )
+    note(db, submission_id, kind, at=at, actor=actor, state=state, cause=cause, data=data)
+
+
+def pause(attempt: int) -> timedelta:
+    """How long to wait after the `attempt`th failure: it doubles, from seconds to minutes."""
+    return min(_FIRST_PAUSE * float(2 ** min(attempt - 1, 20)), _LONGEST_PAUSE)

@@ -1,0 +1,161 @@
+"""The ledger's database: SQLite on one machine, PostgreSQL for many; what differs between them is here.
+
+    connect(url) -> Database
+    Database.write(work, durable=...)     work(connection) in a transaction, again if the connection broke
+    Database.read(work)
+
+SQLite runs with a write-ahead log. A writing transaction takes the write lock when it begins (BEGIN
+IMMEDIATE), so it never has to be given up half-way; waiting for the lock is bounded. Only a `durable`
+transaction is on the disk when it returns. The others are in order behind it: after a power cut the last
+ones may be missing, never one before a durable one, and whatever they did is done again from there.
+A process that is killed loses nothing in either case.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from pipeline.errors import ConfigurationError, LedgerUnavailable, StorageFull
+from pipeline.files import make_private
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_TRIES: Final = 7
+_FIRST_PAUSE_S: Final = 0.1
+_BUSY_S: Final = 30
+_SESSION: Final = {
+    # Asked for by a durable transaction alone. A client that vanished gives its locks back soon.
+    "synchronous_commit": "off",
+    "idle_in_transaction_session_timeout": "60s",
+    "lock_timeout": "30s",
+    "tcp_keepalives_idle": "30",
+    "timezone": "UTC",
+}
+# serialization_failure, deadlock_detected, lock_not_available, too_many_connections,
+# idle_in_transaction_session_timeout
+_PASSING: Final = {"40001", "40P01", "55P03", "53300", "25P03"}
+_WAYS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+class Database:
+    """An engine and how its transactions run. Safe for use by several threads; not across a fork."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+
+    def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """What `work` returns, its changes committed. `work` may run several times, and a try whose answer
+        was lost may have been committed: it must come out right when it is repeated.
+
+        Raises StorageFull and LedgerUnavailable.
+        """
+        return self._run(work, {"triage_writes": True, "triage_durable": durable})
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns: from one state of the database in SQLite, in PostgreSQL a statement each."""
+        return self._run(work, {"triage_writes": False})
+
+    def _run(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
+        for left in reversed(range(_TRIES)):
+            try:
+                with self.engine.connect().execution_options(**options) as connection, connection.begin():
+                    if options.get("triage_durable") and not self.is_sqlite:
+                        connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")
+                    return work(connection)
+            except DBAPIError as error:
+                if _is_full(error):
+                    raise StorageFull(
+                        "The disk of the ledger is full.", next_step="Make room, then go on: nothing is lost."
+                    ) from None
+                if not _may_pass(error):
+                    raise
+                if not left:
+                    raise LedgerUnavailable(
+                        f"The ledger's database does not answer ({type(error.orig).__name__}).",
+                        next_step="Check TRIAGE_LEDGER_URL and the database; `triage doctor` tells more.",
+                    ) from None
+                _log.warning("The ledger's database: %s; tried again.", type(error.orig).__name__)
+            time.sleep(_FIRST_PAUSE_S * 2 ** (_TRIES - 1 - left) * random.uniform(0.5, 1.0))
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def connect(url: str, *, pool_size: int = 5) -> Database:
+    """The database at `url`; nothing is asked of it yet. Raises ConfigurationError."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ConfigurationError("TRIAGE_LEDGER_URL names no file.", next_step="Give sqlite:///PATH.")
+        make_private(Path(parsed.database).absolute().parent)
+        engine = create_engine(
+            parsed, hide_parameters=True, connect_args={"timeout": _BUSY_S}, pool_size=pool_size
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        session = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+        arguments = {"options": session, "connect_timeout": 10, "application_name": "triage"}
+        engine = create_engine(
+            parsed, hide_parameters=True, connect_args=arguments, pool_size=pool_size, max_overflow=10
+        )
+    return Database(engine)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        return parsed.set(drivername=_WAYS[parsed.drivername])
+    except (ArgumentError, NoSuchModuleError, KeyError):
+        raise ConfigurationError(
+            "TRIAGE_LEDGER_URL is no address of a database.",
+            next_step="Give sqlite:///PATH or postgresql://USER@HOST/NAME.",
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not by the driver
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    # How many bits differ; PostgreSQL has its own (see `resent`).
+    connection.create_function("bits_apart", 2, lambda a, b: (a ^ b).bit_count(), deterministic=True)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    # Cannot be changed inside a transaction.
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('triage_durable') else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("triage_writes") else "BEGIN")
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the same may go well a moment later: another holds a lock, or the connection broke."""
+    if error.connection_invalidated:
+        return True
+    if name := getattr(error.orig, "sqlite_errorname", ""):
+        return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return isinstance(error, OperationalError)  # no connection at all
+    return state.startswith(("08", "57P")) or state in _PASSING
+
+
+def _is_full(error: DBAPIError) -> bool:
+    """SQLITE_FULL, or PostgreSQL's disk_full."""
+    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_FULL" or (
+        getattr(error.orig, "sqlstate", "") == "53100"
+    )

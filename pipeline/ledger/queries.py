@@ -1,0 +1,149 @@
+"""Looking at the ledger, changing nothing: one submission, the queue, the history, the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from pipeline.errors import UsageError
+from pipeline.ledger.opening import Ledger
+from pipeline.ledger.records import Event, Item, State
+from pipeline.ledger.tables import attempts, cases, deliveries, events, files, outbox, submissions
+
+_COLUMNS = [submissions.c[field.name] for field in fields(Item)]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that the ledger knows of one submission, but for what is sealed. Rows are of their tables."""
+
+    item: Item
+    events: Sequence[Event]
+    files: Sequence[Mapping[str, Any]]
+    cases: Sequence[Mapping[str, Any]]
+    attempts: Sequence[Mapping[str, Any]]
+    deliveries: Sequence[Mapping[str, Any]]
+    outbox: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The state of the queue in numbers, for a screen or a metric. Ages are in seconds, 0 without any."""
+
+    states: Mapping[State, int]
+    expedited_waiting: int
+    oldest_waiting_s: float
+    at_risk: int
+    overdue: int
+    pended: int
+    unsent: int
+    failed_sendings: int
+
+
+def item(ledger: Ledger, submission_id: str) -> Item:
+    """One submission. Raises UsageError where there is none."""
+    found = select(*_COLUMNS).where(submissions.c.id == submission_id)
+    row = ledger.read(lambda db: db.execute(found).one_or_none())
+    if row is None:
+        raise UsageError(
+            f"There is no submission {submission_id}.", next_step="`triage queue list` lists them."
+        )
+    return _item(row)
+
+
+def items(
+    ledger: Ledger,
+    *,
+    states: Sequence[State] = (),
+    reason: str | None = None,
+    after: str | None = None,
+    most: int = 100,
+) -> list[Item]:
+    """Submissions in the order in which they should be looked at: expedited first, then by due date.
+
+    `after` is the id of the last one of the page before.
+    """
+    c = submissions.c
+    found = select(*_COLUMNS)
+    if states:
+        found = found.where(c.state.in_(states))
+    if reason is not None:
+        found = found.where(c.reason == reason)
+    order = (c.expedited.desc(), c.due_at, c.id)
+
+    def work(db: Connection) -> Sequence[Row[Any]]:
+        query = found
+        if after is not None:
+            last = db.execute(select(c.expedited, c.due_at).where(c.id == after)).one_or_none()
+            if last is None:
+                raise UsageError(f"There is no submission {after}.")
+            later = (c.due_at > last.due_at) | ((c.due_at == last.due_at) & (c.id > after))
+            behind = (c.expedited == last.expedited) & later
+            query = query.where(behind | (c.expedited.is_(False) if last.expedited else behind))
+        return db.execute(query.order_by(*order).limit(most)).all()
+
+    return [_item(row) for row in ledger.read(work)]
+
+
+def history(ledger: Ledger, submission_id: str) -> History:
+    """Everything about one submission. Raises UsageError where there is none."""
+    what = item(ledger, submission_id)
+
+    def rows(db: Connection, table: Any, *order: Any) -> list[dict[str, Any]]:
+        found = select(table).where(table.c.submission_id == submission_id).order_by(*order)
+        return [dict(row._mapping) for row in db.execute(found)]
+
+    return ledger.read(
+        lambda db: History(
+            item=what,
+            events=[Event(**row) for row in rows(db, events, events.c.id)],
+            files=rows(db, files, files.c.position),
+            cases=rows(db, cases, cases.c.number),
+            attempts=rows(db, attempts, attempts.c.token),
+            deliveries=rows(db, deliveries, deliveries.c.at),
+            outbox=rows(db, outbox, outbox.c.id),
+        )
+    )
+
+
+def figures(ledger: Ledger) -> Figures:
+    """How the queue stands now."""
+    c = submissions.c
+    waiting = c.state.in_((State.RECEIVED, State.IN_FLIGHT))
+
+    def work(db: Connection) -> Figures:
+        now = ledger.now(db)
+        counted = dict.fromkeys(State, 0)
+        for state, count in db.execute(select(c.state, func.count()).group_by(c.state)):
+            counted[State(state)] = count
+        dates = db.execute(select(c.received_at, c.due_at, c.expedited).where(waiting)).all()
+        open_sendings = outbox.c.state.in_(("waiting", "failed"))
+        by_state = (
+            select(outbox.c.state, func.count().label("number")).where(open_sendings).group_by(outbox.c.state)
+        )
+        sendings = {row.state: row.number for row in db.execute(by_state)}
+        pended = db.execute(select(func.count()).where(c.pended_at.is_not(None))).scalar_one()
+        return Figures(
+            states=counted,
+            expedited_waiting=sum(row.expedited for row in dates),
+            oldest_waiting_s=_age_s(min((row.received_at for row in dates), default=now), now),
+            at_risk=sum(ledger.deadlines.is_at_risk(row.received_at, row.due_at, now) for row in dates),
+            overdue=sum(row.due_at < now for row in dates),
+            pended=pended,
+            unsent=sendings.get("waiting", 0),
+            failed_sendings=sendings.get("failed", 0),
+        )
+
+    return ledger.read(work)
+
+
+def _age_s(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())
+
+
+def _item(row: Row[Any]) -> Item:
+    return Item(**{**row._mapping, "state": State(row.state)})

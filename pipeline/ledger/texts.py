@@ -1,0 +1,92 @@
+"""What holds text of a patient: names of files, readings, cases. Sealed in the ledger, opened on demand.
+
+A record has its submission, a kind and a number: `names` 0, a `reading` the round it was read in, a `case`
+its own number. Other parts of the program may keep kinds of their own with `save` and `load`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from pipeline.domain import Reading, SourceFile, Submission
+from pipeline.errors import UsageError
+from pipeline.ledger.opening import Ledger
+from pipeline.ledger.reading_json import reading_from_json
+from pipeline.ledger.tables import files, records, submissions
+
+NAMES, READING, CASE = "names", "reading", "case"
+
+
+def save(
+    ledger: Ledger, db: Connection, submission_id: str, kind: str, number: int, content: Mapping[str, Any]
+) -> None:
+    """Keep `content` (what JSON can hold), in place of an earlier one, in the caller's transaction."""
+    data = json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode()
+    sealed = ledger.keys.seal(data, _about(submission_id, kind, number))
+    where = {"submission_id": submission_id, "kind": kind, "number": number}
+    db.execute(delete(records).filter_by(**where))
+    db.execute(insert(records).values(**where, content=sealed, key_name=ledger.keys.current))
+
+
+def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str, Any] | None:
+    """What `save` kept, None where there is nothing. Raises SealBroken."""
+    where = {"submission_id": submission_id, "kind": kind, "number": number}
+    sealed = ledger.read(lambda db: db.execute(select(records.c.content).filter_by(**where)).scalar())
+    if sealed is None:
+        return None
+    content: dict[str, Any] = json.loads(ledger.keys.open(sealed, _about(submission_id, kind, number)))
+    return content
+
+
+@contextmanager
+def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
+    """The submission with plain copies of its files while the block runs.
+
+    Raises UsageError where it is not there or its files are erased, SealBroken where one was damaged.
+    """
+
+    def work(db: Connection) -> tuple[Any, Any]:
+        query = select(files.c.sha256, files.c.media_type).where(files.c.submission_id == submission_id)
+        received = select(submissions.c.received_at).where(submissions.c.id == submission_id)
+        return db.execute(query.order_by(files.c.position)).all(), db.execute(received).scalar()
+
+    rows, received_at = ledger.read(work)
+    names = load(ledger, submission_id, NAMES, 0)
+    if names is None:
+        raise UsageError(
+            f"Submission {submission_id} is not in the ledger, or its files are erased.",
+            next_step="`triage queue show` tells.",
+        )
+    with ledger.vault.opened([row.sha256 for row in rows]) as paths:
+        yield Submission(
+            id=submission_id,
+            files=tuple(
+                SourceFile(name, path, row.sha256, row.media_type)
+                for name, path, row in zip(names["names"], paths, rows, strict=True)
+            ),
+            received=received_at.date(),
+        )
+
+
+def load_reading(ledger: Ledger, submission_id: str, round_number: int) -> Reading | None:
+    """What was read in that round, equal record for record; None where nothing was yet."""
+    content = load(ledger, submission_id, READING, round_number)
+    return None if content is None else reading_from_json(content)
+
+
+def load_case(ledger: Ledger, submission_id: str, number: int | None = None) -> dict[str, Any] | None:
+    """The JSON of a case, of the latest without a number; None where there is none."""
+    if number is None:
+        query = select(submissions.c.case_number).where(submissions.c.id == submission_id)
+        number = ledger.read(lambda db: db.execute(query).scalar())
+    return None if number is None else load(ledger, submission_id, CASE, number)
+
+
+def _about(submission_id: str, kind: str, number: int) -> str:
+    """What a record is sealed with, so that none can stand in for another."""
+    return f"{submission_id}|{kind}|{number}"

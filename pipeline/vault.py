@@ -1,0 +1,178 @@
+"""Received files, kept once for each content, sealed, whole or not there.
+
+    <folder>/<sha256>          one file, sealed (see `sealing`), named by the hash of its plain bytes
+    <folder>/.*.part           being written; `sweep` takes away what a killed process left
+    <work folder>/*            opened copies, while somebody reads them
+
+Bytes are on the disk when `keep` returns (file and folder are synced), so that the source may be told that
+they are received. No name that came from outside becomes a path. Several machines share a vault through a
+shared file system. Retention and references are the ledger's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from pipeline.errors import StorageFull
+from pipeline.files import HEAD_BYTES, make_private, media_type_of, sync_folder
+from pipeline.sealing import Keyring, SealBroken
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LEFT_S: Final = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file in the vault: its identity, its length in bytes, what it is by its first bytes."""
+
+    sha256: str
+    size: int
+    media_type: str
+
+
+class Vault:
+    """The vault in `folder`; made at the first write. Every method may be repeated safely.
+
+    `reserve` bytes of the disk are left to work that is under way: nothing is taken in beyond.
+    """
+
+    def __init__(self, folder: Path, work_folder: Path, keys: Keyring, *, reserve: int = 0) -> None:
+        self.folder = folder
+        self._work_folder = work_folder
+        self._keys = keys
+        self._reserve = reserve
+
+    def keep(self, sources: Iterable[IO[bytes]]) -> list[Stored]:
+        """Take each source in from where it stands to its end.
+
+        Raises StorageFull: then nothing of the sources counts as received, and the disk has no less
+        room than before.
+        """
+        make_private(self.folder)
+        kept = []
+        try:
+            self._check_room()
+            for source in sources:
+                kept.append(self._keep(source))
+            sync_folder(self.folder)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise _full() from None
+            raise
+        return kept
+
+    def has(self, sha256: str) -> bool:
+        """Whether the file is there."""
+        return self._path(sha256).exists()
+
+    @contextmanager
+    def opened(self, sha256s: Iterable[str]) -> Iterator[list[Path]]:
+        """Plain copies while the block runs, readable by the owner alone, then gone.
+
+        Raises SealBroken where one is not what its name says, FileNotFoundError where it is not there.
+        """
+        make_private(self._work_folder)
+        with tempfile.TemporaryDirectory(dir=self._work_folder, prefix=f"{os.getpid()}-") as folder:
+            paths = []
+            for number, sha256 in enumerate(sha256s):
+                path = Path(folder, str(number))
+                with self._path(sha256).open("rb") as source, path.open("xb") as target:
+                    if self._keys.open_stream(source, target) != sha256:
+                        raise SealBroken("A kept file is not what its name says.")
+                paths.append(path)
+            yield paths
+
+    def remove(self, sha256: str) -> None:
+        """Take the file away; nothing happens where it is not there."""
+        self._path(sha256).unlink(missing_ok=True)
+        sync_folder(self.folder)
+
+    def names(self) -> set[str]:
+        """The hashes of all files that are there."""
+        with suppress(FileNotFoundError):
+            return {entry.name for entry in os.scandir(self.folder) if _SHA256.fullmatch(entry.name)}
+        return set()
+
+    def age_s(self, sha256: str) -> float:
+        """Seconds since the file was last taken in."""
+        return time.time() - self._path(sha256).stat().st_mtime
+
+    def reseal(self, sha256: str) -> bool:
+        """Seal the file with the current key; False where it is so already."""
+        path = self._path(sha256)
+        with path.open("rb") as source:
+            if self._keys.key_of(source) == self._keys.current:
+                return False
+        with self.opened([sha256]) as (plain,), plain.open("rb") as source, self._part() as (part, target):
+            self._keys.seal_stream(source, target)
+            _finish(target, part, path)
+        sync_folder(self.folder)
+        return True
+
+    def sweep(self) -> int:
+        """Remove what killed processes left half-written or opened, a day old or more; returns how many."""
+        swept = 0
+        oldest = time.time() - _LEFT_S
+        for folder in (self.folder, self._work_folder):
+            for path in folder.rglob("*") if folder.is_dir() else ():
+                leftover = path.name.endswith(".part") or folder == self._work_folder
+                with suppress(OSError):
+                    if leftover and path.is_file() and path.stat().st_mtime < oldest:
+                        path.unlink()
+                        swept += 1
+        return swept
+
+    def _keep(self, source: IO[bytes]) -> Stored:
+        head = source.read(HEAD_BYTES)
+        with self._part() as (part, target):
+            sha256, size = self._keys.seal_stream(source, target, head=head)
+            path = self._path(sha256)
+            if path.exists():
+                path.touch()  # it is wanted again: a sweep of files that nothing refers to must not take it
+            else:
+                _finish(target, part, path)
+        return Stored(sha256, size, media_type_of(head))
+
+    @contextmanager
+    def _part(self) -> Iterator[tuple[Path, IO[bytes]]]:
+        # mkstemp makes the file 0600 whatever the umask is.
+        descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield Path(name), file
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+
+    def _check_room(self) -> None:
+        room = os.statvfs(self.folder)
+        if room.f_bavail * room.f_frsize < self._reserve:
+            raise _full()
+
+    def _path(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError("not a sha-256 in lower-case hexadecimal")
+        return self.folder / sha256
+
+
+def _finish(file: IO[bytes], part: Path, path: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _full() -> StorageFull:
+    return StorageFull(
+        "The disk is full: nothing was taken in.",
+        next_step="Make room on the disk of TRIAGE_HOME; the sender's copy is still where it was.",
+    )
