@@ -40,7 +40,10 @@ def parser() -> argparse.ArgumentParser:
         "--each", type=Path, metavar="FOLDER", help="every sub-folder or lone file is one submission"
     )
     run.add_argument(
-        "--output-dir", type=Path, metavar="OUT", help="with --each: writes OUT/<name>/case.json"
+        "--output-dir",
+        type=Path,
+        metavar="OUT",
+        help="with --each: writes OUT/<name>/case.json, images and report beside it",
     )
     run.add_argument(
         "--output", metavar="FILE", help="write the case JSON to FILE, or to standard output with -"
@@ -150,13 +153,21 @@ def check(options: argparse.Namespace) -> None:
     """Raises UsageError for options that contradict each other."""
     if options.command != "run":
         return
-    if options.each and (options.paths or options.output or options.images or options.report):
-        raise UsageError(
-            "--each takes no other PATH, no --output, no --images and no --report.",
-            next_step="Use --output-dir OUT.",
-        )
+    if options.each and (options.paths or options.output):
+        raise UsageError("--each takes no other PATH and no --output.", next_step="Use --output-dir OUT.")
+    for name in filter(None, (options.images, options.report) if options.each else ()):
+        if name.is_absolute() or ".." in name.parts:
+            raise UsageError(
+                "With --each, --images and --report are names inside each OUT/<name>.",
+                next_step="Name them without a leading / and without ...",
+            )
     if options.each and not options.output_dir:
         raise UsageError("--each needs --output-dir OUT.")
+    if options.each and options.output_dir.resolve().is_relative_to(options.each.resolve()):
+        raise UsageError(
+            "OUT lies in FOLDER, where it would be taken for a submission.",
+            next_step="Name an --output-dir elsewhere.",
+        )
     if not options.each and not options.paths:
         raise UsageError("Nothing to run.", next_step="Name the files of one submission, or --each FOLDER.")
     if not options.each and options.output_dir:

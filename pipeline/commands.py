@@ -4,19 +4,17 @@ spaCy, OpenCV and Prefect take seconds to import and `triage --help` must not wa
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline.errors import ConfigurationError, ExitCode, TriageError, UsageError
+from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,69 +63,57 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 
 def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    from pipeline.batch import told
     from pipeline.case_json import to_json
-    from pipeline.intake.folder import receive
+    from pipeline.intake.folder import left_out, receive
     from pipeline.summary import summarize
 
     submission = replace(receive(options.paths), received=options.received)
     with progress(options, "Pages") as step, _processor(options, settings, on_page=step) as process:
-        case = process(submission)
-    if options.output == "-":
-        sys.stdout.write(_dump(to_json(case)))
-    elif options.output:
+        case = told(process(submission), left_out(options.paths))
+    if options.output:
         _write(Path(options.output), to_json(case))
-    if options.images:
-        from pipeline.evidence_images import draw_evidence
-
-        draw_evidence(case, submission, options.images, settings)
-    if options.report:
-        from pipeline.report import write_report
-
-        write_report(case, submission, options.report, settings)
+    _show(case, submission, options, settings, Path())
     if options.output != "-" and not options.quiet:
         sys.stdout.write(summarize(case))
     return ExitCode.DONE if case.status == "complete" else ExitCode.PARKED
 
 
 def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    from pipeline.batch import reasons, work_each
     from pipeline.case_json import to_json
-    from pipeline.intake.folder import submissions_in
 
-    named = submissions_in(options.each)
-    statuses = []
+    statuses, why = [], list[str]()
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
-        for done, (name, paths) in enumerate(named, 1):
-            case = _work_or_park(process, paths, options.received)
-            _write(options.output_dir / _printable(name) / "case.json", to_json(case))
-            statuses.append(case.status)
-            step(done, len(named))
+        works = work_each(options.each, process, received=options.received, on_bug=report_bug)
+        for done, (worked, in_all) in enumerate(works, 1):
+            folder = options.output_dir / worked.name
+            _write(folder / "case.json", to_json(worked.case))
+            _show(worked.case, worked.submission, options, settings, folder)
+            statuses.append(worked.case.status)
+            why += reasons(worked)
+            step(done, in_all)
     if not options.quiet:
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in ("complete", "partial", "parked"))
-        sys.stdout.write(f"{len(statuses)} submissions: {counts}. Cases are in {options.output_dir}.\n")
+        told = f"{len(statuses)} submissions: {counts}. Cases are in {options.output_dir}."
+        sys.stdout.write("\n".join((*why, told)) + "\n")
     return ExitCode.DONE if all(status == "complete" for status in statuses) else ExitCode.PARKED
 
 
-def _work_or_park(process: Process, paths: Sequence[Path], received: date | None) -> Case:
-    """The submission's case; parked where something goes wrong, so that the others go on."""
-    from pipeline.cases import parked
-    from pipeline.domain import Problem, Submission
-    from pipeline.intake.folder import receive
+def _show(
+    case: Case, submission: Submission, options: argparse.Namespace, settings: Settings, folder: Path
+) -> None:
+    """The images and the report that are asked for, named as the options say from `folder` on."""
+    if options.images:
+        from pipeline.evidence_images import draw_evidence
 
-    submission = Submission(hashlib.sha256(str(paths).encode()).hexdigest()[:16], (), received)
-    try:
-        submission = replace(receive(paths), received=received)
-        return process(submission)
-    except ConfigurationError:
-        raise  # the same for every submission: nothing is gained by going on
-    except OSError as error:
-        problem = Problem(None, None, "unreadable", f"The files cannot be opened: {error.strerror}.")
-    except TriageError as error:
-        problem = Problem(None, None, "failed", str(error))
-    except Exception as error:
-        report_bug(error)
-        message = "The tool failed on this submission; standard error has what to report."
-        problem = Problem(None, None, "internal_error", message)
-    return parked(submission, problem)
+        with _writable(folder / options.images):
+            draw_evidence(case, submission, folder / options.images, settings)
+    if options.report:
+        from pipeline.report import write_report
+
+        with _writable(folder / options.report):
+            write_report(case, submission, folder / options.report, settings)
 
 
 @contextmanager
@@ -157,7 +143,7 @@ def extract(options: argparse.Namespace, settings: Settings) -> ExitCode:
     if options.output.exists() and options.output.samefile(options.file):
         raise UsageError("--output is the input itself.", next_step="Name another file.")
     knowledge = Knowledge(settings)
-    with options.output.open("w", encoding="utf-8") as out, progress(options, "Texts") as step:
+    with _lines_to(options.output) as out, progress(options, "Texts") as step:
         for done, line in enumerate(lines, 1):
             out.write(
                 json.dumps(extract_text(line["id"], line["text"], knowledge), ensure_ascii=False) + "\n"
@@ -213,26 +199,47 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
             step(done, len(expectations))
     if options.output:
         _write(options.output, report(comparisons))
-    sys.stdout.write(table(comparisons))
+    if options.output != Path("-"):
+        sys.stdout.write(table(comparisons))
     return ExitCode.PARKED if any(one.status != "complete" for one in comparisons) else ExitCode.DONE
 
 
-def _printable(name: str) -> str:
-    """A sender's file name as text that can be written, whatever its bytes."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _write(path: Path, data: Any) -> None:
-    """`data` as JSON at `path`, whole or not at all, for the owner alone. Raises UsageError."""
-    from pipeline.files import write_whole
-
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Raises UsageError where something cannot be written at or under `path`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, _dump(data))
+        yield
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}.", next_step="Name another place."
         ) from None
+
+
+@contextmanager
+def _lines_to(path: Path) -> Iterator[TextIO]:
+    """A file for the owner alone, written as the work goes; standard output for `-`."""
+    if path == Path("-"):
+        yield sys.stdout
+        return
+    with _writable(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        yield out
+
+
+def _write(path: Path, data: Any) -> None:
+    """`data` as JSON at `path`, whole or not at all, for the owner alone; to standard output for `-`.
+
+    Raises UsageError.
+    """
+    from pipeline.files import write_whole
+
+    if path == Path("-"):
+        sys.stdout.write(_dump(data))
+        return
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, _dump(data))
 
 
 def _dump(data: Any) -> str:

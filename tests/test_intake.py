@@ -70,5 +70,6 @@ def test_each_entry_is_a_submission(tmp_path: Path) -> None:
     write(tmp_path / "empty")
     write(tmp_path / "p1", a=b"1", expected__json=b"{}")
     write(tmp_path, lone__pdf=b"3", p1__pdf=b"4", expected__json=b"{}")
-    found = [(name, [path.name for path in paths]) for name, paths in submissions_in(tmp_path)]
-    assert found == [("lone.pdf", ["lone.pdf"]), ("p1", ["a"]), ("p1.pdf", ["p1.pdf"]), ("p2", ["a", "b"])]
+    assert submissions_in(tmp_path) == [
+        (name, tmp_path / name) for name in ("empty", "lone.pdf", "p1", "p1.pdf", "p2")
+    ]

@@ -27,8 +27,28 @@ def test_values_get_their_type() -> None:
 def test_every_fault_is_told_at_once_with_the_known_names() -> None:
     with pytest.raises(ConfigurationError) as error:
         load_settings({"TRIAGE_WORKERS": "many", "TRIAGE_OCR": "x"})
-    for words in ("TRIAGE_WORKERS must be int", "TRIAGE_OCR is not a setting", "TRIAGE_OCR_ENGINE"):
+    for words in (
+        "TRIAGE_WORKERS must be a whole number",
+        "TRIAGE_OCR is not a setting",
+        "TRIAGE_OCR_ENGINE",
+    ):
         assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRIAGE_WORKERS", "0"),
+        ("TRIAGE_WORKERS", "-1"),
+        ("TRIAGE_MAX_PAGES", "0"),
+        ("TRIAGE_PAGE_TIMEOUT_S", "nan"),
+        ("TRIAGE_PAGE_TIMEOUT_S", "inf"),
+        ("TRIAGE_EVALUATOR_RETRIES", "-1"),
+    ],
+)
+def test_numbers_that_leave_nothing_to_work_with_are_refused(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{variable} must be .*, at least [01]"):
+        load_settings({variable: value})
 
 
 def test_a_secret_does_not_show() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.domain import Case, Evidence, Submission
+from pipeline.files import write_whole
 from pipeline.report.images import page_images
 from pipeline.report.marks import Marks, marks_of
 from pipeline.report.rows import Group, Row, groups_of, plain, reason
@@ -72,7 +73,7 @@ def write_report(case: Case, submission: Submission, path: Path, settings: Setti
         )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html.lstrip(), encoding="utf-8")
+    write_whole(path, html.lstrip())
 
 
 def _environment() -> Environment:
