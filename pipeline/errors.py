@@ -8,7 +8,9 @@
     ├── EvaluatorError        the rules evaluator gave no usable answer; the case is parked exit 1
     ├── StorageFull           there is no room for what comes: it is not received           exit 3
     ├── LedgerUnavailable     the ledger's database does not answer                         exit 3
-    └── LeaseLost             the claim was somebody else's by now: nothing was written     exit 4
+    ├── LeaseLost             the claim was somebody else's by now: nothing was written     exit 4
+    ├── RequestError          a request for information cannot be said in the form asked for exit 2
+    └── DeliveryError         a request for information did not arrive; it waits             exit 1
 
 Messages say what failed, where, and the next step. They never quote text of a patient's
 document: file names, page numbers, codes and counts only.
@@ -113,3 +115,17 @@ class LedgerUnavailable(TriageError):
 
 class LeaseLost(TriageError):
     """The claim has run out and somebody else may hold it. Nothing was written; give the work up."""
+
+
+class RequestError(UsageError):
+    """A request for information lacks what a form of it must say."""
+
+
+class DeliveryError(TriageError):
+    """A request for information was not taken. `retryable` says whether waiting can help."""
+
+    exit_code = ExitCode.PARKED
+
+    def __init__(self, message: str, *, retryable: bool, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.retryable = retryable

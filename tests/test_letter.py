@@ -231,7 +231,7 @@ def test_a_template_that_cannot_be_filled_is_told_with_its_file(
     tmp_path: Path, request_: InformationRequest, template: str, told: str
 ) -> None:
     letters = replace(LETTERS, folder=_with_template(tmp_path, template))
-    with pytest.raises(CatalogError, match="docs.requests") as error:
+    with pytest.raises(CatalogError, match="Names that a template may use") as error:
         letter_blocks(request_, letters)
     assert told in str(error.value)
 

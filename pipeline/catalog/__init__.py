@@ -16,6 +16,7 @@ from pipeline.catalog.identity import IdentityRules, load_identity
 from pipeline.catalog.letters import Letters, load_letters
 from pipeline.catalog.policies import Policies
 from pipeline.catalog.policy_packs import load_policies
+from pipeline.catalog.profiles import Profile, load_profiles
 from pipeline.catalog.request import RequestRules, load_request
 
 __all__ = ["Catalog"]
@@ -53,6 +54,10 @@ class Catalog:
     @cached_property
     def policies(self) -> Policies:
         return load_policies(self.models_dir)
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        return load_profiles(self.models_dir)
 
     @cached_property
     def request(self) -> RequestRules:

@@ -193,6 +193,7 @@ class ItemsFile(Entry):
 
     not_a_side: frozenset[str]
     not_records: frozenset[str]
+    x12_report_type: str
     medical_records: Loinc
     facts: dict[str, FactItem]
 

@@ -1,0 +1,70 @@
+"""Is a resource valid FHIR (R4B, which for our resources is R4) and as its profiles require?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.catalog.profiles import Profile, RequiredElement
+
+_STEP = re.compile(r"([A-Za-z]+)(?:\[([^\]=]+)=([^\]]*)\])?")
+
+
+def check_resource(resource: Mapping[str, Any], profiles: Mapping[str, Profile]) -> list[str]:
+    """What is wrong with a resource, each with its element; values are never quoted.
+
+    It is checked against R4B, its contained resources too, and against every profile that it claims in
+    `meta.profile` and that is known.
+    """
+    faults = [*_base_faults(resource)]
+    for url in resource.get("meta", {}).get("profile", ()):
+        if (profile := profiles.get(url)) is not None:
+            faults += _profile_faults(resource, profile)
+    return faults
+
+
+def _base_faults(resource: Mapping[str, Any]) -> Iterator[str]:
+    kind = str(resource.get("resourceType", ""))
+    try:
+        model = getattr(import_module(f"fhir.resources.R4B.{kind.lower()}"), kind)
+    except (ImportError, AttributeError):
+        yield "resourceType: no resource of FHIR R4B"
+        return
+    try:
+        model.model_validate(dict(resource))
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            yield f"{'.'.join(map(str, problem['loc'])) or kind}: {problem['msg']}"
+
+
+def _profile_faults(resource: Mapping[str, Any], profile: Profile) -> Iterator[str]:
+    if resource.get("resourceType") != profile.resource:
+        yield f"resourceType: the profile is of {profile.resource}"
+        return
+    for element in profile.elements:
+        yield from _element_faults(resource, element)
+
+
+def _element_faults(resource: Mapping[str, Any], element: RequiredElement) -> Iterator[str]:
+    found = values_at(resource, element.path)
+    if len(found) < element.min:
+        yield f"{element.path}: there must be {element.min}, there are {len(found)}"
+    elif element.max is not None and len(found) > element.max:
+        yield f"{element.path}: there may be {element.max}, there are {len(found)}"
+    elif element.value is not None and any(str(value) != element.value for value in found):
+        yield f"{element.path}: must be {element.value}"
+
+
+def values_at(resource: Any, path: str) -> list[Any]:
+    """All values at a path (`input[type.coding.code=payer-url].valueUrl`), through every list on the way."""
+    values = [resource]
+    for name, condition, wanted in _STEP.findall(path):
+        steps = [value[name] for value in values if isinstance(value, Mapping) and name in value]
+        values = [entry for step in steps for entry in (step if isinstance(step, list) else [step])]
+        if condition:
+            values = [value for value in values if wanted in map(str, values_at(value, condition))]
+    return values
