@@ -14,7 +14,8 @@ and on PostgreSQL alike. What they raise is said where they are.
     renew(ledger, claim) -> Claim                      before its lease ends
     save_reading(ledger, claim, reading)
     finish(ledger, claim, case, marks, counts, outgoing)      the case, and its way to the evaluator
-    attach_resent(ledger, claim, original, marks, counts)     it was that one, sent again
+    resent_candidates(ledger, id, marks, is_like)      what it may be, sent again
+    attach_resent(ledger, claim, original, marks, counts)     it was that one
     release(ledger, claim), retry(ledger, claim, reason)      given back; after a failure with a pause
 
     claim_sendings(ledger, worker, most) -> [Sending, ...]    what is to be sent, by target and key
@@ -52,6 +53,7 @@ from pipeline.ledger.records import (
     Sending,
     State,
 )
+from pipeline.ledger.resent import resent_candidates
 from pipeline.ledger.texts import load, load_case, load_reading, opened, save
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "release",
     "renew",
     "replay",
+    "resent_candidates",
     "resume",
     "retry",
     "save",

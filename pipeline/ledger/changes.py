@@ -25,7 +25,6 @@ _FROM: Final[Mapping[State, tuple[State, ...]]] = {
     State.REJECTED: (State.RECEIVED, State.IN_FLIGHT, State.DONE, State.PARTIAL, State.PARKED),
 }
 
-_FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
 
 
@@ -87,6 +86,6 @@ def move(
     note(db, submission_id, kind, at=at, actor=actor, state=state, cause=cause, data=data)
 
 
-def pause(attempt: int) -> timedelta:
-    """How long to wait after the `attempt`th failure: it doubles, from seconds to minutes."""
-    return min(_FIRST_PAUSE * float(2 ** min(attempt - 1, 20)), _LONGEST_PAUSE)
+def pause(first: timedelta, attempt: int) -> timedelta:
+    """How long to wait after the `attempt`th failure: it doubles, up to minutes."""
+    return min(first * float(2 ** min(attempt - 1, 20)), _LONGEST_PAUSE)

@@ -118,7 +118,7 @@ def retry(ledger: Ledger, claim: Claim, reason: str) -> bool:
         if claim.attempt >= ledger.limits.max_attempts:
             _park_worn(db, claim.submission_id, claim.attempt, now, FAILED)
             return False
-        _give_back(db, claim, now, now + pause(claim.attempt), cause=reason)
+        _give_back(db, claim, now, now + pause(ledger.limits.first_pause, claim.attempt), cause=reason)
         return True
 
     return ledger.write(work)

@@ -65,6 +65,7 @@ def finish(
             case_number=number,
             reason=reason_of(case),
             outcome=None,
+            asks_for_haste=_asks_for_haste(case),
             page_count=sum(page_counts),
             mark_words=words,
             mark_digits=digits,
@@ -116,6 +117,11 @@ def state_of(case: Mapping[str, Any]) -> State:
 def reason_of(case: Mapping[str, Any]) -> str | None:
     """Why a case is parked: the code of its last problem, which is the one that parked it."""
     return case["problems"][-1]["code"][:40] if case["status"] == "parked" and case["problems"] else None
+
+
+def _asks_for_haste(case: Mapping[str, Any]) -> bool:
+    expedited = case.get("request", {}).get("expedited") or {}
+    return expedited.get("value") is True
 
 
 def fingerprint_numbers(fingerprint: str) -> tuple[int | None, int | None]:

@@ -24,12 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how often; see the settings of the same names."""
+    """How long and how often; see the settings of the same names. Pauses after failures double."""
 
     lease: timedelta = timedelta(seconds=120)
     max_attempts: int = 5
     delivery_attempts: int = 8
     resent: timedelta = timedelta(days=30)
+    first_pause: timedelta = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)

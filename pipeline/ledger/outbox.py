@@ -139,7 +139,11 @@ def undelivered(
     def work(db: Connection) -> bool:
         now = ledger.now(db)
         if can_pass and sending.attempt < ledger.limits.delivery_attempts:
-            again = {"worker": None, "claimable_at": now + pause(sending.attempt), "reason": reason}
+            again = {
+                "worker": None,
+                "claimable_at": now + pause(ledger.limits.first_pause, sending.attempt),
+                "reason": reason,
+            }
             if not db.execute(update(outbox).where(*_is_held(sending)).values(again)).rowcount:
                 raise _lost(sending)
             return True

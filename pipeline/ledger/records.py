@@ -119,7 +119,8 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A submission as the queue lists it."""
+    """A submission as the queue lists it. `asks_for_haste`: a page says that it is urgent, which a person
+    should look at; only a channel or a person makes a submission `expedited`."""
 
     id: str
     state: State
@@ -139,6 +140,7 @@ class Item:
     page_count: int | None
     case_number: int | None
     outcome: str | None
+    asks_for_haste: bool | None
     duplicate_of: str | None
     erased_at: datetime | None
 

@@ -39,6 +39,11 @@ def mark_duplicates(pages: Sequence[Page]) -> list[Page]:
     return marked
 
 
+def same_page(one: Page, other: Page) -> bool:
+    """Whether two pages, of whatever submissions, are the same page."""
+    return _same(one, _body(one), other, _body(other))
+
+
 def _body(page: Page) -> list[Word]:
     start, end = page.banner or (0, 0)
     return [word for word in page.words if not start <= word.start < end]

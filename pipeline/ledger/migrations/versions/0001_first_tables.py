@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("mark_digits", sa.BigInteger(), nullable=True),
         sa.Column("case_number", sa.Integer(), nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=True),
+        sa.Column("asks_for_haste", sa.Boolean(), nullable=True),
         sa.Column("duplicate_of", sa.String(length=32), nullable=True),
         sa.Column("erased_at", _time(), nullable=True),
         sa.PrimaryKeyConstraint("id"),

@@ -1,0 +1,245 @@
+"""The work on one submission: from claim to case, and from case to whoever gets it. The ledger says what is
+to be done and keeps what was; nothing is remembered here.
+
+    Worker(ledger, settings, name)
+    worker.work(claim)      read, or take the reading that is kept; build; finish
+    worker.send(sending)    ask the rules evaluator, or hand the case to an output
+
+A worker may be killed between any two lines: what it held comes back to another, who goes on from what the
+ledger has. What fails is tried again where that can help and parked with a reason where it cannot; only
+what stands in the way of every submission (configuration, a full disk, a ledger that does not answer) is
+raised, after the submission was given back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline import cases
+from pipeline import ledger as led
+from pipeline.case_json import from_json, to_json
+from pipeline.domain import Case, Evaluation, Problem, Reading, Submission
+from pipeline.errors import (
+    ConfigurationError,
+    EvaluatorError,
+    LeaseLost,
+    LedgerUnavailable,
+    StorageFull,
+    TriageError,
+)
+from pipeline.evaluator_client import idempotency_key, request_body
+from pipeline.ledger import Claim, Ledger, Outgoing, Sending
+from pipeline.outputs import outputs
+from pipeline.page_marks import is_same_packet, page_counts, page_marks
+from pipeline.pages.fingerprint import is_like
+from pipeline.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+FOR_ALL: Final = (ConfigurationError, StorageFull, LedgerUnavailable)
+"""What stands in the way of every submission alike."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What is done to a submission: the library's functions, or a test's stand-ins.
+
+    `read` tells its second argument (pages done, pages in all) after each page; `evaluate` raises
+    EvaluatorError where there is no answer.
+    """
+
+    read: Callable[[Submission, cases.OnPage], Reading]
+    build: Callable[[Submission, Reading], Case]
+    evaluate: Callable[[Case], Evaluation]
+
+
+def library_stages(settings: Settings) -> Stages:
+    """The stages as `triage run` has them."""
+    from pipeline.evaluation import evaluate as ask_evaluator
+
+    knowledge = cases.Knowledge(settings)
+    once = replace(settings, evaluator_retries=0)  # the outbox tries again, not the client
+    return Stages(
+        read=lambda submission, after_page: cases.read(submission, settings, on_page=after_page),
+        build=lambda submission, reading: cases.build_case(submission, reading, knowledge),
+        evaluate=lambda case: ask_evaluator(case, once),
+    )
+
+
+class Worker:
+    """Works submissions of a ledger under a name of its own. For one thread; `stop` from any other."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        name: str,
+        *,
+        stages: Stages | None = None,
+        on_page: cases.OnPage | None = None,
+    ) -> None:
+        self.ledger = ledger
+        self.name = name
+        self.settings = settings
+        self.failure: Exception | None = None
+        self._stages = stages or library_stages(settings)
+        self._on_page = on_page
+        self._outputs = outputs(settings)
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Give back what is being worked, at the next page."""
+        self._stopped.set()
+
+    # ----------------------------------------------------------------------- submissions
+
+    def work(self, claim: Claim) -> None:
+        """Take the submission as far as it goes; see the module. Raises what is FOR_ALL, and
+        InterruptedError where it was stopped. A bug's exception is in `failure`, for who asks."""
+        self.failure = None
+        started = time.monotonic()
+        try:
+            with _renewed(self.ledger, claim) as lost:
+                self._work(claim, lost)
+        except LeaseLost:
+            _log.warning("Submission %s: the lease was lost; another may have it.", claim.submission_id)
+        except (*FOR_ALL, InterruptedError):
+            self._give_back(claim)
+            raise
+        except Exception as error:
+            self.failure = error
+            self._failed(claim, error)
+        _log.info("Submission %s: %.1f s.", claim.submission_id, time.monotonic() - started)
+
+    def _work(self, claim: Claim, lost: threading.Event) -> None:
+        def after_page(done: int, of: int) -> None:
+            if lost.is_set():
+                raise LeaseLost(f"Submission {claim.submission_id} is not held any more.")
+            if self._stopped.is_set():
+                raise InterruptedError
+            if self._on_page is not None:
+                self._on_page(done, of)
+
+        with led.opened(self.ledger, claim.submission_id) as submission:
+            reading = led.load_reading(self.ledger, claim.submission_id, claim.round)
+            if reading is None:
+                reading = self._stages.read(submission, after_page)
+                led.save_reading(self.ledger, claim, reading)
+            marks, counts = page_marks(submission, reading), page_counts(submission, reading)
+            if claim.round == 1 and (original := self._resent(claim, reading, marks)):
+                led.attach_resent(self.ledger, claim, original, marks, counts)
+                return
+            case = self._stages.build(submission, reading)
+        evaluator = Outgoing(led.EVALUATOR, idempotency_key(case.case_id, request_body(case)))
+        led.finish(self.ledger, claim, to_json(case), marks, counts, evaluator)
+
+    def _resent(self, claim: Claim, reading: Reading, marks: Sequence[led.PageMark]) -> str | None:
+        for original, in_round in led.resent_candidates(self.ledger, claim.submission_id, marks, is_like):
+            kept = led.load_reading(self.ledger, original, in_round)
+            if kept is not None and is_same_packet(reading, kept):
+                return original
+        return None
+
+    def _give_back(self, claim: Claim) -> None:
+        with suppress(LeaseLost, LedgerUnavailable, StorageFull):
+            led.release(self.ledger, claim)
+
+    def _failed(self, claim: Claim, error: Exception) -> None:
+        """Try it again later; the last time, or where it is no bug, park it with what is known."""
+        expected = isinstance(error, TriageError)
+        if expected:
+            _log.warning("Submission %s: %s", claim.submission_id, type(error).__name__)
+            problem = Problem(None, None, "failed", str(error))
+        else:
+            _log.error("Submission %s: a bug.", claim.submission_id, exc_info=error)
+            message = "The tool failed on this submission; its log has what to report."
+            problem = Problem(None, None, "internal_error", message)
+        with suppress(LeaseLost):
+            if not expected and claim.attempt < self.ledger.limits.max_attempts:
+                led.retry(self.ledger, claim, problem.code)
+                return
+            with led.opened(self.ledger, claim.submission_id) as submission:
+                case = cases.parked(submission, problem)
+            led.finish(self.ledger, claim, to_json(case), [], [0] * len(case.files), None)
+
+    # ----------------------------------------------------------------------- sendings
+
+    def send(self, sending: Sending) -> None:
+        """Hand the case to its target, and write down whether it has it. Raises what is FOR_ALL."""
+        self.failure = None
+        try:
+            if sending.target == led.EVALUATOR:
+                self._evaluate(sending)
+            else:
+                self._output(sending)
+        except LeaseLost:
+            _log.warning("Delivery %d: the lease was lost; another may have it.", sending.id)
+        except FOR_ALL:
+            raise
+        except Exception as error:
+            self.failure = error
+            _log.error(
+                "Delivery %d of submission %s: a bug.", sending.id, sending.submission_id, exc_info=error
+            )
+            with suppress(LeaseLost):
+                led.undelivered(self.ledger, sending, "internal_error", can_pass=True)
+
+    def _evaluate(self, sending: Sending) -> None:
+        case = cases.reopened(self._case(sending))
+        try:
+            evaluation = self._stages.evaluate(case)
+        except EvaluatorError as error:
+            self.failure = error
+            parked = to_json(cases.unanswered(case, error, tries=sending.attempt))
+            led.undelivered(self.ledger, sending, "evaluator", can_pass=error.retryable, parked=parked)
+            return
+        content = to_json(replace(case, evaluation=evaluation))
+        led.evaluated(self.ledger, sending, content, [Outgoing(name, sending.key) for name in self._outputs])
+
+    def _output(self, sending: Sending) -> None:
+        output = self._outputs.get(sending.target)
+        if output is None:
+            led.undelivered(self.ledger, sending, "no_such_output", can_pass=False)
+            return
+        content = led.load_case(self.ledger, sending.submission_id, sending.case_number)
+        try:
+            output(sending, content or {})
+        except OSError as error:
+            _log.warning("Delivery %d to %s: %s.", sending.id, sending.target, type(error).__name__)
+            led.undelivered(self.ledger, sending, "output_failed", can_pass=True)
+            return
+        led.delivered(self.ledger, sending)
+
+    def _case(self, sending: Sending) -> Case:
+        return from_json(led.load_case(self.ledger, sending.submission_id, sending.case_number))
+
+
+@contextmanager
+def _renewed(ledger: Ledger, claim: Claim) -> Iterator[threading.Event]:
+    """Keeps the lease while the block runs. The event is set where it could not be kept."""
+    ended, lost = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        while not ended.wait(ledger.limits.lease.total_seconds() / 3):
+            try:
+                led.renew(ledger, claim)
+            except LeaseLost:
+                lost.set()
+                return
+            except TriageError:
+                # The next time may go well; if not, the lease ends and the token guards the ledger.
+                _log.warning("Submission %s: its lease could not be renewed.", claim.submission_id)
+
+    thread = threading.Thread(target=keep, daemon=True, name="lease")
+    thread.start()
+    try:
+        yield lost
+    finally:
+        ended.set()
+        thread.join()
