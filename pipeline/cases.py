@@ -92,7 +92,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     from pipeline.findings import extract_findings
     from pipeline.identity import identify
     from pipeline.nlp import annotate
-    from pipeline.request import read_request
+    from pipeline.request import check_request, read_request
 
     catalog = knowledge.catalog
     policy = knowledge.policy_on(submission.received)
@@ -104,12 +104,15 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     request = read_request(documents, catalog.request)
     annotated = annotate(knowledge.nlp, documents)
     findings = capped(extract_findings(annotated, request, catalog.findings), reading.pages)
+    request, contradictions = check_request(
+        annotated, request, findings, catalog.request, catalog.findings.target.site_of_icd10
+    )
     completeness = check_completeness(
         annotated, policy.required_documents, findings, conflict, catalog.elements
     )
 
     absent = announced_not_received(documents, completeness.documents, catalog.documents, catalog.request)
-    problems = (*reading.problems, *announced, *absent, *poor_pages(reading.pages))
+    problems = (*reading.problems, *announced, *absent, *contradictions, *poor_pages(reading.pages))
     case = _case(submission, reading, policy.ref, status=_status(problems), problems=problems)
     return replace(
         case,

@@ -38,6 +38,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+# What OCR makes of a digit where only digits can stand.
+DIGITS = str.maketrans({"O": "0", "I": "1", "l": "1", "S": "5", "B": "8", "o": "0", "/": "7", "J": "3"})
+
 # What OCR takes for one another at no cost, folded to one letter each.
 _CONFUSABLE = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b", "9": "g", "6": "b"})
 

@@ -111,7 +111,6 @@ URGENCY = [
     ("urgent [X]   routine [ ]", True),
     ("urgent [ ]   routine [X]", False),
     ("Standard ___   Urgent _X_", True),
-    ("EXPEDITED REVIEW REQUEST (24 HOURS)", True),
     ("URGENT?  N", False),
     ("[ ] Standard   [ ] Expedited", None),
     ("He went to urgent care in May.", None),
@@ -120,6 +119,25 @@ URGENCY = [
 
 @pytest.mark.parametrize(("text", "expedited"), URGENCY)
 def test_urgency(text: str, expedited: bool | None) -> None:
+    assert read(text).expedited.value is expedited
+
+
+@pytest.mark.parametrize("text", ["EXPEDITED REVIEW REQUEST (24 HOURS)", "*** URGENT ***\nCPT 50593", "STAT"])
+def test_a_word_without_a_mark_is_for_a_person(text: str) -> None:
+    expedited = read(text).expedited
+    assert (expedited.status, expedited.value) == (Status.UNCERTAIN, None)
+    assert expedited.evidence[0].quote.upper() in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expedited"),
+    [
+        ("Expedited review?   [ ] Yes   [X] No", False),
+        ("Is it urgent?  (x) Yes  ( ) No", True),
+        ("Is it urgent?  [ ] Yes  [ ] No", None),
+    ],
+)
+def test_urgency_asked_with_boxes_for_yes_and_no(text: str, expedited: bool | None) -> None:
     assert read(text).expedited.value is expedited
 
 

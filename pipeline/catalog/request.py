@@ -7,25 +7,28 @@ from pathlib import Path
 
 from pydantic import Field
 
+from pipeline.catalog.procedure_codes import ProcedureCodes, load_procedure_codes
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.spelling import Phrases
 
 
-class ProcedureCodes(Entry):
-    """See the file for what the keys mean."""
+class CodeLines(Entry):
+    """Labels and words about procedure codes; see the file for what the keys mean."""
 
     labels: tuple[str, ...] = Field(min_length=1)
-    known: tuple[str, ...]
     not_requested: tuple[str, ...]
     corrections: tuple[str, ...]
 
 
-class DiagnosisCodes(Entry):
-    """See the file for what the keys mean."""
+class DiagnosisLines(Entry):
+    """Labels and words about diagnosis codes; see the file for what the keys mean."""
 
     labels: tuple[str, ...] = Field(min_length=1)
     not_requested: tuple[str, ...]
     three_characters: frozenset[str]
+    common_words: frozenset[str]
+    sides: dict[str, tuple[str, ...]]
+    natures: dict[str, tuple[str, ...]]
 
 
 class Urgency(Entry):
@@ -42,12 +45,13 @@ class Attachments(Entry):
     labels: tuple[str, ...] = Field(min_length=1)
 
 
-class RequestRules(Entry):
-    """All that `pipeline.request` knows."""
+class RequestFile(Entry):
+    """The whole of `models/request.toml`."""
 
     sources: tuple[str, ...] = Field(min_length=1)
-    cpt: ProcedureCodes
-    icd10: DiagnosisCodes
+    descriptions: frozenset[str]
+    cpt: CodeLines
+    icd10: DiagnosisLines
     expedited: Urgency
     attachments: Attachments
 
@@ -80,6 +84,13 @@ class RequestRules(Entry):
         return Phrases((*self.expedited.yes, *self.expedited.no))
 
 
+class RequestRules(RequestFile):
+    """All that `pipeline.request` knows."""
+
+    codes: ProcedureCodes
+
+
 def load_request(models_dir: Path) -> RequestRules:
-    """The rules of `models/request.toml`. Raises CatalogError."""
-    return read_toml(models_dir / "request.toml", RequestRules)
+    """The rules of `models/request.toml` and `models/procedure_codes.toml`. Raises CatalogError."""
+    file = read_toml(models_dir / "request.toml", RequestFile)
+    return RequestRules(**dict(file), codes=load_procedure_codes(models_dir))
