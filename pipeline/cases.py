@@ -91,6 +91,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     from pipeline.documents import split_documents
     from pipeline.findings import extract_findings
     from pipeline.identity import identify
+    from pipeline.information_request.ours import without_ours
     from pipeline.nlp import annotate
     from pipeline.request import check_request, read_request
 
@@ -99,7 +100,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     if not reading.pages:
         return _case(submission, reading, policy.ref, status="parked", problems=reading.problems)
 
-    documents, announced = split_documents(reading.pages, catalog.documents)
+    documents, announced = split_documents(without_ours(reading.pages), catalog.documents)
     patient, conflict, documents = identify(documents, catalog.identity)
     request = read_request(documents, catalog.request)
     annotated = annotate(knowledge.nlp, documents)
