@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fixtures.assemble import Recipe, _facts, assemble
+from fixtures.assemble import Recipe, assemble
 from fixtures.make_packets import recipe
-from fixtures.people import Cast, cast
+from fixtures.people import Cast
 from fixtures.printing import print_packet
 from fixtures.records import Packet
+from fixtures.replies import people_of
 from fixtures.scenario import scenarios
 from fixtures.truth import expected
 from pipeline.cases import Knowledge, build_case, evaluate
@@ -106,11 +107,7 @@ def made(scenario: str, gap: str, turn: int = 0) -> Made:
         submission = receive([Path(folder)])
         reading = read_exactly(submission)
     case = evaluate(build_case(submission, reading, KNOWLEDGE), SETTINGS)
-    story = chosen.scenario
-    people = cast(
-        chosen.seed, story.patient["sex"], story.patient["ages"], story.clinic, _facts(story, chosen.seed)
-    )
-    return Made(chosen, people, expected(packet, rendered), submission, reading, case)
+    return Made(chosen, people_of(chosen), expected(packet, rendered), submission, reading, case)
 
 
 def read_exactly(submission: Submission) -> Reading:

@@ -198,6 +198,34 @@ class ItemsFile(Entry):
     facts: dict[str, FactItem]
 
 
+class Points(Entry):
+    """How much each agreement of a reply with an open request counts."""
+
+    member_id: float
+    name: float
+    name_maybe: float
+    dob: float
+    dob_maybe: float
+    record: float
+    service: float
+    phrase: float
+    other_service: float
+    new_request: float
+
+
+class RejoinFile(Entry):
+    """`models/letters/rejoin.toml`."""
+
+    points: Points
+    enough: float
+    ahead: float = Field(ge=0)
+    phrases: tuple[str, ...]
+
+    @cached_property
+    def known(self) -> Phrases:
+        return Phrases(self.phrases)
+
+
 @dataclass(frozen=True)
 class Letters:
     """All of `models/letters/`."""
@@ -206,6 +234,7 @@ class Letters:
     plan: Plan
     words: WordsFile
     items: ItemsFile
+    rejoin: RejoinFile
     _deadlines: AllDeadlines
 
     def deadlines(self, policy_id: str, *, expedited: bool) -> Deadlines:
@@ -230,4 +259,11 @@ def load_letters(models_dir: Path, document_types: frozenset[str]) -> Letters:
                 f"{folder / 'items.toml'}: facts.{name}.records: there is no document type {unknown[0]}.",
                 next_step=f"Types: {', '.join(sorted(document_types))}.",
             )
-    return Letters(folder, plan.plan, read_toml(folder / "words.toml", WordsFile), items, plan.deadlines)
+    return Letters(
+        folder=folder,
+        plan=plan.plan,
+        words=read_toml(folder / "words.toml", WordsFile),
+        items=items,
+        rejoin=read_toml(folder / "rejoin.toml", RejoinFile),
+        _deadlines=plan.deadlines,
+    )

@@ -178,6 +178,7 @@ class _Writer:
             loinc=Code(_LOINC, code, display) if code else self._medical_records(),
             found=found,
             settled_by=settled_by,
+            records=required.accepted_types,
         )
 
     # -------------------------------------------------------------- facts
@@ -196,6 +197,7 @@ class _Writer:
             loinc=Code(_LOINC, loinc.code, loinc.display) if loinc else self._medical_records(),
             found=tuple(self._on_fact(missing.code, fact)),
             settled_by=tuple(self._settling(fact, asking)),
+            records=fact.records,
             criterion=criterion,
         )
 

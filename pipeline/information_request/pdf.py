@@ -15,6 +15,7 @@ from fpdf import FPDF
 from pipeline.catalog.letters import Letters
 from pipeline.information_request.letter import NO_REFERENCE, barcode_rows, letter_blocks
 from pipeline.information_request.markup import Block
+from pipeline.information_request.ours import RUNNING
 from pipeline.information_request.record import InformationRequest
 
 _MARGIN, _TOP, _BOTTOM = 60.0, 84.0, 54.0  # points; the top leaves room for the receiving machine's line
@@ -29,7 +30,7 @@ def letter_pdf(request: InformationRequest, letters: Letters) -> bytes:
     """Letter and cover sheet (the last page) on US letter pages. The same request gives the same bytes."""
     reference = request.reference or NO_REFERENCE
     letter, cover = letter_blocks(request, letters)
-    pdf = _Sheets(reference, running=f"Request for records   {reference}")
+    pdf = _Sheets(reference, running=f"{RUNNING}   {reference}")
     pdf.set_creation_date(dt.datetime.combine(request.issued or dt.date(2000, 1, 1), dt.time(), dt.UTC))
     pdf.add_page()
     pdf.draw(letter)

@@ -44,7 +44,7 @@ class RequestItem:
 
     `code` is the evaluator's: a required document (`treatment_plan`), an element of one
     (`treatment_plan.treatment_area`) or a fact (`stage_group`). Any one of `settled_by` answers it.
-    `loinc` is the attachment code that asks for it.
+    `loinc` is the attachment code that asks for it; `records` are the document types that may hold it.
     """
 
     code: str
@@ -54,6 +54,7 @@ class RequestItem:
     loinc: Code
     found: tuple[Found, ...] = ()
     settled_by: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     criterion: str | None = None
 
 

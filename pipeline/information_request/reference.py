@@ -74,6 +74,11 @@ def near_printed(text: str, among: Iterable[str]) -> set[str]:
     return found
 
 
+def looks_printed(text: str) -> bool:
+    """Whether something of the form of a reference stands in a text, perhaps misread."""
+    return bool(_candidates(text))
+
+
 def _candidates(text: str) -> list[str]:
     """Ten characters in the groups in which references are printed, look-alikes as the one that is used."""
     return [

@@ -1,0 +1,325 @@
+"""A reply comes to its case and to no other; only what it answers is closed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from request_packets import KNOWLEDGE, LETTERS, SETTINGS, Made, draft_of, made, read_exactly, recipe_of, sent
+
+from fixtures import render
+from fixtures.replies import Reply, answering_records, fax_reply
+from pipeline.cases import build_case, evaluate
+from pipeline.domain import Barcode, Box, Case, Field, Page, Patient, Reading, Request, Status, Submission
+from pipeline.information_request.ours import is_ours
+from pipeline.information_request.pdf import letter_pdf
+from pipeline.information_request.reference import barcode_text, new_reference
+from pipeline.intake.folder import receive
+from pipeline.pages import read_submission
+from pipeline.rejoin import Known, Match, Seen, joined, match, references_in, settle
+
+NAMES = KNOWLEDGE.catalog.identity.names
+OPEN = [
+    ("kidney_clear_cell", "no_exam"),
+    ("kidney_oncocytoma", "no_plan"),
+    ("prostate_focal", "no_area"),
+    ("lung_stage_not_stated", "wrong_patient"),
+]
+
+
+def reference(number: int) -> str:
+    return new_reference(random.Random(number).randrange)
+
+
+def requests() -> list[Known]:
+    drafts = [made(*packet).draft for packet in OPEN]
+    return [Known(sent(draft, reference(number))) for number, draft in enumerate(drafts) if draft]
+
+
+def reply_of(packet: Made, folder: Path) -> tuple[Submission, Reading]:
+    """The records that the packet lacks, as exact text and without a sheet on top."""
+    sheets = answering_records(packet.recipe)
+    pages = [
+        render.DrawnPage(lines, sheet.font, sheet.two_column)
+        for sheet in sheets
+        for lines in render.paginate(sheet)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "reply.pdf").write_bytes(render.draw(pages)[0])
+    submission = receive([folder])
+    return submission, read_exactly(submission)
+
+
+def found(reply: Case, seen: Seen | None = None, known: list[Known] | None = None) -> Match:
+    return match(reply, seen or Seen(), known if known is not None else requests(), LETTERS, NAMES)
+
+
+# ------------------------------------------------------------------ as a coarse fax
+
+FAXED = [
+    Reply(recipe_of(*OPEN[1]), "letter", "b", turned=True),
+    Reply(recipe_of(*OPEN[2]), "cover", "c", covered="left"),
+]
+
+
+@pytest.mark.parametrize("reply", FAXED, ids=["upside down with the letter", "half covered"])
+def test_a_faxed_reply_comes_to_its_case_by_the_barcode(reply: Reply, tmp_path: Path) -> None:
+    known = requests()
+    [own] = [number for number, packet in enumerate(OPEN) if recipe_of(*packet) == reply.recipe]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "fax.pdf").write_bytes(fax_reply(reply, letter_pdf(known[own].request, LETTERS)))
+    submission = receive([tmp_path / "in"])
+    reading = read_submission(submission, SETTINGS)
+    seen = references_in(reading, [one.reference for one in known])
+    case = build_case(submission, reading, KNOWLEDGE)
+    answer = found(case, seen, known)
+    assert answer.by == "barcode"
+    assert answer.request == known[own].request
+    # the plan's own pages are no records; the office's are
+    ours = [page.number for page in reading.pages if is_ours(page)]
+    assert ours == list(range(1, len(ours) + 1))
+    assert len(ours) == (1 if reply.top == "cover" else len(reading.pages) - len(case.documents[0].pages))
+    assert {d.type for d in case.documents} <= {"history_and_physical", "treatment_plan", "consultation"}
+    # without its cover sheet the same fax finds the same case
+    assert found(case, Seen(), known).request in (known[own].request, None)
+
+
+# ------------------------------------------------------------------ by the reference
+
+
+def page(text: str = "", *codes: str, number: int = 1) -> Page:
+    barcodes = tuple(Barcode(code, Box(0, 0, 1, 1)) for code in codes)
+    return Page("a.pdf", number, "ocr", 0, 612, 792, text, (), barcodes=barcodes)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Your reference {0}", "printed"),
+        ("RE: {0} Doe", "printed"),
+        ("ref {1}", "misread"),
+        ("nothing of ours", "none"),
+    ],
+)
+def test_references_are_seen_as_surely_as_they_were_read(text: str, kind: str) -> None:
+    own = reference(0)
+    misread = own[:3] + ("W" if own[3] != "W" else "F") + own[4:]
+    seen = references_in(Reading((page(text.format(own, misread)),), (), {}), [own, reference(1)])
+    assert (
+        seen
+        == {
+            "printed": Seen(printed=frozenset({own})),
+            "misread": Seen(misread=frozenset({own})),
+            "none": Seen(),
+        }[kind]
+    )
+
+
+def test_only_known_references_are_seen() -> None:
+    pages = (page(reference(7), barcode_text(reference(8)), "HTTPS://EXAMPLE.ORG"),)
+    assert references_in(Reading(pages, (), {}), [reference(0)]) == Seen()
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "ours"),
+    [
+        ("", barcode_text(reference(0)), True),
+        (f"Request for records   {reference(0)}   page 1 of 2\nExample Health Plan", "", True),
+        (f"Requcst for recards {reference(0)} pago 1 of 2", "", True),
+        (f"FAX to the plan\nRE: your request for records {reference(0)}", "", False),
+        ("HISTORY AND PHYSICAL page 1 of 2", "", False),
+        ("", "SEPARATOR-PAGE-T", False),
+    ],
+    ids=[
+        "barcode",
+        "letter",
+        "misread letter",
+        "an office's sheet that quotes it",
+        "a note",
+        "another barcode",
+    ],
+)
+def test_pages_that_the_plan_sent_are_told_from_those_of_an_office(text: str, code: str, ours: bool) -> None:
+    assert is_ours(page(text, *([code] if code else []))) is ours
+
+
+EMPTY = Case("r", "complete", (), None, ())
+
+
+def test_a_barcode_goes_before_print_and_print_before_a_guess() -> None:
+    known = requests()
+    seen = Seen(frozenset({reference(0)}), frozenset({reference(1)}), frozenset({reference(2)}))
+    assert found(EMPTY, seen, known).request == known[0].request
+    assert found(EMPTY, replace(seen, barcodes=frozenset()), known).request == known[1].request
+    assert found(EMPTY, Seen(misread=frozenset({reference(2)})), known).request == known[2].request
+
+
+def test_sheets_of_two_cases_in_one_fax_wait_for_a_person() -> None:
+    answer = found(EMPTY, Seen(frozenset({reference(0), reference(1)})))
+    assert (answer.request, answer.reason) == (None, "several")
+    assert answer.candidates == tuple(sorted([reference(0), reference(1)]))
+
+
+def test_the_sheet_of_a_first_request_answers_the_second_of_its_case() -> None:
+    known = requests()
+    second = Known(replace(known[0].request, reference=reference(9), number=2))
+    answer = found(EMPTY, Seen(frozenset({reference(0)})), [replace(known[0], open=False), second])
+    assert answer.reason == "closed"
+    both = Seen(frozenset({reference(0), reference(9)}))
+    assert found(EMPTY, both, [replace(known[0], open=False), second]).request == second.request
+
+
+def test_a_reply_to_a_closed_request_waits_for_a_person() -> None:
+    [first, *_] = requests()
+    answer = found(EMPTY, Seen(frozenset({first.reference})), [replace(first, open=False)])
+    assert (answer.request, answer.reason) == (None, "closed")
+
+
+def of(name: str | None, dob: str | None = None, member_id: str | None = None, *cpt: str) -> Case:
+    """A reply that states these."""
+
+    def field(value: str | None) -> Field:
+        made_up = made(*OPEN[0]).case.patient.name.evidence
+        return Field(value, Status.FOUND, 0.9, evidence=made_up) if value else Field()
+
+    patient = Patient(field(name), field(dob), field(member_id))
+    return replace(EMPTY, patient=patient, request=Request(tuple(field(code) for code in cpt)))
+
+
+def test_the_right_sheet_on_the_records_of_somebody_else_waits_for_a_person() -> None:
+    seen = Seen(frozenset({reference(0)}))
+    answer = found(of("Zuckerman, Ottilie", "1931-07-04"), seen)
+    assert (answer.request, answer.reason) == (None, "another_patient")
+    about = requests()[0].request.about
+    assert found(of(about.name, "1931-07-04"), seen).request is not None  # one of both may be misread
+
+
+# ------------------------------------------------------------------ by what it says
+
+
+@pytest.mark.parametrize("number", range(len(OPEN)))
+def test_records_without_a_sheet_find_their_case(number: int, tmp_path: Path) -> None:
+    submission, reading = reply_of(made(*OPEN[number]), tmp_path)
+    answer = found(build_case(submission, reading, KNOWLEDGE))
+    assert answer.by == "content"
+    assert answer.request == requests()[number].request
+
+
+def test_identity_is_compared_and_never_stretched() -> None:
+    about = requests()[0].request.about
+    assert about.name
+    assert about.dob
+    last, first = about.name.split(", ")
+    joins = [of(about.name, about.dob), of(f"{last}, {first[0]}", about.dob, about.member_id)]
+    assert [found(reply).request == requests()[0].request for reply in joins] == [True, True]
+    other_day = f"{int(about.dob[:4]) - 9}-{1 + int(about.dob[5:7]) % 12:02d}-02"
+    waits = [
+        of(about.name),  # a name alone
+        of(about.name, other_day),  # a namesake
+        of("Zuckerman, Ottilie", about.dob, about.member_id),
+        of(None, about.dob),
+        of(None),
+    ]
+    assert [found(reply).request for reply in waits] == [None] * len(waits)
+
+
+def test_a_new_request_for_another_service_is_no_reply() -> None:
+    about = requests()[0].request.about
+    answer = found(of(about.name, about.dob, None, "19105"))
+    assert (answer.request, answer.reason) == (None, "not_sure")
+    assert answer.candidates[0] == reference(0)
+
+
+def test_two_open_requests_for_one_patient_wait_for_a_person() -> None:
+    [first, *_] = requests()
+    twin = Known(replace(first.request, case_id="other", reference=reference(9)))
+    about = first.request.about
+    answer = found(of(about.name, about.dob, about.member_id), known=[first, twin])
+    assert (answer.request, answer.reason) == (None, "not_sure")
+
+
+def test_a_closed_request_is_not_found_by_content() -> None:
+    [first, *_] = requests()
+    about = first.request.about
+    assert found(of(about.name, about.dob), known=[replace(first, open=False)]).reason == "unknown"
+
+
+# ------------------------------------------------------------------ joined and worked again
+
+
+@pytest.mark.parametrize(("number", "closes"), [(0, 1), (1, 1), (2, 1), (3, 1)])
+def test_the_joined_case_has_all_pages_and_asks_only_for_the_rest(
+    number: int, closes: int, tmp_path: Path
+) -> None:
+    packet = made(*OPEN[number])
+    before = requests()[number].request
+    reply = reply_of(packet, tmp_path)
+    submission, reading = joined((packet.submission, packet.reading), reply)
+    assert submission.id == packet.submission.id
+    assert len(reading.pages) == len(packet.reading.pages) + len(reply[1].pages)
+    case = evaluate(build_case(submission, reading, KNOWLEDGE), SETTINGS)
+    after = draft_of(case)
+    settled = settle(before, after, outcome=case.evaluation.outcome if case.evaluation else None)
+    assert len(settled.closed) == closes
+    assert settled.open == before.codes[closes:]
+    assert settled.new == ()
+    assert (after.codes if after else ()) == before.codes[closes:]
+
+
+def test_a_reply_that_answers_nothing_closes_nothing(tmp_path: Path) -> None:
+    packet = made(*OPEN[0])
+    wrong = reply_of(made(*OPEN[1]), tmp_path)  # another patient's plan, joined by a person's mistake
+    submission, reading = joined((packet.submission, packet.reading), wrong)
+    case = evaluate(build_case(submission, reading, KNOWLEDGE), SETTINGS)
+    before = requests()[0].request
+    settled = settle(before, draft_of(case), outcome="needs_information")
+    assert settled.closed == ()
+    assert settled.open == before.codes
+    assert case.completeness.identity_conflict.value
+
+
+def test_files_of_one_name_are_told_apart_and_a_file_sent_again_is_there_once(tmp_path: Path) -> None:
+    packet = made(*OPEN[0])
+    name = packet.submission.files[0].name
+    same = replace(packet.submission, id="reply")
+    submission, reading = joined((packet.submission, packet.reading), (same, packet.reading))
+    assert [file.name for file in submission.files] == [name]
+    assert reading.pages == packet.reading.pages
+    other = replace(same, files=tuple(replace(file, sha256="1" * 64) for file in same.files))
+    submission, reading = joined((packet.submission, packet.reading), (other, packet.reading))
+    assert [file.name for file in submission.files] == [name, name.replace(".pdf", " (2).pdf")]
+    assert set(reading.page_counts) == {file.name for file in submission.files}
+    repeated = [page.duplicate_of for page in reading.pages[len(packet.reading.pages) :]]
+    assert repeated == [(name, page.number) for page in packet.reading.pages]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "closed", "still", "new"),
+    [
+        (["a", "b"], ["b"], ["a"], ["b"], []),
+        (["a"], [], ["a"], [], []),
+        (["plan"], ["plan.area"], [], ["plan"], []),
+        (["stage"], ["nodes"], ["stage"], [], ["nodes"]),
+        (["plan.area"], ["plan.area"], [], ["plan.area"], []),
+    ],
+)
+def test_settling(
+    before: list[str], after: list[str], closed: list[str], still: list[str], new: list[str]
+) -> None:
+    request = requests()[0].request
+
+    def asking(codes: list[str]) -> tuple[object, ...]:
+        return tuple(replace(request.items[0], code=code) for code in codes)
+
+    first = replace(request, items=asking(before))
+    second = replace(request, items=asking(after)) if after else None
+    settled = settle(first, second, outcome="needs_information")
+    assert (list(settled.closed), list(settled.open), list(settled.new)) == (closed, still, new)
+
+
+def test_what_is_not_needed_any_more_is_closed_as_that_and_a_parked_case_closes_nothing() -> None:
+    request = requests()[0].request
+    assert settle(request, None, outcome="other_policy").why == "not_needed"
+    assert settle(request, None, outcome=None).open == request.codes
