@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tools.ner.network import Tagger
 
-_EXAMPLE = (2, 16)  # runs x pieces; both are free in the graph
+_EXAMPLE = (2, 16)  # runs and pieces; the graph takes any number of either
 
 
 class _Shipped(nn.Module):
@@ -33,12 +33,13 @@ def export(tagger: Tagger, config: Mapping[str, Any], output: Path) -> None:
     """Writes model.onnx and labels.json into `output`, and exact.onnx, of 32 bits, beside that folder."""
     heads = config["ship"]["heads"]
     network = _Shipped(tagger, heads).eval()
-    ones = torch.ones(_EXAMPLE, dtype=torch.int64)
+    # Three tensors of their own: the exporter takes one tensor that is given thrice for one input.
+    example = tuple(torch.ones(_EXAMPLE, dtype=torch.int64) for _ in range(3))
     runs, pieces = torch.export.Dim("runs"), torch.export.Dim("pieces", max=config["longest"])
     exact = output.parent / "exact.onnx"
     torch.onnx.export(
         network,
-        (ones, ones, ones),
+        example,
         exact,
         input_names=["pieces", "shapes", "mask"],
         output_names=["scores"],
