@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigurationError
-from pipeline.store import make_private
+from pipeline.files import make_private
 
 START_TIMEOUT_S: Final = 120.0
 _STOP_TIMEOUT_S: Final = 10.0

@@ -1,4 +1,4 @@
-"""Submissions through the flow on this machine, for the command line: Prefect comes and goes with it."""
+"""One submission through the flow on this machine, for the command line: Prefect comes and goes with it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 
 from flows.local_api import environment_replaced, local_api, prefect_environment
+from pipeline import ledger as led
 from pipeline.case_json import from_json
 from pipeline.cases import OnPage
 from pipeline.domain import Case, Submission
+from pipeline.errors import UnreadableFile
+from pipeline.ledger import Arrival, Incoming, Ledger, open_ledger
 from pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    from flows.triage import Stages, Work
+from pipeline.working import Stages, Worker, library_stages
 
 Process = Callable[[Submission], Case]
-MakeStages = Callable[[Settings], "Stages"]
+MakeStages = Callable[[Settings], Stages]
+_ACTOR = "user:command"
 
 
 @contextmanager
@@ -26,38 +29,65 @@ def through_flow(
     settings: Settings,
     *,
     on_page: OnPage | None = None,
-    make_stages: MakeStages | None = None,
+    make_stages: MakeStages = library_stages,
+    first_pause: timedelta = timedelta(seconds=1),
 ) -> Iterator[Process]:
-    """`cases.process`, but through the flow; Prefect's API runs as long as the block.
+    """`cases.process`, but through the ledger and the flow; Prefect's API runs as long as the block.
 
-    The function raises what the stage raised where a flow run fails, as `cases.process` does;
-    `on_page` is told (pages done, pages in all) by the thread that reads. `make_stages` is called
-    once Prefect may be imported; the library's stages are the default.
+    A submission that the ledger knows is worked anew, as another numbered case. The function raises what a
+    stage raised, as `cases.process` does; `on_page` is told (pages done, pages in all) by the thread that
+    reads. The evaluator is asked again after `first_pause`, then after twice as long, and so on.
     """
-    with _prefect(settings):
-        from flows.triage import WORK, Work, library_stages
+    with _prefect(settings), open_ledger(settings) as opened:
+        from flows.triage import WORKER, worker_name
 
-        work = Work((make_stages or library_stages)(settings), on_page)
-        token = WORK.set(work)
+        limits = replace(
+            opened.limits,
+            # Whoever waits for it wants to know at once, and to have it worked in any case.
+            max_attempts=1,
+            resent=timedelta(0),
+            delivery_attempts=settings.evaluator_retries + 1,
+            first_pause=first_pause,
+        )
+        ledger = replace(opened, limits=limits)
+        worker = Worker(ledger, settings, worker_name(), stages=make_stages(settings), on_page=on_page)
+        token = WORKER.set(worker)
         try:
             with asyncio.Runner() as runner:
-                yield lambda submission: _process(submission, work, runner)
+                yield lambda submission: _process(submission, worker, runner)
         finally:
-            WORK.reset(token)
+            WORKER.reset(token)
 
 
-def _process(submission: Submission, work: Work, runner: asyncio.Runner) -> Case:
-    from flows.triage import StageFailed, triage
+def _process(submission: Submission, worker: Worker, runner: asyncio.Runner) -> Case:
+    from flows.triage import WorkFailed, triage_one
 
-    store = work.stages.store
-    submission_id = store.put(submission)
+    ledger = worker.ledger
+    submission_id = _received(ledger, submission)
+    worker.failure = None
     try:
-        runner.run(triage(submission_id))
-    except StageFailed:
-        if work.failure is None:
+        runner.run(triage_one(submission_id))
+    except WorkFailed:
+        if worker.failure is None:
             raise
-        raise work.failure from None
-    return from_json(store.load_case(submission_id))
+        raise worker.failure from None
+    return from_json(led.load_case(ledger, submission_id))
+
+
+def _received(ledger: Ledger, submission: Submission) -> str:
+    """The submission's id in the ledger, ready to be worked under the names that it has now."""
+    received_at = datetime.combine(submission.received, time(12), UTC) if submission.received else None
+    files = [Incoming(file.name, file.path) for file in submission.files]
+    (receipt,) = led.receive(ledger, [Arrival(files, channel="command", received_at=received_at)])
+    if receipt.submission_id != submission.id:
+        raise UnreadableFile(
+            "changed", "A file changed while it was taken in.", next_step="Send it again once it is whole."
+        )
+    if not receipt.new:
+        led.rename(ledger, submission.id, [(file.sha256, file.name) for file in submission.files])
+        if led.item(ledger, submission.id).state in led.ENDED:
+            led.replay(ledger, submission.id, actor=_ACTOR, read_again=True)
+    return submission.id
 
 
 @contextmanager

@@ -1,12 +1,16 @@
-"""One submission through the flow: read, build, evaluate.
+"""The triage flow: submissions of the ledger, one after the other, each a task.
 
-A task is a border at which work is repeated, so there are three, and they hand over ids: the
-records meet in the store. Prefect keeps parameters, states and the messages of exceptions in its
-database, and pickles the exception that ends a flow run into its storage whether or not results are
-persisted (seen with 3.8.8), so none of them may hold text of a patient. An exception of a stage ends
-at `_stage`; what goes on to Prefect is a StageFailed made of names and line numbers.
+One flow run works many submissions, since a run costs Prefect a quarter of a second and a task a few
+milliseconds. It claims them one at a time, so that what becomes urgent meanwhile is next, and takes no ids
+as parameters: a flow run that Prefect starts twice (PrefectHQ/prefect#12509) is one more worker.
 
-Prefect is imported here: its settings must be in the environment before (see `flows.run`).
+Prefect keeps parameters, states and the messages of exceptions in its database, and pickles the exception
+that ends a flow run into its storage whether or not results are persisted (seen with 3.8.8), so none of
+them may hold text of a patient. Tasks take ids; an exception of a stage ends in the worker; what goes on
+to Prefect is a WorkFailed made of class names and line numbers. What is tried again, when and how often is
+in the ledger, not in Prefect: it must outlive Prefect.
+
+Prefect is imported here: its settings must be in the environment before (see `flows.local_api`).
 """
 
 from __future__ import annotations
@@ -14,201 +18,168 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import time
 import traceback
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.tasks import Task
 
-from pipeline import cases
-from pipeline.case_json import from_json, to_json
-from pipeline.domain import Case, Problem, Reading, Submission
-from pipeline.errors import EvaluatorError, TriageError
-from pipeline.settings import Settings, load_settings
-from pipeline.store import Store
+from pipeline import ledger as led
+from pipeline.errors import EvaluatorError
+from pipeline.ledger import Claim, Item, Sending, open_ledger
+from pipeline.settings import load_settings
+from pipeline.working import FOR_ALL, Worker
 
 _log = logging.getLogger(__name__)
+_LOOK_S = 0.2  # between looks at a submission that another works, or that waits for its evaluator
+
+WORKER: ContextVar[Worker] = ContextVar("worker")
 
 
-@dataclass(frozen=True)
-class Stages:
-    """What the tasks call: the library, or a test's stand-ins.
-
-    `read` tells its second argument (pages done, pages in all) after each page. `evaluate` raises
-    EvaluatorError where there is no answer; a retryable one is tried again after each of
-    `evaluator_delays` (seconds), since the evaluator's answer is the one thing that may be there
-    later without anybody's doing.
-    """
-
-    store: Store
-    read: Callable[[Submission, cases.OnPage], Reading]
-    build: Callable[[Submission, Reading], Case]
-    evaluate: Callable[[Case], Case]
-    evaluator_delays: Sequence[float] = ()
+def worker_name() -> str:
+    """Who works: told apart from all others, also from itself before a restart."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
 
-def library_stages(settings: Settings) -> Stages:
-    """The stages as `triage run` has them without the flow."""
-    from pipeline.evaluation import evaluate as ask_evaluator
-
-    knowledge = cases.Knowledge(settings)
-    once = replace(settings, evaluator_retries=0)  # the task tries again, not the client
-    return Stages(
-        store=Store(settings.home),
-        read=lambda submission, after_page: cases.read(submission, settings, on_page=after_page),
-        build=lambda submission, reading: cases.build_case(submission, reading, knowledge),
-        evaluate=lambda case: replace(case, evaluation=ask_evaluator(case, once)),
-        evaluator_delays=[min(2.0**attempt, 30.0) for attempt in range(settings.evaluator_retries)],
-    )
+def _worker() -> Worker:
+    """What this process's starter has set; else a Prefect worker has started the flow, and its environment
+    says."""
+    if (worker := WORKER.get(None)) is None:
+        settings = load_settings(os.environ)
+        worker = Worker(open_ledger(settings), settings, worker_name())
+        WORKER.set(worker)
+    return worker
 
 
-@dataclass
-class Work:
-    """The stages of this process, and the exception that ended the last flow run.
+class WorkFailed(Exception):
+    """The work failed. Holds nothing but ids, the exception's class and its place."""
 
-    The exception stays here, for whoever started the flow in this process: it may quote a page.
-    """
-
-    stages: Stages
-    on_page: cases.OnPage | None = None
-    failure: Exception | None = field(default=None, repr=False)
-    interrupted: Event = field(default_factory=Event)
-
-    def after_page(self, done: int, of: int) -> None:
-        """Between two pages: where a thread that reads can stop, as no interrupt reaches it."""
-        if self.interrupted.is_set():
-            raise InterruptedError("The flow run was cancelled.")
-        if self.on_page is not None:
-            self.on_page(done, of)
-
-
-WORK: ContextVar[Work] = ContextVar("work")
-
-
-def _work() -> Work:
-    """What `flows.run` has set; else a worker has started the flow, and its environment says."""
-    if (work := WORK.get(None)) is None:
-        work = Work(library_stages(load_settings(os.environ)))
-        WORK.set(work)
-    return work
-
-
-class StageFailed(Exception):
-    """A stage failed. Holds nothing but the stage's name, the exception's class and its place."""
-
-    def __init__(self, stage: str, error: Exception) -> None:
+    def __init__(self, what: str, error: Exception) -> None:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
-        super().__init__(f"{stage} failed with {type(error).__name__} at {place}.")
-        self.retryable = isinstance(error, EvaluatorError) and error.retryable
-        self.no_answer = isinstance(error, EvaluatorError)
+        super().__init__(f"{what} failed with {type(error).__name__} at {place}.")
 
 
-async def _stage(name: str, submission_id: str, run: Callable[[Work], None]) -> None:
-    """Run a stage beside the event loop. Raises StageFailed in place of anything else."""
-    work, started = _work(), time.monotonic()
+async def _beside_the_loop(what: str, run: Callable[[], Any]) -> Any:
+    """Run `run` in a thread; a cancelled task stops the worker at the next page. Raises WorkFailed."""
+    worker = _worker()
     try:
-        await asyncio.to_thread(run, work)
-        _log.info("Submission %s: %s took %.1f s.", submission_id, name, time.monotonic() - started)
-        return
+        return await asyncio.to_thread(run)
     except asyncio.CancelledError:
-        work.interrupted.set()
+        worker.stop()
         raise
     except Exception as error:
-        work.failure = error
-        failed = StageFailed(name, error)
-        if isinstance(error, TriageError):
-            _log.warning("Submission %s: %s", submission_id, failed)
-        else:
-            _log.error("Submission %s: %s", submission_id, failed, exc_info=error)
+        worker.failure, failed = error, WorkFailed(what, error)
     # Raised here and not above, so that the stage's exception is not the context of this one.
     raise failed
 
 
-async def _waiting_can_help(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, StageFailed) and error.retryable
+_claims: dict[str, Claim] = {}
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{submission_id}")
+async def work(submission_id: str) -> None:
+    """One submission as far as it goes, its sendings included."""
+    worker, claim = _worker(), _claims.pop(submission_id)
+
+    def run() -> None:
+        worker.work(claim)
+        failure = worker.failure
+        for sending in led.claim_sendings(worker.ledger, worker.name, 9, only=submission_id):
+            worker.send(sending)
+            failure = failure or worker.failure
+        worker.failure = failure
+
+    await _beside_the_loop("work", run)
+    if worker.failure is not None and not isinstance(worker.failure, EvaluatorError):
+        raise WorkFailed("work", worker.failure)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-async def read(submission_id: str) -> None:
-    """Files to pages."""
+async def deliver(most: int) -> int:
+    """What waits to be sent, evaluator and outputs: up to `most`; returns how many were tried."""
+    worker = _worker()
 
-    def run(work: Work) -> None:
-        store = work.stages.store
-        store.save_reading(submission_id, work.stages.read(store.submission(submission_id), work.after_page))
+    def run() -> int:
+        tried = 0
+        while tried < most and (sendings := led.claim_sendings(worker.ledger, worker.name)):
+            _send_all(worker, sendings)
+            tried += len(sendings)
+        return tried
 
-    await _stage("read", submission_id, run)
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-async def build(submission_id: str) -> None:
-    """Pages to a case."""
-
-    def run(work: Work) -> None:
-        store = work.stages.store
-        case = work.stages.build(store.submission(submission_id), store.load_reading(submission_id))
-        store.save_case(submission_id, to_json(case))
-
-    await _stage("build", submission_id, run)
+    return int(await _beside_the_loop("deliver", run))
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_waiting_can_help)
-async def evaluate(submission_id: str) -> None:
-    """A case to its evaluation; a case that is parked already stays as it is."""
+@flow(name="triage", persist_result=False)
+async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
+    """Up to `most` submissions, until none waits or the minutes are over; then what is due to be sent.
 
-    def run(work: Work) -> None:
-        store = work.stages.store
-        case = from_json(store.load_case(submission_id))
-        if case.status != "parked":
-            store.save_case(submission_id, to_json(work.stages.evaluate(case)))
-
-    await _stage("evaluate", submission_id, run)
-
-
-@flow(name="triage", flow_run_name="{submission_id}", persist_result=False)
-async def triage(submission_id: str) -> State[None]:
-    """One submission of the store to its case in the store. The state's name is the case's status.
-
-    Without an answer of the evaluator the case is parked. Any other failure is a matter of set-up or
-    a bug: the case is parked too, so that it is not lost from sight, and the flow run fails.
+    The state's name says how many were worked and how many of them failed.
     """
-    work = _work()
-    work.failure = None
-    delays = list(work.stages.evaluator_delays)
+    worker, ends = _worker(), time.monotonic() + 60 * minutes
+    done = failed = 0
+    while done < most and time.monotonic() < ends:
+        claims = await _beside_the_loop("claim", lambda: led.claim(worker.ledger, worker.name))
+        if not claims:
+            break
+        done, failed = done + 1, failed + await _work(claims[0])
+    if await _beside_the_loop("look", lambda: led.sendings_due(worker.ledger)):
+        await deliver(most)
+    return Completed(name=f"{done} worked, {failed} failed")
+
+
+@flow(name="triage-one", flow_run_name="{submission_id}", persist_result=False)
+async def triage_one(submission_id: str) -> State[None]:
+    """One submission until it ends, for who waits for it. The state's name is the submission's."""
+    worker = _worker()
+    while (item := await _beside_the_loop("look", lambda: led.item(worker.ledger, submission_id))) and (
+        item.state not in led.ENDED
+    ):
+        if await _step(worker, item):
+            raise WorkFailed("work", worker.failure) if worker.failure else RuntimeError("unreachable")
+    return Completed(name=item.state.capitalize())
+
+
+async def _step(worker: Worker, item: Item) -> bool:
+    """Whatever can be done now for a submission: work it, send it, or wait. True where the work failed."""
+
+    def claim() -> list[Claim]:
+        return led.claim(worker.ledger, worker.name, only=item.id)
+
+    def send() -> list[Sending]:
+        sendings = led.claim_sendings(worker.ledger, worker.name, 9, only=item.id)
+        _send_all(worker, sendings)
+        return sendings
+
+    if claims := await _beside_the_loop("claim", claim):
+        return bool(await _work(claims[0]))
+    if not await _beside_the_loop("send", send):
+        await asyncio.sleep(_LOOK_S)
+    return False
+
+
+async def _work(claim: Claim) -> int:
+    """1 where the work failed, which is the submission's affair; what is everybody's is raised."""
+    _claims[claim.submission_id] = claim
     try:
-        await read(submission_id)
-        await build(submission_id)
-        await evaluate.with_options(retries=len(delays), retry_delay_seconds=delays)(submission_id)
-    except StageFailed as failed:
-        await asyncio.to_thread(_park, work, submission_id, failed)
-        if not failed.no_answer:
+        await work(claim.submission_id)
+    except WorkFailed:
+        if isinstance(_worker().failure, FOR_ALL):
             raise
-    status: str = (await asyncio.to_thread(work.stages.store.load_case, submission_id))["status"]
-    return Completed(name=status.capitalize())
+        return 1
+    finally:
+        _claims.pop(claim.submission_id, None)
+    return 0
 
 
-def _park(work: Work, submission_id: str, failed: StageFailed) -> None:
-    """Leave a parked case in the store: with what is known where only the evaluator is missing."""
-    store = work.stages.store
-    if isinstance(work.failure, EvaluatorError):
-        tries = len(work.stages.evaluator_delays) + 1 if failed.retryable else 1
-        case = cases.unanswered(from_json(store.load_case(submission_id)), work.failure, tries=tries)
-    else:
-        expected = isinstance(work.failure, TriageError)
-        problem = (
-            Problem(None, None, "failed", str(work.failure))
-            if expected
-            else Problem(None, None, "internal_error", str(failed))
-        )
-        case = cases.parked(store.submission(submission_id), problem)
-    store.save_case(submission_id, to_json(case))
+def _send_all(worker: Worker, sendings: list[Sending]) -> None:
+    for sending in sendings:
+        worker.send(sending)

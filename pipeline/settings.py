@@ -105,6 +105,7 @@ class Settings:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token
 
 
+_TESTS = f"{PREFIX}TEST_"  # what the project's tests are told
 _KINDS = {int: "a whole number", float: "a number"}
 
 
@@ -118,7 +119,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {"models_dir": _default_models_dir(), "home": _default_home()}
     problems = []
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable.startswith(_TESTS):
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in known:

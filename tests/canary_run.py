@@ -16,8 +16,8 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flows.run import Process, through_flow
 from pipeline.cases import OnPage
@@ -25,9 +25,7 @@ from pipeline.domain import Case, Reading, Submission
 from pipeline.intake.folder import receive
 from pipeline.logs import configure_logging
 from pipeline.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from flows.triage import Stages
+from pipeline.working import Stages, library_stages
 
 
 def log_everything() -> None:
@@ -44,20 +42,14 @@ class Changing:
     now: Stages
 
     def make(self, settings: Settings) -> Stages:
-        from flows.triage import library_stages
-
         self.now = library_stages(settings)
-        return replace(
-            self.now,
+        return Stages(
             read=lambda submission, after_page: self.now.read(submission, after_page),
             build=lambda submission, reading: self.now.build(submission, reading),
             evaluate=lambda case: self.now.evaluate(case),
-            evaluator_delays=(0.1,),
         )
 
     def use_evaluator(self, settings: Settings, url: str) -> None:
-        from flows.triage import library_stages
-
         self.now = library_stages(replace(settings, evaluator_url=url))
 
     def be_careless(self, words: str) -> None:
@@ -110,7 +102,8 @@ def main() -> None:
     settings = load_settings(os.environ)
     submission = receive([Path(packet)])
     stages = Changing()
-    with through_flow(settings, make_stages=stages.make) as process:
+    pause = timedelta(seconds=0.1)
+    with through_flow(settings, make_stages=stages.make, first_pause=pause) as process:
         log_everything()
         for url in urls:
             stages.use_evaluator(settings, url)

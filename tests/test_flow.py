@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import ModuleType
 
 import pytest
+from ledgers import open_test_ledger, received
+from stages import EMPTY, Recorded
 
 from flows.local_api import environment_replaced, local_api, prefect_environment
-from pipeline.case_json import from_json, to_json
+from pipeline import ledger as led
 from pipeline.cases import OnPage
-from pipeline.domain import Case, CaseFile, Problem, Reading, SourceFile, Submission
+from pipeline.domain import Reading, Submission
 from pipeline.errors import ConfigurationError, EvaluatorError
-from pipeline.store import Store
+from pipeline.ledger import Ledger, State
+from pipeline.settings import load_settings
+from pipeline.working import Worker
 
 SECRET = "Quillfeather"
-READING = Reading(pages=(), problems=(Problem("a.pdf", 1, "crashed", "Page 1."),), page_counts={"a.pdf": 1})
 
 
 @pytest.fixture(scope="module")
@@ -41,152 +41,98 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 
 
 @pytest.fixture
-def submission(tmp_path: Path) -> Submission:
-    path = tmp_path / "a.pdf"
-    path.write_bytes(b"%PDF")
-    digest = hashlib.sha256(b"%PDF").hexdigest()
-    return Submission("s-1", (SourceFile("a.pdf", path, digest, "application/pdf"),))
-
-
-def case_of(submission: Submission) -> Case:
-    files = tuple(CaseFile(file.name, file.sha256, file.media_type, 1) for file in submission.files)
-    return Case(submission.id, "complete", (), None, files)
-
-
-class Recorded:
-    """Stages that note what they were given; `error` is raised by the stage named `failing`."""
-
-    def __init__(self, failing: str = "", error: Exception | None = None) -> None:
-        self.calls: list[tuple[object, ...]] = []
-        self._failing, self._error = failing, error
-
-    def _note(self, *call: object) -> None:
-        self.calls.append(call)
-        if call[0] == self._failing and self._error is not None:
-            raise self._error
-
-    def read(self, submission: Submission, after_page: OnPage) -> Reading:
-        self._note("read", submission.id)
-        after_page(1, 2)
-        return READING
-
-    def build(self, submission: Submission, reading: Reading) -> Case:
-        self._note("build", submission.id, reading)
-        return case_of(submission)
-
-    def evaluate(self, case: Case) -> Case:
-        self._note("evaluate", case)
-        return replace(case, problems=(Problem(None, None, "seen", "by the evaluator"),))
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_test_ledger("sqlite", tmp_path / "home") as ledger:
+        yield ledger
 
 
 @pytest.fixture
-def use(flow: ModuleType, tmp_path: Path, submission: Submission) -> Iterator[Callable[[Recorded], Store]]:
-    """Give the tasks these stages and the submission in a store."""
+def use(flow: ModuleType, ledger: Ledger) -> Iterator[Callable[[Recorded], Worker]]:
+    """Give the flow a worker with these stages."""
     tokens = []
 
-    def set_up(stages: Recorded) -> Store:
-        store = Store(tmp_path / "home")
-        store.put(submission)
-        work = flow.Work(flow.Stages(store, stages.read, stages.build, stages.evaluate))
-        tokens.append(flow.WORK.set(work))
-        return store
+    def set_up(stages: Recorded) -> Worker:
+        worker = Worker(ledger, load_settings({}), "w", stages=stages.stages)
+        tokens.append(flow.WORKER.set(worker))
+        return worker
 
     yield set_up
     for token in tokens:
-        flow.WORK.reset(token)
+        flow.WORKER.reset(token)
 
 
-Use = Callable[[Recorded], Store]
+Use = Callable[[Recorded], Worker]
+
+
+def worked(flow: ModuleType, worker: Worker) -> str:
+    """What the task `work` does to the next submission; its id."""
+    (claim,) = led.claim(worker.ledger, worker.name)
+    flow._claims[claim.submission_id] = claim
+    asyncio.run(flow.work.fn(claim.submission_id))
+    return claim.submission_id
 
 
 # --------------------------------------------------------------------------- tasks
 
 
-def test_tasks_meet_in_the_store(flow: ModuleType, use: Use, submission: Submission) -> None:
-    stages = Recorded()
-    store = use(stages)
-    for step in (flow.read, flow.build, flow.evaluate):
-        assert asyncio.run(step.fn("s-1")) is None
-    assert stages.calls == [
-        ("read", "s-1"),
-        ("build", "s-1", READING),
-        ("evaluate", case_of(submission)),
-    ]
-    assert from_json(store.load_case("s-1")).problems == (Problem(None, None, "seen", "by the evaluator"),)
+def test_a_task_takes_a_submission_to_its_end(flow: ModuleType, use: Use, ledger: Ledger) -> None:
+    received(ledger, b"1")
+    name = worked(flow, use(Recorded()))
+    assert led.item(ledger, name).state == State.DONE
 
 
-def test_a_parked_case_is_not_evaluated(flow: ModuleType, use: Use, submission: Submission) -> None:
-    stages = Recorded()
-    store = use(stages)
-    parked = replace(case_of(submission), status="parked")
-    store.save_case("s-1", to_json(parked))
-    asyncio.run(flow.evaluate.fn("s-1"))
-    assert stages.calls == []
-    assert from_json(store.load_case("s-1")) == parked
+@pytest.mark.parametrize("error", [ConfigurationError(SECRET), KeyError(SECRET)], ids=["ours", "bug"])
+def test_what_prefect_sees_of_a_failure(flow: ModuleType, use: Use, ledger: Ledger, error: Exception) -> None:
+    received(ledger, b"1")
+    worker = use(Recorded("read", error))
+    with pytest.raises(flow.WorkFailed) as caught:
+        worked(flow, worker)
+    assert str(caught.value).startswith(f"work failed with {type(error).__name__} at stages.py:")
+    assert SECRET not in repr(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert worker.failure is error
 
 
-def test_a_task_may_be_repeated(flow: ModuleType, use: Use, submission: Submission) -> None:
-    store = use(Recorded())
-    for step in (flow.read, flow.read, flow.build, flow.read, flow.build, flow.evaluate):
-        asyncio.run(step.fn("s-1"))
-    once = store.load_case("s-1")
-    for step in (flow.read, flow.build, flow.evaluate):
-        asyncio.run(step.fn("s-1"))
-    assert store.load_case("s-1") == once
-
-
-@pytest.mark.parametrize(
-    ("error", "retryable", "no_answer"),
-    [
-        (EvaluatorError(SECRET, retryable=True), True, True),
-        (EvaluatorError(SECRET, retryable=False), False, True),
-        (ConfigurationError(SECRET), False, False),
-        (KeyError(SECRET), False, False),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_what_prefect_sees_of_a_failure(
-    flow: ModuleType, use: Use, error: Exception, retryable: bool, no_answer: bool
+def test_a_case_without_an_answer_of_the_evaluator_is_no_failed_task(
+    flow: ModuleType, use: Use, ledger: Ledger
 ) -> None:
-    use(Recorded("read", error))
-    with pytest.raises(flow.StageFailed) as caught:
-        asyncio.run(flow.read.fn("s-1"))
-    failed = caught.value
-    assert str(failed).startswith(f"read failed with {type(error).__name__} at test_flow.py:")
-    assert SECRET not in repr(failed)
-    assert (failed.__cause__, failed.__context__) == (None, None)
-    assert (failed.retryable, failed.no_answer) == (retryable, no_answer)
-    assert flow.WORK.get().failure is error
-    state = flow.Completed(data=failed)
-    assert asyncio.run(flow._waiting_can_help(flow.evaluate, None, state)) is retryable
+    received(ledger, b"1")
+    name = worked(flow, use(Recorded("evaluate", EvaluatorError(SECRET, retryable=False))))
+    assert led.item(ledger, name).reason == "evaluator"
 
 
-def test_pages_are_counted(flow: ModuleType, use: Use) -> None:
-    use(Recorded())
-    pages = []
-    flow.WORK.get().on_page = lambda done, of: pages.append((done, of))
-    asyncio.run(flow.read.fn("s-1"))
-    assert pages == [(1, 2)]
+def test_what_is_due_is_sent(flow: ModuleType, use: Use, ledger: Ledger) -> None:
+    received(ledger, b"1", b"2", b"3")
+    worker = use(Recorded())
+    for claim in led.claim(ledger, "w", 9):
+        worker.work(claim)
+    assert led.sendings_due(ledger)
+    assert asyncio.run(flow.deliver.fn(2)) == 2
+    assert led.figures(ledger).states[State.DONE] == 2
+    assert asyncio.run(flow.deliver.fn(2)) == 1
+    assert not led.sendings_due(ledger)
 
 
-def test_an_interrupt_stops_reading_at_the_next_page(flow: ModuleType, use: Use) -> None:
+def test_an_interrupt_stops_reading_at_the_next_page_and_gives_back(
+    flow: ModuleType, use: Use, ledger: Ledger
+) -> None:
     """A thread cannot be interrupted, and the command must not go on reading for minutes."""
-    reading, interrupted, ended = Event(), Event(), []
+    reading, interrupted = Event(), Event()
 
     class Long(Recorded):
         def read(self, submission: Submission, after_page: OnPage) -> Reading:
             reading.set()
             interrupted.wait(10)
-            try:
-                after_page(1, 2)
-            except InterruptedError as error:
-                ended.append(error)
-            return READING
+            after_page(1, 2)
+            return EMPTY
 
-    use(Long())
+    worker = use(Long())
+    (receipt,) = received(ledger, b"1")
+    (claim,) = led.claim(ledger, worker.name)
+    flow._claims[claim.submission_id] = claim
 
     async def interrupt() -> None:
-        task = asyncio.create_task(flow.read.fn("s-1"))
+        task = asyncio.create_task(flow.work.fn(claim.submission_id))
         await asyncio.to_thread(reading.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -194,86 +140,27 @@ def test_an_interrupt_stops_reading_at_the_next_page(flow: ModuleType, use: Use)
         interrupted.set()
 
     asyncio.run(interrupt())
-    assert len(ended) == 1
+    item = led.item(ledger, receipt.submission_id)
+    assert (item.state, item.attempts, item.worker) == (State.RECEIVED, 0, None)
 
 
-@pytest.mark.parametrize(
-    ("error", "traceback"), [(ConfigurationError("No such policy."), False), (KeyError(SECRET), True)]
-)
-def test_only_a_bug_is_logged_with_its_traceback(
-    flow: ModuleType, use: Use, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="flows")  # an earlier test may have asked for quiet
-    use(Recorded("read", error))
-    with pytest.raises(flow.StageFailed):
-        asyncio.run(flow.read.fn("s-1"))
-    (record,) = caplog.records
-    assert bool(record.exc_info or record.exc_text) is traceback
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        (ConfigurationError("No such policy."), "failed", "No such policy."),
-        (KeyError(SECRET), "internal_error", "build failed with KeyError at "),
-    ],
-)
-def test_a_failed_submission_is_parked_in_the_store(
-    flow: ModuleType, use: Use, submission: Submission, error: Exception, code: str, message: str
-) -> None:
-    store = use(Recorded("build", error))
-    asyncio.run(flow.read.fn("s-1"))
-    with pytest.raises(flow.StageFailed) as caught:
-        asyncio.run(flow.build.fn("s-1"))
-    flow._park(flow.WORK.get(), "s-1", caught.value)
-    case = from_json(store.load_case("s-1"))
-    (problem,) = case.problems
-    assert (case.status, [file.name for file in case.files]) == ("parked", ["a.pdf"])
-    assert (problem.code, problem.message[: len(message)]) == (code, message)
-    assert SECRET not in problem.message
-
-
-@pytest.mark.parametrize(("retryable", "asked"), [(True, " It was asked 4 times."), (False, "")])
-def test_without_an_answer_the_case_is_parked_and_says_how_often_was_asked(
-    flow: ModuleType, use: Use, submission: Submission, retryable: bool, asked: str
-) -> None:
-    """The task tries again, so that the client does not know."""
-    store = use(Recorded("evaluate", EvaluatorError("It is down.", retryable=retryable)))
-    work = flow.WORK.get()
-    work.stages = replace(work.stages, evaluator_delays=[1.0, 2.0, 4.0])
-    asyncio.run(flow.read.fn("s-1"))
-    asyncio.run(flow.build.fn("s-1"))
-    with pytest.raises(flow.StageFailed) as caught:
-        asyncio.run(flow.evaluate.fn("s-1"))
-    flow._park(work, "s-1", caught.value)
-    case = from_json(store.load_case("s-1"))
-    assert case.status == "parked"
-    assert case.problems[-1].message == f"It is down.{asked}"
-
-
-def test_waiting_does_not_help_against_something_else(flow: ModuleType) -> None:
-    state = flow.Completed(data=TimeoutError())
-    assert asyncio.run(flow._waiting_can_help(flow.evaluate, None, state)) is False
-
-
-@pytest.mark.parametrize("task", ["read", "build", "evaluate"])
+@pytest.mark.parametrize("task", ["work", "deliver"])
 def test_nothing_is_kept_by_prefect(flow: ModuleType, task: str) -> None:
     step = getattr(flow, task)
     assert step.persist_result is False
     assert step.cache_policy == flow.NO_CACHE
     assert step.log_prints in (None, False)
-    assert flow.triage.persist_result is False
+    assert flow.triage.persist_result is flow.triage_one.persist_result is False
 
 
 def test_a_worker_takes_its_settings_from_the_environment(
-    flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, submission: Submission
+    flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Store(tmp_path / "there").put(submission)
     monkeypatch.setenv("TRIAGE_HOME", str(tmp_path / "there"))
-    monkeypatch.setenv("TRIAGE_EVALUATOR_RETRIES", "7")
-    stages = contextvars.Context().run(flow._work).stages
-    assert stages.store.submission("s-1").files[0].sha256 == submission.files[0].sha256
-    assert list(stages.evaluator_delays) == [1, 2, 4, 8, 16, 30, 30]
+    worker = contextvars.Context().run(flow._worker)
+    with worker.ledger:
+        received(worker.ledger, b"1")
+    assert (tmp_path / "there" / "ledger.db").exists()
 
 
 # --------------------------------------------------------------------------- settings and the API

@@ -1,4 +1,4 @@
-"""No text of a packet outside the store and the case: canaries are planted and looked for.
+"""No text of a packet in clear outside the case: canaries are planted and looked for.
 
 The flow runs once, in a process of its own so that what C libraries and child processes write to the
 console is seen too; with logging at its most verbose and evaluators that fail in four ways. Then
@@ -217,7 +217,7 @@ def test_every_failure_is_parked_and_a_bug_is_raised(run: Run) -> None:
 
 def test_logging_was_verbose(run: Run) -> None:
     lines = run.stderr.decode()
-    for name in ("INFO flows", "DEBUG prefect", "DEBUG pdfminer", "WARNING spacy", "UserWarning at"):
+    for name in ("INFO pipeline", "DEBUG prefect", "DEBUG pdfminer", "WARNING spacy", "UserWarning at"):
         assert name in lines
 
 
@@ -226,23 +226,25 @@ def test_nothing_on_the_console(run: Run) -> None:
     assert leaks(run.stderr) == set()
 
 
-def test_nothing_in_files_besides_the_store(run: Run) -> None:
-    kept = [run.folder / "inbox", run.store / "files", run.store / "submissions"]
+def test_nothing_in_any_file(run: Run) -> None:
+    """The vault and the ledger hold the packet and all that was read of it: sealed."""
     found = {
         str(path.relative_to(run.folder)): leaks(path.read_bytes()) | leaks(str(path.name).encode())
         for path in run.folder.rglob("*")
-        if path.is_file() and not any(path.is_relative_to(folder) for folder in kept)
+        if path.is_file() and not path.is_relative_to(run.folder / "inbox")
     }
-    assert "home/triage/prefect/prefect.db" in found
+    assert {"home/triage/prefect/prefect.db", "home/triage/ledger.db"} <= found.keys()
+    assert len(list((run.store / "vault").iterdir())) == 1
     assert {path: leak for path, leak in found.items() if leak} == {}
 
 
 def test_only_the_owner_may_look(run: Run) -> None:
     folders = [run.store, *(path for path in run.store.iterdir() if path.is_dir())]
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folders} == dict.fromkeys(
-        ("triage", "files", "submissions", "prefect"), 0o700
+        ("triage", "vault", "keys", "opened", "prefect"), 0o700
     )
-    assert stat.S_IMODE((run.store / "prefect" / "prefect.db").stat().st_mode) == 0o600
+    for path in ("prefect/prefect.db", "ledger.db", "keys/keys"):
+        assert stat.S_IMODE((run.store / path).stat().st_mode) == 0o600
 
 
 def test_nothing_in_the_stores_names(run: Run) -> None:
@@ -261,12 +263,10 @@ def test_prefect_recorded_what_happened(run: Run) -> None:
     connection.close()
     assert [name for (name,) in flows] == ["Parked"] * 4 + ["Failed"]
     assert {(key.split("-")[0], name): count for key, name, count in tasks} == {
-        ("read", "Completed"): 5,
-        ("build", "Completed"): 4,
-        ("build", "Failed"): 1,
-        ("evaluate", "Failed"): 4,
+        ("work", "Completed"): 4,
+        ("work", "Failed"): 1,
     }
-    assert any("build failed with ExceptionGroup at canary_run.py:" in message for (message,) in messages)
+    assert any("work failed with ExceptionGroup at canary_run.py:" in message for (message,) in messages)
 
 
 def test_the_api_left_no_trace_on_the_console(run: Run) -> None:

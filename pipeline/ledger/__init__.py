@@ -33,11 +33,11 @@ SQLAlchemy Core and not its ORM: a claim is one statement over many rows, each t
 starts from what the database says then, and an object that outlives its transaction would be a lie here.
 """
 
-from pipeline.ledger.claims import claim, release, renew, retry, save_reading
+from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
 from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
-from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, undelivered
+from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, sendings_due, undelivered
 from pipeline.ledger.queries import Figures, History, figures, history, item, items
 from pipeline.ledger.receiving import receive
 from pipeline.ledger.records import (
@@ -54,7 +54,7 @@ from pipeline.ledger.records import (
     State,
 )
 from pipeline.ledger.resent import resent_candidates
-from pipeline.ledger.texts import load, load_case, load_reading, opened, save
+from pipeline.ledger.texts import load, load_case, load_reading, opened, rename, save
 
 __all__ = [
     "ENDED",
@@ -75,6 +75,7 @@ __all__ = [
     "attach_resent",
     "claim",
     "claim_sendings",
+    "claims_due",
     "delivered",
     "evaluated",
     "expedite",
@@ -93,6 +94,7 @@ __all__ = [
     "receive",
     "reject",
     "release",
+    "rename",
     "renew",
     "replay",
     "resent_candidates",
@@ -100,5 +102,6 @@ __all__ = [
     "retry",
     "save",
     "save_reading",
+    "sendings_due",
     "undelivered",
 ]

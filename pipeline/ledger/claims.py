@@ -35,6 +35,16 @@ def claim(ledger: Ledger, worker: str, most: int = 1, *, only: str | None = None
     return ledger.write(lambda db: _claim(ledger, db, worker, most, only))
 
 
+def claims_due(ledger: Ledger) -> bool:
+    """Whether a submission could be claimed now."""
+
+    def work(db: Connection) -> bool:
+        due = select(submissions.c.id).where(submissions.c.claimable_at <= ledger.now(db))
+        return db.execute(due.limit(1)).first() is not None
+
+    return ledger.read(work)
+
+
 def _claim(ledger: Ledger, db: Connection, worker: str, most: int, only: str | None) -> list[Claim]:
     now = ledger.now(db)
     found = select(submissions).where(submissions.c.claimable_at <= now)

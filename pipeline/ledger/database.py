@@ -14,6 +14,7 @@ A process that is killed loses nothing in either case.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
@@ -101,7 +102,9 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("TRIAGE_LEDGER_URL names no file.", next_step="Give sqlite:///PATH.")
-        make_private(Path(parsed.database).absolute().parent)
+        path = Path(parsed.database).absolute()
+        make_private(path.parent)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would make it readable to all
         engine = create_engine(
             parsed, hide_parameters=True, connect_args={"timeout": _BUSY_S}, pool_size=pool_size
         )

@@ -81,6 +81,18 @@ def claim_sendings(ledger: Ledger, worker: str, most: int = 1, *, only: str | No
     return ledger.write(work)
 
 
+def sendings_due(ledger: Ledger) -> bool:
+    """Whether something is to be sent now."""
+
+    def work(db: Connection) -> bool:
+        return (
+            db.execute(select(outbox.c.id).where(outbox.c.claimable_at <= ledger.now(db)).limit(1)).first()
+            is not None
+        )
+
+    return ledger.read(work)
+
+
 def delivered(ledger: Ledger, sending: Sending) -> None:
     """An output has the case. Asked again, it changes nothing. Raises LeaseLost."""
 

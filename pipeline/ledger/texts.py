@@ -7,7 +7,7 @@ its own number. Other parts of the program may keep kinds of their own with `sav
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -77,6 +77,24 @@ def load_reading(ledger: Ledger, submission_id: str, round_number: int) -> Readi
     """What was read in that round, equal record for record; None where nothing was yet."""
     content = load(ledger, submission_id, READING, round_number)
     return None if content is None else reading_from_json(content)
+
+
+def rename(ledger: Ledger, submission_id: str, names: Sequence[tuple[str, str]]) -> None:
+    """Give the submission's files other names, as (sha256, name) in any order. Raises UsageError where
+    these are not its files."""
+
+    def work(db: Connection) -> None:
+        own = select(files.c.sha256).where(files.c.submission_id == submission_id).order_by(files.c.position)
+        left, ordered = list(names), list[str]()
+        for sha256 in db.execute(own).scalars():
+            found = next((pair for pair in left if pair[0] == sha256), None)
+            if found is None:
+                raise UsageError(f"These are not the files of submission {submission_id}.")
+            left.remove(found)
+            ordered.append(found[1])
+        save(ledger, db, submission_id, NAMES, 0, {"names": ordered})
+
+    ledger.write(work)
 
 
 def load_case(ledger: Ledger, submission_id: str, number: int | None = None) -> dict[str, Any] | None:
