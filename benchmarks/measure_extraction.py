@@ -79,7 +79,7 @@ def measure_reports(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> N
             full = [pair["tn".index(letter)] for pair in derived]
         if letter == "m":
             full = [
-                derived_m(a, str(site)) if field.value is None or field.value == "MX" else field
+                derived_m(a, str(site), extent) if field.value is None or field.value == "MX" else field
                 for field, a, site in zip(written, annotated, sites, strict=True)
             ]
         _report_category(letter, records, written, full, show)

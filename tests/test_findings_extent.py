@@ -115,7 +115,7 @@ def test_what_is_derived_is_marked(nlp: Language) -> None:
     ],
 )
 def test_derived_m_is_m1_or_nothing(nlp: Language, site: str, text: str, m: str | None) -> None:
-    assert derived_m(annotated(nlp, text), site).value == m
+    assert derived_m(annotated(nlp, text), site, RULES).value == m
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
-"""T and N from size, extent and counted nodes, by site (`models/extent.toml`)."""
+"""T, N and M from size, extent and counted nodes, by site (`models/extent.toml`)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from pipeline.catalog.expressions import Expression
 from pipeline.catalog.toml import Entry, read_toml
 
 Category = Literal["T1", "T2", "T3", "T4", "N0", "N1", "N2", "N3"]
@@ -26,6 +27,7 @@ class ExtentRow(Entry):
     `labelled` where a label such as "Tumor extent:" asks for it."""
 
     category: Category
+    edition: str = "7"
     words: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
 
@@ -55,9 +57,10 @@ class NodeRegion(Entry):
 
 
 class SiteExtent(Entry):
-    """The rules of one site."""
+    """The rules of one site; `source` says where its rows were read."""
 
     name: str
+    source: str
     sizes: tuple[Step, ...] = ()
     depths: tuple[Step, ...] = ()
     nodes: tuple[Step, ...] = ()
@@ -66,17 +69,86 @@ class SiteExtent(Entry):
     regions: tuple[NodeRegion, ...] = ()
 
 
+class Denial(Entry):
+    """Words that deny what stands after or before them, and what ends a sentence of an archive's text."""
+
+    before: Expression
+    after: Expression
+    itself: Expression
+    sentence_end: Expression
+
+
+class SizeWords(Entry):
+    """What tells the tumour's size from the other sizes of a report; see the head of the file."""
+
+    sections: frozenset[str]
+    labelled: Expression
+    tumour_before: Expression
+    tumour_after: Expression
+    bracketed: Expression
+    other_before: Expression
+    distance_before: Expression
+    distance_after: Expression
+    measured_before: Expression
+    measured_after: Expression
+    clause_end: Expression
+
+
+class NodeWords(Entry):
+    """How nodes are counted and described, and where they are not counted."""
+
+    not_counted: frozenset[str]
+    counted_here: Expression
+    stated: Expression
+    denied: Expression
+    affirmed: Expression
+
+
+class DistantWords(Entry):
+    """Organs whose involvement is a distant metastasis, and words that make a mention of it no diagnosis."""
+
+    organs: frozenset[str]
+    spread: Expression
+    spread_not: frozenset[str]
+    not_a_diagnosis: Expression
+
+
 class ExtentRules(Entry):
-    """The rules of all sites."""
+    """The rules of all sites, and the words by which a report describes size, extent and nodes."""
 
     site: tuple[SiteExtent, ...]
+    concluding: frozenset[str]
     extent_labels: tuple[str, ...] = Field(min_length=1)
     base_labels: tuple[str, ...] = Field(min_length=1)
     height_labels: tuple[str, ...] = Field(min_length=1)
+    denial: Denial
+    size: SizeWords
+    node: NodeWords
+    distant: DistantWords
+
+    @model_validator(mode="before")
+    @classmethod
+    def _phrases_filled_in(cls, data: Any) -> Any:
+        """`<name>` in the words of a site stands for the phrase of that name."""
+        if not isinstance(data, dict) or not isinstance(data.get("phrases"), dict):
+            return data
+        phrases = {f"<{name}>": words for name, words in data["phrases"].items()}
+        return _filled({key: value for key, value in data.items() if key != "phrases"}, phrases)
 
     def of(self, site: str | None) -> SiteExtent | None:
         """The rules of one site, None where it has none."""
         return next((rules for rules in self.site if rules.name == site), None)
+
+
+def _filled(data: Any, phrases: dict[str, str]) -> Any:
+    if isinstance(data, dict):
+        return {key: _filled(value, phrases) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_filled(value, phrases) for value in data]
+    if isinstance(data, str):
+        for name, words in phrases.items():
+            data = data.replace(name, words)
+    return data
 
 
 def category_for(steps: Sequence[Step], value: float) -> str | None:

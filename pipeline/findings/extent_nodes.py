@@ -5,58 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.catalog.extent import ExtentRules, SiteExtent, category_for
+from pipeline.catalog.extent import ExtentRules, NodeWords, SiteExtent, category_for
 from pipeline.domain import NOT_FOUND, AnnotatedDocument, Assertion, Field, Mention
 from pipeline.findings.extent_words import (
     BY_COUNT,
     BY_WORDS,
-    CONCLUDING,
-    DENIED_BEFORE,
     DERIVED_M,
     DERIVED_N,
-    SENTENCE,
     Span,
     derived_field,
+    is_denied_before,
     open_pattern,
 )
 
-_EXAMINED = re.compile(
-    r"(?:number|total)(?: \w+){0,4} (?:examined|identified|nodes|sampled"
-    r"|retrieved)[^\d.;]{0,20}(?P<examined>\d{1,3})[^\d]{0,60}?(?:number"
-    r"|total)?(?: \w+){0,4} ?(?:positive|metasta\w+"
-    r"|involved)(?: \w+){0,2}[^\d.;]{0,12}(?P<positive>\d{1,2}|none|zero)"
-    r"|(?:number|total)(?: \w+){0,6} ?(?:positive|metasta\w+"
-    r"|involved)(?: \w+){0,2}[^\d.;]{0,12}(?P<positive2>\d{1,2}|none|zero)",
-    re.IGNORECASE,
-)
-_NODE_DENIED = re.compile(
-    r"(?:\b(?:lymph )?nodes?\b(?:[^.;]"
-    r"|\.(?=[ ]?[a-z(])){0,90}?\b(?:no (?:evidence of )?(?:tumou?r|malignan\w+|metasta\w+"
-    r"|carcinoma|neoplasm)|negative|benign|free of|not involved|uninvolved|without|reactive"
-    r"|no metasta\w+)"
-    r"|\b(?:no|negative for"
-    r"|without) (?:evidence of )?(?:\w+ ){0,2}metasta\w+[^.;]{0,40}\bnodes?"
-    r"|benign (?:\w+ ){0,3}lymph nodes?|no (?:\w+ ){0,2}nodal metasta\w+)",
-    re.IGNORECASE,
-)
-_NODE_AFFIRMED = re.compile(
-    r"(?:metasta\w+ (?:\w+ ){0,6}(?:in|to|involving|involves) (?:[\w()/,-]+ ){0,8}?(?:lymph\.?\s)?nodes?\b"
-    r"|\b(?:lymph )?nodes?\b[^.;]{0,50}\b(?:with metasta\w+|positive for|involved by"
-    r"|metastatic (?:carcinoma|adenocarcinoma|melanoma|squamous))|nodal metasta\w+ (?:is "
-    r"|are )?(?:present|identified))",
-    re.IGNORECASE,
-)
-
-
-_DISTANT = frozenset({"liver", "brain", "bone", "lung", "adrenal"})
-_LIVER_OR_PERITONEUM = re.compile(
-    r"(?:metastatic|metastas[ie]s)[^.;]{0,60}\b(?:in|to|involving)\s+(?:the\s+)?(?:liver|omentum|peritoneum)\b",
-    re.IGNORECASE,
-)
 _SPECIMEN_REACH = 90
-# Where nodes are counted as they are cut; a result counts there too ("0/5 positive for metastasis").
-_NOT_COUNTED = frozenset({"gross", "block_key", "clinical_history"})
-_POSITIVE_AFTER = re.compile(r"[\s.]{1,2}(?:lymph nodes )?positive[\s.]{1,2}for", re.IGNORECASE)
 
 
 def derived_n(source: AnnotatedDocument, site: str | None, rules: ExtentRules) -> Field:
@@ -64,49 +26,50 @@ def derived_n(source: AnnotatedDocument, site: str | None, rules: ExtentRules) -
     site_rules = rules.of(site)
     if site_rules is None or not site_rules.nodes:
         return NOT_FOUND
-    found = _by_count(source, site_rules)
+    found = _by_count(source, site_rules, rules)
     if found.value is None:
-        found = _by_words(source, site_rules)
-    return _at_least_region(source, site_rules, found)
+        found = _by_words(source, site_rules, rules)
+    return _at_least_region(source, site_rules, rules, found)
 
 
-def _by_count(source: AnnotatedDocument, rules: SiteExtent) -> Field:
-    counted = _count_nodes(source)
-    value = category_for(rules.nodes, counted[0]) if counted is not None else None
+def _by_count(source: AnnotatedDocument, site: SiteExtent, rules: ExtentRules) -> Field:
+    counted = _count_nodes(source, rules.node)
+    value = category_for(site.nodes, counted[0]) if counted is not None else None
     if counted is None or value is None:
         return NOT_FOUND
     return derived_field(source, value, counted[1], DERIVED_N, BY_COUNT)
 
 
-def _at_least_region(source: AnnotatedDocument, rules: SiteExtent, found: Field) -> Field:
+def _at_least_region(source: AnnotatedDocument, site: SiteExtent, rules: ExtentRules, found: Field) -> Field:
     """The N raised where involved nodes stand in a farther region (mediastinal: N2 of the lung)."""
-    if found.value in (None, "N0") or not rules.regions:
+    if found.value in (None, "N0") or not site.regions:
         return found
-    for span in _involved(source):
-        around = SENTENCE.split(source.document.text[max(0, span.start - 90) : span.start])[-1]
-        around += SENTENCE.split(source.document.text[span.start : span.end + 70])[0]
-        for region in rules.regions:
+    ends = rules.denial.sentence_end
+    for span in _involved(source, rules):
+        around = ends.split(source.document.text[max(0, span.start - 90) : span.start])[-1]
+        around += ends.split(source.document.text[span.start : span.end + 70])[0]
+        for region in site.regions:
             if any(open_pattern(words).search(around) for words in region.words):
                 higher = max(region.category, str(found.value))
                 return derived_field(source, higher, span, DERIVED_N, BY_WORDS)
     return found
 
 
-def _involved(source: AnnotatedDocument) -> Iterator[Span]:
+def _involved(source: AnnotatedDocument, rules: ExtentRules) -> Iterator[Span]:
     """Where the text finds nodes involved: by count, then by words."""
-    for involved, _, span in _counts(source):
+    for involved, _, span in _counts(source, rules.node):
         if involved:
             yield span
-    for match in _affirmed_nodes(source.document.text):
+    for match in _affirmed_nodes(source.document.text, rules):
         yield Span(*match.span())
 
 
-def _count_nodes(source: AnnotatedDocument) -> tuple[int, Span] | None:
+def _count_nodes(source: AnnotatedDocument, words: NodeWords) -> tuple[int, Span] | None:
     """Positive nodes of the whole report: a stated total, else the sum over specimens."""
     text = source.document.text
-    counts = list(_counts(source))
+    counts = list(_counts(source, words))
     ratios = [(involved, examined) for involved, examined, _ in counts]
-    stated = _stated_positive(text)
+    stated = _stated_positive(text, words)
     if counts:
         total = max(ratios, key=lambda ratio: ratio[1])
         others = [ratio for ratio in ratios if ratio is not total]
@@ -118,9 +81,9 @@ def _count_nodes(source: AnnotatedDocument) -> tuple[int, Span] | None:
     return stated
 
 
-def _stated_positive(text: str) -> tuple[int, Span] | None:
+def _stated_positive(text: str, words: NodeWords) -> tuple[int, Span] | None:
     """The sum of "Number of nodes with metastatic disease: 2" over the specimens."""
-    numbers = [(match, match["positive"] or match["positive2"]) for match in _EXAMINED.finditer(text)]
+    numbers = [(match, match["positive"] or match["positive2"]) for match in words.stated.finditer(text)]
     numbers = [
         (m, n)
         for m, n in numbers
@@ -131,14 +94,14 @@ def _stated_positive(text: str) -> tuple[int, Span] | None:
     return sum(int(n) if n.isdigit() else 0 for _, n in numbers), Span(*numbers[0][0].span())
 
 
-def _counts(source: AnnotatedDocument) -> Iterator[tuple[int, int, Span]]:
+def _counts(source: AnnotatedDocument, words: NodeWords) -> Iterator[tuple[int, int, Span]]:
     """(involved, examined) of each counted specimen, what is said in words and figures only once."""
     previous: tuple[tuple[int, int], int] | None = None
     text = source.document.text
     for mention in source.mentions:
         ratio = mention.attributes.get("ratio") if mention.label == "nodes" else None
         if ratio is None or (
-            mention.section in _NOT_COUNTED and not _POSITIVE_AFTER.match(text, mention.end)
+            mention.section in words.not_counted and not words.counted_here.match(text, mention.end)
         ):
             continue
         involved, examined = (int(part) for part in ratio.split("/"))
@@ -150,47 +113,45 @@ def _counts(source: AnnotatedDocument) -> Iterator[tuple[int, int, Span]]:
             yield involved, examined, Span(mention.start, mention.end)
 
 
-def _by_words(source: AnnotatedDocument, rules: SiteExtent) -> Field:
+def _by_words(source: AnnotatedDocument, site: SiteExtent, rules: ExtentRules) -> Field:
     text = source.document.text
-    affirmed = _affirmed_nodes(text)
+    affirmed = _affirmed_nodes(text, rules)
     if affirmed:
-        value = category_for(rules.nodes, len(affirmed) if len(affirmed) < 3 else 2)
+        value = category_for(site.nodes, len(affirmed) if len(affirmed) < 3 else 2)
         return derived_field(source, value or "N1", Span(*affirmed[0].span()), DERIVED_N, BY_WORDS)
-    denied = _NODE_DENIED.search(text)
+    denied = rules.node.denied.search(text)
     return derived_field(source, "N0", Span(*denied.span()), DERIVED_N, BY_WORDS) if denied else NOT_FOUND
 
 
-def _affirmed_nodes(text: str) -> list[re.Match[str]]:
+def _affirmed_nodes(text: str, rules: ExtentRules) -> list[re.Match[str]]:
     return [
         match
-        for match in _NODE_AFFIRMED.finditer(text)
-        if not DENIED_BEFORE.search(SENTENCE.split(text[max(0, match.start() - 40) : match.start()])[-1])
+        for match in rules.node.affirmed.finditer(text)
+        if not is_denied_before(text, match.start(), 40, rules.denial)
     ]
 
 
-def derived_m(source: AnnotatedDocument, site: str | None) -> Field:
+def derived_m(source: AnnotatedDocument, site: str | None, rules: ExtentRules) -> Field:
     """M1 where a diagnosis finds the tumour in another organ; never M0, which no report shows."""
-    text = source.document.text
+    text, distant = source.document.text, rules.distant
     for mention in source.mentions:
         if mention.label != "neoplasm" or "metastatic" not in mention.attributes:
             continue
-        if mention.section not in CONCLUDING or mention.assertion is not Assertion.PRESENT:
+        if mention.section not in rules.concluding or mention.assertion is not Assertion.PRESENT:
             continue
-        organ = _organ_beside(source, mention)
-        if organ in _DISTANT and organ != site:
+        organ = _organ_beside(source, mention, rules)
+        if organ in distant.organs and organ != site:
             return derived_field(source, "M1", Span(mention.start, mention.end), DERIVED_M, BY_WORDS)
-        if _LIVER_OR_PERITONEUM.match(text, mention.start) and site not in ("liver", "ovary"):
+        if distant.spread.match(text, mention.start) and site not in distant.spread_not:
             return derived_field(source, "M1", Span(mention.start, mention.end), DERIVED_M, BY_WORDS)
     return NOT_FOUND
 
 
-def _organ_beside(source: AnnotatedDocument, tumour: Mention) -> str | None:
+def _organ_beside(source: AnnotatedDocument, tumour: Mention, rules: ExtentRules) -> str | None:
     """The organ of the specimen whose diagnosis the mention is: the nearest one named before it."""
     text = source.document.text
     window = text[max(0, tumour.start - _SPECIMEN_REACH) : tumour.end + 30]
-    if re.search(
-        r"\bnod(?:e|es|al)\b|\bno\b|history|consistent with|differential|rule out|cannot", window, re.I
-    ):
+    if rules.distant.not_a_diagnosis.search(window):
         return None
     before = [
         mention

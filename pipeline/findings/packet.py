@@ -189,7 +189,7 @@ def _derived(packet: Packet, stated: StageFindings) -> dict[str, Field]:
     if source.document.type != "pathology_report":
         return {}
     t, n = with_derived(stated.t, stated.n, source, site, rules)
-    m = derived_m(source, site) if stated.m.value in (None, "MX") else stated.m
+    m = derived_m(source, site, rules) if stated.m.value in (None, "MX") else stated.m
     return {"t": t, "n": n, "m": m if m.value is not None else stated.m}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.catalog.staging import StageTable
@@ -43,7 +43,10 @@ _SECTION_WEIGHT = {
 _DEFAULT_WEIGHT = 2.0
 _BASIS_BONUS = {"p": 1.0, "yp": 1.0, "rp": 1.0, "c": 0.3}
 _HEDGED = 0.7
-_MULTIFOCAL = re.compile(r"\s?\(?m\)?")
+_STAGED = frozenset({*_LETTERS.values(), "stage_group"})
+# What a stage's label says in brackets of its tumour, and how far behind the tumour its stage can stand.
+_IN_BRACKET = re.compile(r"[^()\n]{0,12}\)[ \t]*:")
+_BRACKET = 40
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def find_stage(
 
     NX and MX are kept as such; nothing is filled in from silence.
     """
-    current = [mention for mention in source.mentions if _counts(mention)]
+    current = [mention for mention in _of_tumour(source, site) if _counts(mention)]
     t, n, m = (_category(source, current, label) for label in _LETTERS.values())
     return StageFindings(
         t=t,
@@ -75,6 +78,20 @@ def find_stage(
         node_status=_node_status(source, n, current),
         derived_stage_group=derive_stage_group(site, t, n, m, tables),
     )
+
+
+def _of_tumour(source: AnnotatedDocument, site: str | None) -> Iterator[Mention]:
+    """The mentions without the stages that a bracket gives to a tumour of another organ ("STAGE (PROSTATIC
+    ADENOCARCINOMA): T2a" in a report on the bladder)."""
+    other = -_BRACKET
+    for mention in source.mentions:
+        organ = mention.attributes.get("site") if mention.label == "neoplasm" else None
+        if organ is not None:
+            bracketed = _IN_BRACKET.match(source.document.text, mention.end)
+            other = mention.end if bracketed and site and organ != site else -_BRACKET
+        elif mention.label in _STAGED and mention.start - other < _BRACKET:
+            continue
+        yield mention
 
 
 def _counts(mention: Mention) -> bool:
