@@ -1,7 +1,7 @@
-"""Papers that the request says are with it, and that are not: an office ticks "H&P attached" and sends none.
+"""Papers that the packet says are with it, and that are not: an office ticks "H&P attached" and sends none.
 
-Only a paper without which the packet is not complete is told, and only where nothing in the packet
-serves as it.
+A form or cover lists them; a note says "see attached CT report". A paper that the policy requires is told
+where nothing in the packet serves as it, any other where none of its kind came.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pipeline.catalog.request import RequestRules
 from pipeline.domain import Document, Problem, Requirement
 from pipeline.spelling import Phrases, tokenize
 
+_REFERENCE, _WORDS_BETWEEN = 60, 4  # characters and words behind "see attached" that name the paper
 _LIST_LINES = 8  # lines that a list of what is sent may have
 _EMPTY_BOX = re.compile(r"[\[(]\s{0,3}[\])]\s*$|☐\s*$|_{2,}\s*$")
+# Behind a paper's name, a word like "report" between them: it is not there ("imaging rpt  N").
 _DECLINED = re.compile(
-    r"(?i)^\s*(?:[:.-]\s*)?(?:not|to follow|pending|will follow|no\b|n/a|none|requested|was asked)"
+    r"(?i)^\s*(?:(?:reports?|rpts?|notes?)\b)?\s*(?:[:.-]\s*)?"
+    r"(?:not\b|to follow|pending|will follow|no\b|n\b|n/a|none|requested|was asked)"
 )
 
 
@@ -27,18 +30,36 @@ def announced_not_received(
     types: DocumentTypes,
     rules: RequestRules,
 ) -> tuple[Problem, ...]:
-    """One problem for each required paper that form or cover announce and that is missing, on their page."""
-    missing = [name for name, held in required.items() if held.status == "missing" and name in types]
+    """A problem for each kind of paper that is announced and did not come, on the page that announces it."""
+    own = [document for document in documents if document.belongs_to_patient is not False]
+    absent = [name for name in types if types[name].announced and _is_absent(name, own, required)]
     problems: dict[str, Problem] = {}
-    for document in documents:
-        if document.type not in rules.sources[:2] or document.belongs_to_patient is False:
-            continue
-        for name in missing:
-            for start in _announcements(document, Phrases(types[name].announced), rules):
+    for document in own:
+        lists = document.type in rules.sources[:2]
+        for name in absent:
+            names = Phrases(types[name].announced)
+            starts = _announcements(document, names, rules) if lists else _references(document, names, types)
+            for start in starts:
                 page = document.page_at(start)
                 told = f"{types[name].title}: announced as attached, not among the pages received"
                 problems.setdefault(name, Problem(page.file, page.number, "announced_not_received", told))
     return tuple(problems.values())
+
+
+def _is_absent(name: str, documents: Sequence[Document], required: Mapping[str, Requirement]) -> bool:
+    if name in required:
+        return required[name].status == "missing"
+    return all(document.type != name for document in documents)
+
+
+def _references(document: Document, names: Phrases, types: DocumentTypes) -> Iterator[int]:
+    """Where a note refers to a paper that is said to be attached to it."""
+    misread = any(page.source == "ocr" for page in document.pages)
+    for match in types.pages.refers.finditer(document.text):
+        behind = document.text[match.end() : match.end() + _REFERENCE].split("\n", 1)[0]
+        hits = names.find(tokenize(behind), misread=misread)
+        if hits and len(tokenize(behind[: hits[0].start])) <= _WORDS_BETWEEN:
+            yield match.start()
 
 
 def _announcements(document: Document, names: Phrases, rules: RequestRules) -> Iterator[int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 
@@ -16,6 +17,10 @@ class Dated(NamedTuple):
     end: int
     two_digit_year: bool
 
+
+LATEST_YEAR = 2035  # that a two-digit year may mean where nothing else tells
+_OLDEST_PAPER = "2000-01-01"  # an older day is a birth date, or one that a history tells
+_FEW = 0.03  # share of a packet's dates below which a year is not one of its papers
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -32,10 +37,10 @@ _DATE = re.compile(
 )
 
 
-def find_dates(text: str, *, latest_year: int = 2035) -> Iterator[Dated]:
+def find_dates(text: str, *, latest_year: int = LATEST_YEAR) -> Iterator[Dated]:
     """Every valid date of `text`, month before day. A two-digit year is of the last hundred years.
 
-    `latest_year` is the last year that a two-digit year may mean: 35 is 2035, 36 is 1936.
+    `latest_year` is the last year that a two-digit year may mean: with 2035, 35 is 2035 and 36 is 1936.
     """
     for match in _DATE.finditer(text):
         part = match.groupdict()
@@ -53,7 +58,22 @@ def find_dates(text: str, *, latest_year: int = 2035) -> Iterator[Dated]:
         yield Dated(found.isoformat(), match.start(), match.end(), short)
 
 
-def first_date(text: str, *, latest_year: int = 2035) -> Dated | None:
+def newest_year(texts: Iterable[str]) -> int | None:
+    """The latest year in which papers are dated, None where no date tells.
+
+    One that several dates name, so that neither a misread year nor "effective through 12/31/2099" counts.
+    Where every date has a year of two digits, the year that most of them name.
+    """
+    dates = [date for text in texts for date in find_dates(text) if date.day >= _OLDEST_PAPER]
+    whole = Counter(int(date.day[:4]) for date in dates if not date.two_digit_year)
+    if whole:
+        often = [year for year, count in whole.items() if count >= max(2, _FEW * whole.total())]
+        return max(often or whole)
+    short = Counter(int(date.day[:4]) for date in dates)
+    return short.most_common(1)[0][0] if short else None
+
+
+def first_date(text: str, *, latest_year: int = LATEST_YEAR) -> Dated | None:
     """The first valid date of `text`, or None."""
     return next(find_dates(text, latest_year=latest_year), None)
 

@@ -280,7 +280,7 @@ def _examination_ranges(
 
 def _left_out(text: str, start: int, end: int, rules: ElementRules) -> bool:
     """Whether a system is only named: deferred, see elsewhere, blank."""
-    clause = re.split(r"[.;\n]|\s{3,}\S", text[start : min(end, start + 60)].lstrip(" :.-"), maxsplit=1)[0]
+    clause = re.split(r"[.;\n]|\s{2,}\S", text[start : min(end, start + 60)].lstrip(" :.-"), maxsplit=1)[0]
     if not re.search(r"[A-Za-z0-9]", clause) and _BLANK.search(text[start : start + 25]):
         return bool(re.search(r"\*{2,}|_{3,}", text[start : start + 25]))
     return bool(rules.phrases["placeholders"].find(tokenize(clause)[:5]))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pipeline.catalog.identity import IdentityRules
-from pipeline.dates import find_dates
+from pipeline.dates import LATEST_YEAR, find_dates, newest_year
 from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Page, Patient, Status
 from pipeline.evidence import evidence_for
 from pipeline.labels import Labelled, labelled_values
@@ -35,8 +35,11 @@ _PATIENT_LABELS = frozenset(
 # How much a member number counts by how surely its label says what it is (see `pipeline.member_number`).
 _RANK_WEIGHT = {EXPLICIT: 1.0, NAMED: 0.7, BARE: 0.4, UNLABELLED: 0.2}
 _RECORD = re.compile(r"[A-Z]{0,4}[ -]?\d[\dA-Z-]{2,14}")
-_HEADER_NAME = re.compile(r"(?m)^[ \t]*(?:\[label\]\s*)?(?=[A-Z])")
-_CAPITAL_CELL = re.compile(r"[A-Z'-]{2,}(?: [A-Z'-]{2,})?(?: [A-Z])?(?= {2}|\t)")
+_HEADER_NAME = re.compile(r"(?m)^[ \t]*(?:\[label\]\s*)?(?=[^\W\d_])")
+_CAPITAL_CELL = re.compile(r"[A-ZÀ-ÖØ-Þ'’.-]{2,}(?: [A-ZÀ-ÖØ-Þ'’.-]{2,}){0,3}(?: [A-Z])?(?= {2}|\t)")
+_NAME_PART = r"[^\W\d_](?:[^\W\d_]|['’.-])*"
+# A date beside a name, so many years before the papers were written, is a birth date without its label.
+_LONG_AGO = 10
 _BIRTH_BEHIND = re.compile(r",?\s+(?:DOB|D\.O\.B\.?|born|MRN)\b", re.IGNORECASE)
 _BESIDE_NAME = re.compile(
     r"\b(?:DOB|D\.O\.B|MRN|MR|acct|born|M|F)\b|\d{1,2}[/-]\d{1,2}[/-]\d{2,4}", re.IGNORECASE
@@ -61,6 +64,18 @@ class Seen:
         return evidence_for(self.document, self.start, self.end, extractor=EXTRACTOR)
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """How the papers of one submission are read. `latest_year` is the last in which they are dated."""
+
+    rules: IdentityRules
+    latest_year: int
+
+    @classmethod
+    def of(cls, documents: Sequence[Document], rules: IdentityRules) -> _Reader:
+        return cls(rules, newest_year(document.text for document in documents) or LATEST_YEAR)
+
+
 class _Known(NamedTuple):
     """What identifies the packet's patient; `records` are record numbers beside the birth date."""
 
@@ -73,8 +88,9 @@ def identify(
     documents: Sequence[Document], rules: IdentityRules
 ) -> tuple[Patient, IdentityConflict, tuple[Document, ...]]:
     """The patient, whether papers of another are there, and the documents with `belongs_to_patient`."""
-    documents = _parted(documents, rules)
-    seen = {document.id: tuple(_read(document, rules)) for document in documents}
+    reader = _Reader.of(documents, rules)
+    documents = _parted(documents, reader)
+    seen = {document.id: tuple(_read(document, reader)) for document in documents}
     known = _known(seen, rules)
     marked, conflicts = [], []
     for document in documents:
@@ -99,9 +115,10 @@ def _known(seen: Mapping[str, Sequence[Seen]], rules: IdentityRules) -> _Known:
     return _Known(name, dob, frozenset(records))
 
 
-def _parted(documents: Sequence[Document], rules: IdentityRules) -> Sequence[Document]:
+def _parted(documents: Sequence[Document], reader: _Reader) -> Sequence[Document]:
     """The documents, pages of another patient inside one made a document of their own."""
-    seen = {document.id: tuple(_read(document, rules)) for document in documents}
+    rules = reader.rules
+    seen = {document.id: tuple(_read(document, reader)) for document in documents}
     known = _known(seen, rules)
     parts: list[Document] = []
     for document in documents:
@@ -137,7 +154,8 @@ def _near(reading: Seen, seen: Mapping[str, Sequence[Seen]], dob: Seen) -> bool:
 # --------------------------------------------------------------------------- reading
 
 
-def _read(document: Document, rules: IdentityRules) -> Iterable[Seen]:
+def _read(document: Document, reader: _Reader) -> Iterable[Seen]:
+    rules = reader.rules
     tokens = tokenize(document.text)
     misread = any(page.source == "ocr" for page in document.pages)
     values = list(
@@ -148,8 +166,8 @@ def _read(document: Document, rules: IdentityRules) -> Iterable[Seen]:
     for index, value in enumerate(values):
         kinds = rules.by_label[value.label]
         following = values[index + 1] if index + 1 < len(values) else None
-        yield from _read_value(document, value, following, kinds, rules)
-    yield from _header_names(document, rules)
+        yield from _read_value(document, value, following, kinds, reader)
+    yield from _header_names(document, reader)
     yield from _member_numbers(document, rules, misread=misread)
 
 
@@ -158,16 +176,20 @@ def _read_value(
     value: Labelled,
     following: Labelled | None,
     kinds: frozenset[str],
-    rules: IdentityRules,
+    reader: _Reader,
 ) -> Iterable[Seen]:
-    text = document.text[value.start : value.end]
+    rules, text = reader.rules, document.text[value.start : value.end]
     if "last_name" in kinds and following and "first_name" in rules.by_label[following.label]:
         yield from _split_name(document, value, following)
-    if "name" in kinds and (found := _name(text, rules)):
+    labelled = value.label in _PATIENT_LABELS
+    if "name" in kinds and (found := _name(text, rules, labelled=labelled)):
         name, end = found
-        labelled = value.label in _PATIENT_LABELS
         yield Seen("name", str(name), document, value.start, value.start + end, name, labelled)
-    if "dob" in kinds and (date := next(find_dates(text[:30], latest_year=2026), None)) and date.start < 12:
+    if (
+        "dob" in kinds
+        and (date := next(find_dates(text[:30], latest_year=reader.latest_year), None))
+        and date.start < 12
+    ):
         yield Seen("dob", date.day, document, value.start + date.start, value.start + date.end)
     if "mrn" in kinds and (match := _RECORD.match(text)) and sum(map(str.isdigit, match.group())) >= 4:
         yield Seen("mrn", fold(_plain(match.group())), document, value.start, value.start + match.end())
@@ -175,8 +197,8 @@ def _read_value(
 
 def _split_name(document: Document, last: Labelled, first: Labelled) -> Iterable[Seen]:
     """ "Last name  X   First name  Y"."""
-    lasts = re.match(r"[A-Za-z'’.-]+(?: [A-Za-z'’-]+)*", document.text[last.start : last.end])
-    firsts = re.match(r"[A-Za-z'’-]+", document.text[first.start : first.end])
+    lasts = re.match(rf"{_NAME_PART}(?: {_NAME_PART})*", document.text[last.start : last.end])
+    firsts = re.match(_NAME_PART, document.text[first.start : first.end])
     if lasts and firsts:
         name = PersonName(lasts.group(), firsts.group())
         yield Seen("name", str(name), document, last.start, first.start + firsts.end(), name, labelled=True)
@@ -191,8 +213,9 @@ def _member_numbers(document: Document, rules: IdentityRules, *, misread: bool) 
             yield Seen("member_id", value, document, number.start, number.end, weight=weight)
 
 
-def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:
+def _header_names(document: Document, reader: _Reader) -> Iterable[Seen]:
     """Names without a label: at the start of a line on which a birth date or record number stands too."""
+    rules = reader.rules
     for match in _HEADER_NAME.finditer(document.text):
         line_end = document.text.find("\n", match.end())
         line = document.text[match.end() : line_end if line_end >= 0 else len(document.text)]
@@ -204,16 +227,16 @@ def _header_names(document: Document, rules: IdentityRules) -> Iterable[Seen]:
         if "," not in line[:end] and not _CAPITAL_CELL.match(line) and not _BIRTH_BEHIND.match(line, end):
             continue
         yield Seen("name", str(name), document, match.end(), match.end() + end, name)
-        date = next(find_dates(line[end:], latest_year=2026), None)
-        if date and date.day < "2015" and not date.two_digit_year:
+        date = next(find_dates(line[end:], latest_year=reader.latest_year), None)
+        if date and not date.two_digit_year and int(date.day[:4]) < reader.latest_year - _LONG_AGO:
             start = match.end() + end + date.start
             yield Seen("dob", date.day, document, start, start + date.end - date.start)
 
 
-def _name(text: str, rules: IdentityRules) -> tuple[PersonName, int] | None:
+def _name(text: str, rules: IdentityRules, *, labelled: bool = False) -> tuple[PersonName, int] | None:
     """The name at the start of `text`, unless it is that of somebody who treats."""
-    found = read_name(text, not_names=rules.names.not_names, suffixes=rules.names.suffixes)
-    return None if found is None or treats(text, found[1]) else found
+    found = read_name(text, rules.names, labelled=labelled)
+    return None if found is None or treats(text, found[1], rules.names) else found
 
 
 def _plain(number: str) -> str:
@@ -257,7 +280,7 @@ def _without_record_numbers(numbers: Sequence[Seen], everything: Sequence[Seen])
 
 def _same(reading: Seen, other: Seen, rules: IdentityRules) -> bool:
     if reading.name and other.name:
-        return name_likeness(reading.name, other.name, rules.names.same_first) >= 1
+        return name_likeness(reading.name, other.name, rules.names) >= 1
     return reading.value == other.value
 
 
@@ -294,7 +317,7 @@ def _belongs(readings: Sequence[Seen], known: _Known, rules: IdentityRules) -> t
 def _name_score(name: Seen | None, reading: Seen, rules: IdentityRules) -> int:
     if name is None or name.name is None or reading.name is None:
         return 0
-    return name_likeness(name.name, reading.name, rules.names.same_first)
+    return name_likeness(name.name, reading.name, rules.names)
 
 
 def _dob_likeness(day: str, other: str) -> int:

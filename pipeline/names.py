@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from pipeline.catalog.identity import NameRules
 from pipeline.spelling import fold, misreading_distance
 
 
@@ -19,102 +21,121 @@ class PersonName(NamedTuple):
         return f"{_cased(self.last)}, {_cased(self.first)}"
 
 
-# What follows the name of somebody who treats, and never of the patient.
-_CREDENTIAL = re.compile(
-    r"\s*,?\s*(?:M\.?D|D\.?O|R\.?N|N\.?P|P\.?A(?:-?C)?|APRN|APNP|CRNA|CNM|FNP|DPM|O\.?D|Ph\.?D|MBBS|FACS|PharmD|LPN|CMA)\b"
-)
-
-_PARTICLES = frozenset(
-    {"de", "del", "della", "der", "di", "da", "du", "la", "le", "van", "von", "den", "el", "al", "bin"}
-)
-
-# Letters with apostrophes and hyphens; OCR puts digits for letters and blanks round hyphens.
-_PART = r"[A-Za-z][A-Za-z'’.]*(?:\s?-\s?[A-Za-z'’]+)*"
-_LONG = r"[A-Za-z][A-Za-z'’]+(?:\s?-\s?[A-Za-z'’]+)*"  # no initial: that is never part of a last name
+# Letters of any alphabet, an accent of its own behind them too; OCR puts blanks round hyphens.
+_LETTER = r"(?:[^\W\d_][\u0300-\u036f]?)"
+_PART = rf"{_LETTER}(?:{_LETTER}|['’.])*(?:\s?-\s?(?:{_LETTER}|['’])+)*"
+# No initial, which is never part of a last name; "St. John" is.
+_LONG = rf"(?:[Ss][Tt]e?\.|{_LETTER}(?:{_LETTER}|['’])+(?:\s?-\s?(?:{_LETTER}|['’])+)*)"
 _LAST_FIRST = re.compile(
-    rf"\s*(?P<last>{_LONG}(?: {_LONG}){{0,2}})\s?,\s*(?P<first>{_PART})(?P<rest>(?: {_PART}){{0,2}})"
+    rf"\s*(?P<last>{_LONG}(?: {_LONG}){{0,3}})(?:\s?,?\s*(?P<suffix>{_LETTER}{{1,4}}\.?))??\s?,"
+    rf"\s*(?P<first>{_PART})(?P<rest>(?: {_PART}){{0,2}})"
 )
-_IN_ORDER = re.compile(rf"\s*(?P<parts>{_PART}(?: {_PART}){{1,3}})")
+_IN_ORDER = re.compile(rf"\s*(?P<parts>{_PART}(?: {_PART}){{1,5}})")
 
 
-def treats(text: str, end: int) -> bool:
+def treats(text: str, end: int, rules: NameRules) -> bool:
     """Whether a degree or licence follows the name that ends at `end`."""
-    return bool(_CREDENTIAL.match(text, end))
+    return bool(rules.credential.match(text, end))
 
 
-def read_name(
-    text: str, *, not_names: Collection[str], suffixes: Collection[str]
-) -> tuple[PersonName, int] | None:
+def read_name(text: str, rules: NameRules, *, labelled: bool = False) -> tuple[PersonName, int] | None:
     """The name at the start of `text` and where it ends there, or None where no name stands.
 
-    "Last, First M", "First M. Last"; without a comma and in capitals, "LAST FIRST M" cannot be told
-    from "FIRST LAST": it is read in written order, and `same_person` tries both.
+    "Last, First M", "Last Jr, First", "First M. Last"; without a comma and in capitals, "LAST FIRST M"
+    cannot be told from "FIRST LAST": it is read in written order, and `name_likeness` tries both.
+    `labelled` tells that a label says a name stands here: then people called Case or Center are read too.
     """
-    if match := _LAST_FIRST.match(text):
-        last, first = _without_debris(_clean(match["last"])), _clean(match["first"])
-        words = [*last.lower().split(), first.lower()]
-        if (
-            not any(word.strip(".") in not_names for word in words)
-            and first.lower().strip(".") not in suffixes
-        ):
-            return PersonName(last, first), match.end()
+    no_names = rules.never_names if labelled else rules.not_names
+    return _last_first(text, rules, no_names, labelled=labelled) or _in_order(text, rules, no_names)
+
+
+def _last_first(
+    text: str, rules: NameRules, no_names: Collection[str], *, labelled: bool
+) -> tuple[PersonName, int] | None:
+    match = _LAST_FIRST.match(text)
+    if match is None or (match["suffix"] and _plain(match["suffix"]) not in rules.suffixes):
         return None
-    if not (match := _IN_ORDER.match(text)):
+    lasts, first = _without_debris(_clean(match["last"]).split(), rules), _clean(match["first"])
+    lasts = [part for part in lasts if _plain(part) not in rules.suffixes] or lasts
+    if any(_plain(word) in no_names for word in (*lasts, first)) or _plain(first) in rules.suffixes:
         return None
-    parts = []
-    for part in _clean(match["parts"]).split():
-        if part.lower().strip(".") in not_names:
+    if not labelled and not (lasts[-1][0].isupper() and first[0].isupper()):
+        return None
+    return PersonName(" ".join(lasts), first), match.end()
+
+
+def _in_order(text: str, rules: NameRules, no_names: Collection[str]) -> tuple[PersonName, int] | None:
+    match = _IN_ORDER.match(text)
+    if match is None:
+        return None
+    written = _clean(match["parts"]).split()
+    parts: list[str] = []
+    for part in written:
+        if _plain(part) in no_names or _is_full(parts, rules):
             break
         parts.append(part)
-    kept = [part for part in parts if part.lower().strip(".") not in suffixes]
-    end = (
-        match.end()
-        if len(parts) == len(match["parts"].split())
-        else match.start("parts") + len(" ".join(parts))
-    )
-    if len(kept) < 2 or not all(part[0].isupper() for part in kept):
+    end = match.end() if parts == written else match.start("parts") + len(" ".join(parts))
+    kept = [part for part in parts if _plain(part) not in rules.suffixes]
+    particles = [_plain(part) in rules.particles for part in kept]
+    if len(kept) < 2 or not all(
+        part[0].isupper() or small for part, small in zip(kept, particles, strict=True)
+    ):
         return None
+    return _ordered(kept, particles), end
+
+
+def _is_full(parts: Sequence[str], rules: NameRules) -> bool:
+    """Whether four words that are no particles are read: a name has no more."""
+    return sum(_plain(part) not in rules.particles for part in parts) == 4
+
+
+def _ordered(kept: Sequence[str], particles: Sequence[bool]) -> PersonName:
+    """Parts of a name in written order, as last and first name."""
+    if particles[0] and not all(particles):  # "DE LA CRUZ MARIA"
+        behind = particles.index(False) + 1
+        return PersonName(" ".join(kept[:behind]), kept[behind] if behind < len(kept) else "")
     initials = [part for part in kept[1:] if len(part.strip(".")) == 1]
     if len(kept) == 2 and initials:  # "KOWALKE B", "Laverne S."
-        return PersonName(kept[0], kept[1].strip(".")), end
+        return PersonName(kept[0], kept[1].strip("."))
     if len(initials) == 1 and kept[-1] in initials:  # "HAINES ROBERTA J"
-        return PersonName(kept[0], kept[1]), end
-    return PersonName(kept[-1], kept[0]), end
+        return PersonName(kept[0], kept[1])
+    start = len(kept) - 1
+    while start > 1 and particles[start - 1]:  # "Maria de la Cruz"
+        start -= 1
+    return PersonName(" ".join(kept[start:]), kept[0])
 
 
-def name_likeness(name: PersonName, other: PersonName, same_first: Collection[Collection[str]]) -> int:
+def name_likeness(name: PersonName, other: PersonName, rules: NameRules) -> int:
     """2: one person's name; 1: may be (initials, a nickname, one part shared); 0: alike but not the same,
     as misread or as another person; -2: different."""
-    best = max(
-        _likeness(name.last, name.first, other.last, other.first, same_first),
-        _likeness(name.last, name.first, other.first, other.last, same_first),
+    return max(
+        _likeness(name, other, rules),
+        _likeness(name, PersonName(other.first, other.last), rules),
     )
-    return best
 
 
-def _likeness(
-    last: str, first: str, other_last: str, other_first: str, same_first: Collection[Collection[str]]
-) -> int:
-    lasts, firsts = _part_likeness(last, other_last), _first_likeness(first, other_first, same_first)
+def _likeness(name: PersonName, other: PersonName, rules: NameRules) -> int:
+    lasts = _part_likeness(name.last, other.last, rules)
+    firsts = _first_likeness(name.first, other.first, rules)
     if lasts == 2 and firsts == 2:
         return 2
-    if (lasts >= 1 and firsts >= 1) or (firsts == 2 and lasts < 1 and not last):
+    if (lasts >= 1 and firsts >= 1) or (firsts == 2 and lasts < 1 and not name.last):
         return 1
     if (lasts == 0 and firsts >= 0) or (lasts >= 0 and firsts == 0):
         return 0
     return -2
 
 
-def _first_likeness(first: str, other: str, same_first: Collection[Collection[str]]) -> int:
+def _first_likeness(first: str, other: str, rules: NameRules) -> int:
     short, long = sorted((_key(first), _key(other)), key=len)
     if len(short) == 1 and long.startswith(short):
         return 1
-    if short != long and any(short in group and long in group for group in same_first):
+    if short != long and any(short in group and long in group for group in rules.same_first):
         return 2
-    return _part_likeness(first, other)
+    return _part_likeness(first, other, rules)
 
 
-def _part_likeness(part: str, other: str) -> int:
+def _part_likeness(part: str, other: str, rules: NameRules) -> int:
     """2 the same, 1 one holds the other or an initial, 0 alike, -2 different."""
     key, other_key = _key(part), _key(other)
     if not key or not other_key:
@@ -124,8 +145,9 @@ def _part_likeness(part: str, other: str) -> int:
     short, long = sorted((key, other_key), key=len)
     if len(short) == 1:
         return 1 if long.startswith(short) else -2
-    if "-" in long and short in long.split("-"):
-        return 1
+    shorter, longer = _own_words(short, rules), _own_words(long, rules)
+    if shorter and longer and (shorter <= longer or longer <= shorter):
+        return 1  # "Thornbury-Vane" and "Vane", "de la Cruz" and "Cruz"
     limit = 1.0 if len(short) <= 5 else 2.0
     distance = misreading_distance(key, other_key, limit)
     if distance <= 0.7:
@@ -133,16 +155,27 @@ def _part_likeness(part: str, other: str) -> int:
     return 0 if distance <= limit else -2
 
 
+def _own_words(key: str, rules: NameRules) -> frozenset[str]:
+    return frozenset(key.split("-")) - rules.particles
+
+
 def _key(part: str) -> str:
-    return re.sub(r"[^a-z0-9-]", "", part.lower())
+    """Letters without accents, words joined by hyphens; "Saint" is written "St." too."""
+    letters = unicodedata.normalize("NFKD", part.lower())
+    words = re.findall(r"[a-z0-9]+", re.sub(r"[^a-z0-9\s-]", "", letters))
+    return "-".join("st" if word == "saint" else word for word in words)
 
 
-def _without_debris(last: str) -> str:
+def _without_debris(parts: Sequence[str], rules: NameRules) -> list[str]:
     """Without small words in front that are no part of a name: dot leaders as OCR reads them."""
-    parts = last.split()
-    while len(parts) > 1 and parts[0].islower() and parts[0] not in _PARTICLES:
-        parts.pop(0)
-    return " ".join(parts)
+    kept = list(parts)
+    while len(kept) > 1 and kept[0].islower() and _plain(kept[0]) not in rules.particles:
+        kept.pop(0)
+    return kept
+
+
+def _plain(part: str) -> str:
+    return part.lower().strip(".")
 
 
 def _clean(text: str) -> str:
@@ -153,4 +186,4 @@ def _cased(part: str) -> str:
     """Capitals as in running text; mixed case stays as it was written."""
     if not part.isupper() and not part.islower():
         return part
-    return re.sub(r"[A-Za-z]+", lambda match: match.group().capitalize(), part)
+    return re.sub(r"[^\W\d_]+", lambda match: match.group().capitalize(), part)

@@ -149,7 +149,7 @@ LIKENESS = [
 
 @pytest.mark.parametrize(("one", "other", "likeness"), LIKENESS)
 def test_likeness_of_names(one: tuple[str, str], other: tuple[str, str], likeness: int) -> None:
-    assert name_likeness(PersonName(*one), PersonName(*other), RULES.names.same_first) == likeness
+    assert name_likeness(PersonName(*one), PersonName(*other), RULES.names) == likeness
 
 
 def test_a_strangers_page_inside_a_document_becomes_a_document() -> None:

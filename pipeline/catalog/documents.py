@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from pipeline.catalog.pages import PageRules, load_pages
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.errors import CatalogError
 from pipeline.spelling import Phrases
@@ -42,7 +43,7 @@ class TitlePair(Entry):
 
 
 class Shape(Entry):
-    """Things on a page that are no fixed words; `pipeline.documents.shapes` knows them by these names."""
+    """Things on a page that are no fixed words, by their names in `models/shapes.toml`."""
 
     weight: float
     shapes: tuple[str, ...] = Field(min_length=1)
@@ -71,9 +72,10 @@ class DocumentType(Entry):
 
 @dataclass(frozen=True)
 class DocumentTypes:
-    """All document types by name."""
+    """All document types by name, and what is known of pages whatever their type."""
 
     types: Mapping[str, DocumentType]
+    pages: PageRules
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.types)
@@ -117,4 +119,11 @@ def load_documents(models_dir: Path) -> DocumentTypes:
     types = {path.stem: read_toml(path, DocumentType) for path in sorted(folder.glob("*.toml"))}
     if "other" not in types:
         raise CatalogError(f"{folder} has no other.toml.", next_step="Restore it or set TRIAGE_MODELS_DIR.")
-    return DocumentTypes(types)
+    pages = load_pages(models_dir)
+    for name, type in types.items():
+        if unknown := {shape for cue in type.shapes for shape in cue.shapes} - pages.shapes.keys():
+            raise CatalogError(
+                f"{folder / name}.toml names unknown shapes: {', '.join(sorted(unknown))}.",
+                next_step="Name shapes of models/shapes.toml.",
+            )
+    return DocumentTypes(types, pages)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
+
+from pydantic import Field
 
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.spelling import Phrases
@@ -22,11 +25,29 @@ class IdentityLabels(Entry):
 
 
 class NameRules(Entry):
-    """What is no name, what is no part of one, and which first names mean one person."""
+    """What is no name, what is no part of one, and which first names mean one person.
+
+    `credentials` are degrees and licences of people who treat, as they are written behind a name;
+    `particles` are small words inside last names.
+    """
 
     not_names: frozenset[str]
+    never_names: frozenset[str]
     suffixes: frozenset[str]
+    credentials: tuple[str, ...] = Field(min_length=1)
+    particles: frozenset[str]
     same_first: tuple[frozenset[str], ...]
+
+    @cached_property
+    def credential(self) -> re.Pattern[str]:
+        """A degree or licence behind a name, its comma included; capitals count."""
+        degrees = sorted(self.credentials, key=len, reverse=True)
+        return re.compile(rf"\s*,?\s*(?:{'|'.join(map(_degree, degrees))})\b")
+
+
+def _degree(written: str) -> str:
+    """ "MD" as it may be written: "M.D"."""
+    return r"\.?".join(map(re.escape, written))
 
 
 class NumberLabels(Entry):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.catalog.documents import Cue, DocumentTypes
-from pipeline.documents.cues import Cell, head_cells, is_heading
-from pipeline.documents.shapes import find_shapes
+from pipeline.documents.cues import Cell, head_cells, is_heading, is_title
 from pipeline.spelling import Hit, tokenize
 
 # A title counts fully on the first lines of a page and less further down, where other documents
@@ -35,7 +34,12 @@ _LISTED = re.compile(
 
 @dataclass(frozen=True)
 class PageCues:
-    """What the words of one page say. `title` is where its title stands, `title_line` on which line."""
+    """What the words of one page say.
+
+    `title` is where the words stand that most name a type, `title_line` on which line; `set_titles` are
+    for each type the best of those that are set as a title, not part of a sentence or a row, as
+    (score, start, end).
+    """
 
     titles: Mapping[str, float]
     headings: frozenset[str]
@@ -43,6 +47,7 @@ class PageCues:
     shapes: frozenset[str] = frozenset()
     title: tuple[int, int] | None = None
     title_line: int = 99
+    set_titles: Mapping[str, tuple[float, int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,18 @@ def page_cues(
     tokens = tokenize(text)
     named = types.titles.find(tokens, misread=misread)
     paired = types.pair_words.find([token for token in tokens if token.start < _HEAD], misread=misread)
-    titles, title, line = _titles(text, types, named, paired, skip)
+    found = _titles(text, types, named, paired, skip)
     own = [token for token in tokens if not any(low <= token.start < high for low, high in skip)]
     headings = types.headings.find(own, misread=misread)
+    own_text = _without(text, skip)
     return PageCues(
-        titles=titles,
+        titles=found.scores,
         headings=frozenset(hit.phrase for hit in headings if is_heading(text, hit.start, hit.end)),
         phrases=frozenset(hit.phrase for hit in types.phrases.find(own, misread=misread)),
-        shapes=find_shapes(_without(text, skip)),
-        title=title,
-        title_line=line,
+        shapes=frozenset(name for name, shape in types.pages.shapes.items() if shape.stands_in(own_text)),
+        title=found.best and (found.best.start, found.best.end),
+        title_line=found.best.line if found.best else 99,
+        set_titles=found.set,
     )
 
 
@@ -115,16 +122,24 @@ class _Named(NamedTuple):
     gap: bool = False
 
 
+class _Titles(NamedTuple):
+    """The best title score of each type, the cell that holds the best of all, and those set as titles."""
+
+    scores: dict[str, float]
+    best: Cell | None
+    set: dict[str, tuple[float, int, int]]
+
+
 def _titles(
     text: str,
     types: DocumentTypes,
     named: Sequence[Hit],
     paired: Sequence[Hit],
     skip: tuple[tuple[int, int], ...],
-) -> tuple[dict[str, float], tuple[int, int] | None, int]:
-    """The best title score of each type, and the cell that holds the best of all."""
+) -> _Titles:
     scores: dict[str, float] = {}
     best: tuple[float, Cell | None] = (0.0, None)
+    titles: dict[str, tuple[float, int, int]] = {}
     for cell in head_cells(text, skip=skip):
         words = text[cell.start : cell.end]
         if len(tokenize(words)) > _LONGEST_TITLE or _LISTED.match(words):
@@ -137,12 +152,9 @@ def _titles(
             scores[name.type] = max(scores.get(name.type, 0.0), score)
             if score > best[0]:
                 best = (score, cell)
-    cell_found = best[1]
-    return (
-        scores,
-        (cell_found.start, cell_found.end) if cell_found else None,
-        cell_found.line if cell_found else 99,
-    )
+            if is_title(words, name.hit.start - cell.start):
+                titles[name.type] = max(titles.get(name.type, (0.0, 0, 0)), (score, cell.start, cell.end))
+    return _Titles(scores, best[1], titles)
 
 
 def _names(

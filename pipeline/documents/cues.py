@@ -20,6 +20,13 @@ _BEFORE_HEADING = re.compile(r"(?:^|\n|\f)[\s•*·\-–=|.\d()\[\]_]*$|\s{2,}\S
 _AFTER_HEADING = re.compile(
     r"\s*(?:[:;=]|\.{2,}|\?)|[ \t]{2,}|[ \t]*(?:\n|$)|[ \t]+[-–—] |\s*\(s\)\s*:|\.[ ,]|\s?#"
 )
+# A date, a telephone or record number, a label with its value, an end of a sentence: what no title holds.
+_VALUE = re.compile(
+    r"\d{4,}|\d{3}[-. ]\d{4}|\d{1,2}/\d{2,4}|[a-z]{3}[.;?!] |:\s*\S*\d|\bplease\b|^\S+:\s", re.IGNORECASE
+)
+_PERSON = re.compile(r"(?:Mrs?|Ms|Miss|Dr|Drs|Dear)\b")
+_WORD = re.compile(r"[A-Za-z&/-]{3,}|H&P|CT|US|MR|ED|ER|OR|TB")
+_SHORT_TITLE = 6  # words of a title in small letters ("Planning sheet - office cryo")
 _LINE_START = re.compile(r"(?:^|\n)[ \t•*\-\d.)]*$")
 
 
@@ -35,6 +42,24 @@ def head_cells(text: str, *, skip: tuple[tuple[int, int], ...] = (), lines: int 
         number += 1
         if number == lines:
             return
+
+
+def is_title(words: str, named_at: int) -> bool:
+    """Whether a cell whose words at `named_at` name a document is set as its title.
+
+    A title begins with a capital and has no sentence, number or value in it: "CT 04/11/2026, US 06/2024.",
+    "Facsimile (614) 555-0119" and "Please send the consultation note" are none.
+    """
+    bare = words.strip(" -–—*_=#")
+    if not bare[:1].isupper() or bare.endswith((".", ",", ";", "?", "!")):
+        return False
+    if _VALUE.search(bare) or _PERSON.match(bare):
+        return False
+    if not _WORD.search(bare) or ":" in words[:named_at]:
+        return False
+    long = _WORD.findall(bare)
+    capitals = sum(word[0].isupper() for word in long)
+    return capitals >= 0.6 * len(long) or len(bare.split()) <= _SHORT_TITLE
 
 
 def is_heading(text: str, start: int, end: int) -> bool:

@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.catalog.pages import PageRules
 from pipeline.domain import Page
+
+Range = tuple[int, int]
 
 # "Page 2 of 4", "2/4", "Pg 2 of 4", "sheet 2 / 2", "page two of two", "SECOND PAGE", "-2-", "(2/2)",
 # "continued"
@@ -19,12 +22,12 @@ _PAGE = r"\b(?:page|pag[ef]|pg|p|sheet|leaf)\b[.:]?[ ]{0,3}"
 _WORDS = r"one|two|three|four|five|six|seven|eight"
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b"
 _OF = re.compile(
-    rf"""(?:{_PAGE})?(?<![\d/.:-])(\d{{1,2}})\s*(?:of|0f|oF)\s*(\d{{1,2}})(?![\d/])
+    rf"""(?:{_PAGE})?(?<![\d/.:-])(\d{{1,3}})\s*(?:of|0f|oF)\s*(\d{{1,3}})(?![\d/])
       | {_PAGE}(\d{{1,2}}|{_WORDS})\s+of\s+(\d{{1,2}}|{_WORDS})\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 _SLASH = re.compile(
-    rf"\((\d)\s*/\s*(\d{{1,2}})\)|{_PAGE}(\d{{1,2}})\s*/\s*(\d{{1,2}})\b",
+    rf"\((\d)\s*/\s*(\d{{1,2}})\)|{_PAGE}(\d{{1,3}})\s*/\s*(\d{{1,3}})\b",
     re.IGNORECASE,
 )
 _ALONE = re.compile(
@@ -34,6 +37,9 @@ _ALONE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CONTINUED = re.compile(r"\b(?:cont(?:'d|d|inued|inuation)|cont\.)(?=\W|$)|\bcont$", re.IGNORECASE)
+_NO_PAGES = re.compile(  # "Case 3 of 9" counts cases of a meeting
+    r"(?:case|line|item|cycle|dose|fraction|step|part|visit|session|specimen)\s*#?\s*$", re.IGNORECASE
+)
 
 # A fax machine's line: a day or a time, and a telephone number or a sender, and mostly its own page count.
 _TRANSMISSION = re.compile(
@@ -42,96 +48,97 @@ _TRANSMISSION = re.compile(
          (?=.*(?:\b(?:page|pag[ef]|pg|p)\b[.:]?\s*0?\d{1,3}\s?(?:/|of)?|\d{1,3}\s?/\s?\d{1,3}\s*$|\b\d{3}/\d{3}\b))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_CLOSING = re.compile(
-    r"""\b(?:electronically|digitally|e-?)\s?sign | \bsigned\b | \bsignature\b | \bdictated\b | \bsincerely\b
-      | \byours\b | \bregards\b | ^\s*cc: | \bprinted\ by\b
-      | (?:,|\s)(?:M\.?D|D\.?O|NP|PA-C|RN|APNP|CNM)\b\.?\s*(?:$|\s{2}|\d)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _HEAD, _FOOT = 6, 3  # lines with words in which a running header and a footer stand
+_CLOSING_LINES = 7
+_MOST_PAGES = 40  # of a document; more are counted by a packet or a transmission
+_MOST_SENT = 500
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """`number` of `total` as the page prints them (total 0: not printed); `continued` without a number."""
+    """`number` of `total` as the page prints them (total 0: not printed); `continued` without a number.
+
+    `line` is where the line stands that prints them.
+    """
 
     number: int = 0
     total: int = 0
     continued: bool = False
+    line: Range = (0, 0)
 
 
-def transmission_lines(page: Page) -> tuple[tuple[int, int], ...]:
+def transmission_lines(page: Page) -> tuple[Range, ...]:
     """Ranges of the page's text which a fax machine or portal added: not the document's own words."""
     found = [page.banner] if page.banner else []
-    lines = _lines(page.text)
-    found += [
-        (start, end) for start, end in (*lines[:2], *lines[-1:]) if _TRANSMISSION.match(page.text[start:end])
-    ]
+    found += [line for line in edge_lines(page) if _TRANSMISSION.match(page.text[slice(*line)])]
     return tuple(dict.fromkeys(found))
 
 
-def numbering(page: Page, skip: tuple[tuple[int, int], ...]) -> Numbering:
+def edge_lines(page: Page) -> Sequence[Range]:
+    """The lines with words at which a machine prints its own: the first two and the last."""
+    found = lines(page.text)
+    return list(dict.fromkeys((*found[:2], *found[-1:])))
+
+
+def counted_in(page: Page, line: Range) -> Numbering | None:
+    """The page count that a line of a transmission bears, None where it cannot be read."""
+    words = page.text[slice(*line)]
+    match = _OF.search(words) or _SLASH.search(words) or re.search(r"\b(\d{1,3})\s?/\s?(\d{1,3})\s*$", words)
+    if match is None:
+        return None
+    number, total = (_number(group) for group in match.groups() if group)
+    return Numbering(number, total, line=line) if 1 <= number <= total <= _MOST_SENT else None
+
+
+def numbering(page: Page, skip: Sequence[Range]) -> Numbering:
     """The document's own page number, from the page's head or foot; the transmission's is left out."""
-    lines = [
-        page.text[start:end]
-        for start, end in _lines(page.text)
-        if not any(low <= start < high for low, high in skip)
-    ]
-    for line in (*lines[:_HEAD], *lines[-_FOOT:]):
-        if match := _OF.search(line) or _SLASH.search(line):
+    own = [line for line in lines(page.text) if not any(low <= line[0] < high for low, high in skip)]
+    edges = (*own[:_HEAD], *own[-_FOOT:])
+    for line in edges:
+        words = page.text[slice(*line)]
+        if match := _OF.search(words) or _SLASH.search(words):
             number, total = (_number(group) for group in match.groups() if group)
-            if 1 <= number <= total <= 40 and total > 0 and not _case_number(line, match.start()):
-                return Numbering(number, total)
-    for line in (*lines[:_HEAD], *lines[-_FOOT:]):
-        if match := _ALONE.search(line):
+            if 1 <= number <= total <= _MOST_PAGES and not _NO_PAGES.search(words[: match.start()]):
+                return Numbering(number, total, line=line)
+    for line in edges:
+        if match := _ALONE.search(page.text[slice(*line)]):
             number = _number(next(group for group in match.groups() if group))
-            if 1 <= number <= 40:
-                return Numbering(number)
-    return Numbering(continued=any(_CONTINUED.search(line) for line in lines[:4]))
+            if 1 <= number <= _MOST_PAGES:
+                return Numbering(number, line=line)
+    return Numbering(continued=any(_CONTINUED.search(page.text[slice(*line)]) for line in own[:4]))
 
 
 def _number(printed: str) -> int:
     return _NUMBER_WORDS.get(printed.lower()) or int(printed)
 
 
-def header_words(page: Page, skip: tuple[tuple[int, int], ...]) -> frozenset[str]:
+def header_words(page: Page, skip: Sequence[Range]) -> frozenset[str]:
     """The words with digits and the long words of the page's first lines: what a running header repeats."""
-    lines = [
-        page.text[start:end]
-        for start, end in _lines(page.text)
-        if not any(low <= start < high for low, high in skip)
-    ][:5]
-    words = (word.strip(".,:;()").lower() for line in lines for word in line.split())
+    words = (
+        word.strip(".,:;()").lower() for line in head_lines(page, skip, count=5) for word in line.split()
+    )
     return frozenset(word for word in words if len(word) >= 4)
 
 
-def head_lines(page: Page, skip: tuple[tuple[int, int], ...], *, count: int) -> list[str]:
+def head_lines(page: Page, skip: Sequence[Range], *, count: int) -> list[str]:
     """The first `count` lines with words, as they stand."""
-    lines = [line for line in _lines(page.text) if not any(low <= line[0] < high for low, high in skip)]
-    return [page.text[start:end] for start, end in lines[:count]]
+    own = [line for line in lines(page.text) if not any(low <= line[0] < high for low, high in skip)]
+    return [page.text[start:end] for start, end in own[:count]]
 
 
 def first_line(page: Page) -> tuple[int, int, str]:
     """The first line with words: (start, end) in the page's text, and the line."""
-    start, end = next(iter(_lines(page.text)), (0, 0))
+    start, end = next(iter(lines(page.text)), (0, 0))
     return start, end, page.text[start:end]
 
 
-def closes(page: Page) -> bool:
+def closes(page: Page, rules: PageRules) -> bool:
     """Whether the page ends as a document does: signed, dated, with a greeting or copies."""
-    lines = _lines(page.text)[-7:]
-    return any(_CLOSING.search(page.text[start:end]) for start, end in lines)
+    return any(rules.closes.search(page.text[slice(*line)]) for line in lines(page.text)[-_CLOSING_LINES:])
 
 
-def _case_number(line: str, position: int) -> bool:
-    """ "Case 3 of 9" counts cases of a meeting, "1 of 7 factors" something else again."""
-    before = line[:position].lower()
-    return bool(
-        re.search(r"(?:case|line|item|cycle|dose|fraction|step|part|visit|session|specimen)\s*#?\s*$", before)
-    )
-
-
-def _lines(text: str) -> Sequence[tuple[int, int]]:
+def lines(text: str) -> Sequence[Range]:
+    """Where the lines with words stand."""
     found, position = [], 0
     for line in text.split("\n"):
         if sum(map(str.isalnum, line)) >= 2:
