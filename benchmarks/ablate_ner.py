@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import measure_extraction as extraction
+import measure_extraction as extraction
+
 from pipeline.nlp import load_nlp
 from pipeline.settings import load_settings
 

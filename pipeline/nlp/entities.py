@@ -11,6 +11,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+import pipeline.nlp.tokenizer  # noqa: F401  # registers the tokenizer that models/ner names
 from pipeline.domain import Mention
 from pipeline.nlp.components import DictionaryTerms, Notes, notes
 from pipeline.nlp.entity_model import EntityModel

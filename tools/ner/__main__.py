@@ -67,13 +67,9 @@ def choose(
     for corpus in config["ship"]["heads"]:
         sentences = data[corpus][part]
         alone = [corpora.Sentence(s.words, s.labels, follows=False) for s in sentences]
-        for way, (of, transitions) in {
-            "as it ships": (sentences, True),
-            "each word for itself": (sentences, False),
-            "each sentence alone": (alone, True),
-        }.items():
+        for way, of in {"as it ships": sentences, "each sentence alone": alone}.items():
             cut = corpora.chunks(corpus, of, reader, tagger.labels[corpus], config["longest"])
-            result = train.score(tagger, cut, transitions=transitions)
+            result = train.score(tagger, cut)
             precision, recall, f1 = (100 * value for value in result.of())
             sys.stdout.write(f"{corpus} {part}, {way}: P {precision:.2f} R {recall:.2f} F1 {f1:.2f}\n")
             sys.stdout.flush()

@@ -154,8 +154,8 @@ def step(tagger: network.Tagger, optimizer: torch.optim.Optimizer, batch: Sequen
 
 
 @torch.inference_mode()
-def score(tagger: network.Tagger, chunks: Sequence[corpora.Chunk], *, transitions: bool = True) -> Score:
-    """Exact-span scores on chunks of one corpus; without `transitions`, of each word's own best label."""
+def score(tagger: network.Tagger, chunks: Sequence[corpora.Chunk]) -> Score:
+    """Exact-span scores on chunks of one corpus."""
     tagger.eval()
     total = Score()
     for batch in batches(chunks, 4096, random.Random(0)):
@@ -167,6 +167,6 @@ def score(tagger: network.Tagger, chunks: Sequence[corpora.Chunk], *, transition
         steps = tagger.transitions(corpus).numpy()
         for chunk, of_words in zip(batch, scores, strict=True):
             of_words = of_words[: len(chunk.words)]
-            path = best_path(of_words, steps, tagger.starts(corpus)) if transitions else of_words.argmax(1)
+            path = best_path(of_words, steps, tagger.starts(corpus))
             total.add(spans([names[i] for i in path]), spans([names[i] for i in chunk.labels]))
     return total
