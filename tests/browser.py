@@ -96,9 +96,15 @@ class Browser:
             os.close(self._out)
 
     def open(
-        self, path: Path, *, width: int = 1366, height: int = 700, scheme: str = "light", script: bool = True
+        self,
+        page: Path | str,
+        *,
+        width: int = 1366,
+        height: int = 700,
+        scheme: str = "light",
+        script: bool = True,
     ) -> None:
-        """Shows a file as a user would who opened it from disk."""
+        """Shows a file as a user would who opened it from disk, or what stands at a URL."""
         self.events.clear()
         self.send(
             "Emulation.setDeviceMetricsOverride",
@@ -113,7 +119,7 @@ class Browser:
             {"name": "prefers-reduced-motion", "value": "reduce"},  # no waiting for smooth scrolling
         ]
         self.send("Emulation.setEmulatedMedia", features=features)
-        self.send("Page.navigate", url=path.absolute().as_uri())
+        self.send("Page.navigate", url=page if isinstance(page, str) else page.absolute().as_uri())
         self._wait_for("Page.loadEventFired")
         if script:
             self.send("Runtime.evaluate", expression=_ALL_IMAGES, awaitPromise=True)
@@ -195,4 +201,7 @@ class Browser:
         return dict(json.loads(line))
 
 
-_ALL_IMAGES = "Promise.all([...document.images].map(image => image.decode().catch(() => null))).then(() => 1)"
+_ALL_IMAGES = (
+    "Promise.all([...document.images].filter(image => image.loading !== 'lazy')"
+    ".map(image => image.decode().catch(() => null))).then(() => 1)"
+)

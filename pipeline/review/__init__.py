@@ -1,0 +1,12 @@
+"""The reviewer's desk: a web application on the ledger. A person reads, corrects and decides here.
+
+    roles      who may do what; what no role needs to see is not shown to it
+    accounts   users and their passwords (argon2id)
+    sessions   who is logged in; tokens for programs
+    audit      what was seen and changed, by whom: append-only, chained, checked by `triage audit verify`
+    worklist   the submissions as a reviewer takes them up
+    casefile   one case as it stands: as it was read, with every correction on top
+    desk       the application: routes, headers, forms
+
+Everything runs without a network: no outside script, font or style; the content security policy admits none.
+"""

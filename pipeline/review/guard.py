@@ -1,0 +1,103 @@
+"""What every request passes: headers, limits, the session, the forms' token."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
+
+from fastapi import HTTPException, Request
+from starlette.responses import Response
+
+from pipeline.errors import ConfigurationError
+from pipeline.ledger import Ledger
+from pipeline.review import audit
+from pipeline.review.roles import Permission
+from pipeline.review.sessions import Session, current
+
+COOKIE: Final = "triage_session"
+_POLICY: Final = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+_LARGEST_BODY: Final = 1 << 20
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass
+class Allowance:
+    """So many requests a minute from one address or session; the oldest of many addresses are forgotten."""
+
+    a_minute: int
+    _spent: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def spend(self, who: str) -> bool:
+        """Whether one more is allowed now; counts it."""
+        with self._lock:
+            now = time.monotonic()
+            left, since = self._spent.pop(who, (float(self.a_minute), now))
+            left = min(self.a_minute, left + (now - since) * self.a_minute / 60)
+            self._spent[who] = (left - 1 if left >= 1 else left, now)
+            if len(self._spent) > 10_000:
+                self._spent.popitem(last=False)
+            return left >= 1
+
+
+async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Every answer's security headers; a body that is too large is not read."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > _LARGEST_BODY:
+        return Response("The request is too large.", 413, headers=_HEADERS)
+    answer = await call_next(request)
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
+    return answer
+
+
+def session_of(request: Request, ledger: Ledger) -> Session | None:
+    """Who asks, by cookie or bearer token; None for nobody."""
+    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+    token = bearer if kind.lower() == "bearer" else request.cookies.get(COOKIE, "")
+    session = current(ledger, token) if token else None
+    # A token made for a program is no cookie, and a cookie is no bearer token: no page can use the one
+    # that it can make a browser send.
+    return session if session and session.program == (kind.lower() == "bearer") else None
+
+
+def allowed(
+    ledger: Ledger, session: Session, permission: Permission, submission_id: str | None = None
+) -> None:
+    """Raises 403 where the session may not; the refusal is in the audit trail."""
+    if not session.may(permission, submission_id):
+        audit.write(ledger, session.user.name, "refused", submission_id, permission=permission)
+        raise HTTPException(403, "Your role does not cover this.")
+
+
+def own_form(session: Session, token: str) -> None:
+    """Raises 403 where a writing request does not carry the session's own token."""
+    if not session.program and not hmac.compare_digest(session.csrf, token):
+        raise HTTPException(403, "The form is not of this session. Load the page again.")
+
+
+def check_place(host: str, *, tls: bool) -> None:
+    """Raises ConfigurationError for plain HTTP on an address that other machines reach."""
+    if host not in _LOOPBACK and not tls:
+        raise ConfigurationError(
+            f"Patients' records do not go over plain HTTP, and {host} is reached from other machines.",
+            next_step="Give --tls-cert and --tls-key, or serve 127.0.0.1 behind a proxy that speaks TLS.",
+        )

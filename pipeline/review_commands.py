@@ -1,0 +1,176 @@
+"""What the commands about the reviewer's desk do. Imports are inside the commands, as in `commands`."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from datetime import timedelta
+
+from pipeline.errors import ExitCode, UsageError
+from pipeline.settings import Settings
+
+_TOKEN_DAYS = 90
+
+
+def add_commands(
+    command: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
+    """The options of `triage desk`, `triage user` and `triage audit`."""
+    desk = command.add_parser("desk", parents=[shared], help="the reviewer's desk as a web application")
+    desk.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
+    desk.add_argument("--port", type=int, default=8360, help="default: 8360; 0 takes a free one")
+    desk.add_argument("--tls-cert", metavar="FILE", help="certificate (PEM): serve https")
+    desk.add_argument("--tls-key", metavar="FILE", help="its key, if not in the same file")
+    desk.set_defaults(function=serve_desk)
+
+    user = command.add_parser("user", help="who may log in to the desk")
+    users = user.add_subparsers(dest="user_command", required=True, metavar="COMMAND")
+    add = users.add_parser("add", parents=[shared], help="a new user; asks for the password")
+    add.add_argument("name")
+    add.add_argument("--role", required=True, choices=_roles())
+    add.set_defaults(function=add_user)
+    password = users.add_parser("password", parents=[shared], help="another password; asks for it")
+    password.add_argument("name")
+    password.set_defaults(function=set_password)
+    disable = users.add_parser("disable", parents=[shared], help="close an account, its sessions with it")
+    disable.add_argument("name")
+    disable.set_defaults(function=disable_user)
+    listed = users.add_parser("list", parents=[shared], help="all accounts")
+    listed.set_defaults(function=list_users)
+    token = users.add_parser("token", parents=[shared], help="a token for a program that works as the user")
+    token.add_argument("name")
+    token.add_argument("--days", type=int, default=_TOKEN_DAYS, help=f"how long it lasts; {_TOKEN_DAYS}")
+    token.set_defaults(function=make_token)
+
+    trail = command.add_parser("audit", help="the audit trail of the desk")
+    trails = trail.add_subparsers(dest="audit_command", required=True, metavar="COMMAND")
+    verify = trails.add_parser("verify", parents=[shared], help="whether any row was changed or taken out")
+    verify.add_argument("--head", metavar="HEAD", help="what an earlier check printed: nothing since is gone")
+    verify.set_defaults(function=verify_audit)
+
+
+def serve_desk(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage desk`: until it is stopped."""
+    import uvicorn
+
+    from pipeline.ledger import open_ledger
+    from pipeline.review.desk import desk
+    from pipeline.review.guard import check_place
+
+    tls = bool(options.tls_cert)
+    check_place(options.host, tls=tls)
+    with open_ledger(settings) as ledger:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                desk(ledger, settings, secure=tls),
+                host=options.host,
+                port=options.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ssl_certfile=options.tls_cert,
+                ssl_keyfile=options.tls_key,
+            )
+        )
+        if not options.quiet:
+            scheme = "https" if tls else "http"
+            sys.stdout.write(f"The desk is at {scheme}://{options.host}:{options.port}; Ctrl-C stops it.\n")
+            sys.stdout.flush()
+        server.run()
+    return ExitCode.DONE if server.started else ExitCode.CONFIGURATION
+
+
+def add_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage user add`."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review.accounts import add
+    from pipeline.review.roles import Role
+
+    with open_ledger(settings) as ledger:
+        add(ledger, options.name, Role(options.role), _password(), actor=_operator())
+    sys.stdout.write(f"User {options.name} may log in as {options.role}.\n")
+    return ExitCode.DONE
+
+
+def set_password(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage user password`."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review import accounts
+
+    with open_ledger(settings) as ledger:
+        accounts.set_password(ledger, options.name, _password(), actor=_operator())
+    return ExitCode.DONE
+
+
+def disable_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage user disable`."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review.accounts import disable
+
+    with open_ledger(settings) as ledger:
+        disable(ledger, options.name, actor=_operator())
+    return ExitCode.DONE
+
+
+def list_users(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage user list`."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review.accounts import listed
+
+    with open_ledger(settings) as ledger:
+        for user in listed(ledger):
+            sys.stdout.write(
+                f"{user.name:24} {user.role:18} {'disabled' if user.disabled else ''}".rstrip() + "\n"
+            )
+    return ExitCode.DONE
+
+
+def make_token(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage user token`: printed once, kept nowhere."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review import accounts, sessions
+
+    with open_ledger(settings) as ledger:
+        user = accounts.user(ledger, options.name)
+        if user is None or user.disabled:
+            raise UsageError(f"There is no user {options.name}.", next_step="`triage user list` lists them.")
+        token = sessions.begin(ledger, user, program=True, lasts=timedelta(days=options.days))
+    sys.stdout.write(f"{token}\n")
+    return ExitCode.DONE
+
+
+def verify_audit(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage audit verify`: exit code 1 where the trail is not whole."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review.audit import verify
+
+    with open_ledger(settings) as ledger:
+        verdict = verify(ledger, head=options.head)
+    if verdict.whole:
+        sys.stdout.write(f"{verdict.rows} rows, all whole. Head: {verdict.head}\n")
+        return ExitCode.DONE
+    sys.stdout.write(
+        f"The trail is broken at row {verdict.broken}; the {verdict.rows} before it are whole.\n"
+    )
+    return ExitCode.PARKED
+
+
+def _roles() -> list[str]:
+    from pipeline.review.roles import Role
+
+    return [role.value for role in Role]
+
+
+def _operator() -> str:
+    return f"operator:{getpass.getuser()}"
+
+
+def _password() -> str:
+    """From the terminal, asked twice; from standard input where there is none."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Password: ")
+    if first != getpass.getpass("Again: "):
+        raise UsageError("The two are not the same.")
+    return first

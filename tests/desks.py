@@ -1,0 +1,89 @@
+"""A reviewer's desk for tests: a ledger with one worked case, and somebody of every role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+from fpdf import FPDF
+from ledgers import ledger_settings
+
+from pipeline.ledger import Arrival, Incoming, Ledger, claim, claim_sendings, open_ledger, receive
+from pipeline.review import accounts
+from pipeline.review.desk import desk
+from pipeline.review.roles import Role
+from pipeline.settings import Settings, load_settings
+from pipeline.working import Stages, Worker, library_stages
+
+PASSWORD = "seven-Badgers-88"
+USERS = {
+    "ida": Role.INTAKE,
+    "nora": Role.REVIEWER,
+    "max": Role.MEDICAL_DIRECTOR,
+    "otto": Role.AUDITOR,
+    "ada": Role.ADMIN,
+}
+LETTER = """SAMPLE VALLEY UROLOGY
+HISTORY AND PHYSICAL                      Date of service: 03/02/2026
+Patient: Testperson, Alma     DOB 02/03/1950
+
+HISTORY OF PRESENT ILLNESS: 76 y/o woman with a 2.1 cm mass of the lung, right upper lobe.
+PAST MEDICAL HISTORY: Hypertension. <script>alert('from the packet')</script>
+PHYSICAL EXAMINATION: Abdomen soft, no mass. Lungs clear. Heart regular.
+ASSESSMENT: Adenocarcinoma of the right upper lobe, cT2a N0 M0.
+PLAN: CT-guided cryoablation of the 2.1 cm right upper lobe nodule, curative intent.
+"""
+
+
+@dataclass
+class TestDesk:
+    """What a test works on."""
+
+    __test__ = False
+    ledger: Ledger
+    settings: Settings
+    submission_id: str
+
+    def client(self, name: str = "") -> TestClient:
+        """A browser of that user's, logged in; of nobody's without a name. It follows no redirect."""
+        client = TestClient(desk(self.ledger, self.settings), follow_redirects=False)
+        if name:
+            answer = client.post("/login", data={"name": name, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+        return client
+
+
+@contextmanager
+def open_desk(home: Path, *texts: str, kind: str = "sqlite") -> Iterator[TestDesk]:
+    """A desk over one worked case a text, the first of them in `submission_id`."""
+    with ledger_settings(kind, home, workers="1") as settings, open_ledger(settings) as ledger:
+        ids = [_worked(ledger, settings, text, home / f"{number}.pdf") for number, text in enumerate(texts)]
+        for name, role in USERS.items():
+            accounts.add(ledger, name, role, PASSWORD, actor="operator:test")
+        yield TestDesk(ledger, settings, ids[0])
+
+
+@cache
+def _stages() -> Stages:
+    """Made once: the language pipeline takes a second to load."""
+    return library_stages(load_settings({"TRIAGE_WORKERS": "1"}))
+
+
+def _worked(ledger: Ledger, settings: Settings, text: str, path: Path) -> str:
+    pdf = FPDF(format="letter")
+    pdf.add_page()
+    pdf.set_font("Courier", size=10)
+    pdf.multi_cell(0, 5, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pdf.output(str(path))
+    (receipt,) = receive(ledger, [Arrival([Incoming("Testperson <b>Alma</b>.pdf", path)], channel="test")])
+    worker = Worker(ledger, settings, "test", stages=_stages())
+    for held in claim(ledger, "test", 1):
+        worker.work(held)
+    for sending in claim_sendings(ledger, "test", 1):
+        worker.send(sending)
+    return receipt.submission_id
