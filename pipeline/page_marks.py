@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, Literal
 
-from pipeline.domain import Page, Problem, Reading, Submission
+from pipeline.domain import Page, Problem, Reading, Submission, Word
 from pipeline.ledger.records import PageMark
 from pipeline.pages.duplicates import same_page
 from pipeline.pages.fingerprint import fingerprint
@@ -17,6 +17,9 @@ from pipeline.pages.fingerprint import fingerprint
 _CONFIDENT: Final = 0.85
 _NEWS_SHARE: Final = 0.03  # of a page's words that the other page may surely lack: slips of recognition
 _WORD: Final = 3  # letters; shorter ones come and go with specks
+# Confidence of a number. One slip in a number costs a second look at the packet; a value taken for another
+# would lose what the second packet says.
+_READ: Final = 0.5
 
 
 def page_marks(submission: Submission, reading: Reading) -> list[PageMark]:
@@ -54,15 +57,22 @@ def _mark(file: int, number: int, page: Page | None, problem: Problem | None) ->
 def _is_same(one: Page, other: Page) -> bool:
     if one.blank or other.blank:
         return one.blank and other.blank
-    return same_page(one, other) and _news(one, other) <= _NEWS_SHARE >= _news(other, one)
+    return same_page(one, other) and not any(_says_more(*pair) for pair in ((one, other), (other, one)))
 
 
-def _news(page: Page, other: Page) -> float:
-    """The share of the page's words that are read with confidence and stand nowhere on the other page."""
-    words = [word for word in page.words if len(word.text) > _WORD and not _in_banner(page, word.start)]
-    sure = Counter(word.text.lower() for word in words if word.confidence >= _CONFIDENT)
-    return (sure - Counter(word.text.lower() for word in other.words)).total() / max(1, len(words))
+def _says_more(page: Page, other: Page) -> bool:
+    """Whether the page surely has words, or any number that can be read, which stand nowhere on the other."""
+    start, end = page.banner or (0, 0)
+    body = [word for word in page.words if not start <= word.start < end]
+    there = Counter(word.text.lower() for word in other.words)
+    sure = Counter(word.text.lower() for word in body if _is_sure(word))
+    numbers = Counter(word.text.lower() for word in body if _is_number(word))
+    return bool(numbers - there) or (sure - there).total() > _NEWS_SHARE * len(body)
 
 
-def _in_banner(page: Page, position: int) -> bool:
-    return page.banner is not None and page.banner[0] <= position < page.banner[1]
+def _is_sure(word: Word) -> bool:
+    return len(word.text) > _WORD and word.confidence >= _CONFIDENT
+
+
+def _is_number(word: Word) -> bool:
+    return word.confidence >= _READ and any(character.isdigit() for character in word.text)

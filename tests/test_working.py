@@ -218,6 +218,7 @@ MORE = [*WORDS, "Postscript:", "metastases", "were", "found"]
         (reading(page(WORDS)), reading(page(WORDS)), True),
         (reading(page(WORDS), BLANK), reading(page(WORDS), BLANK), True),
         (reading(page(WORDS)), reading(page(OTHER_VALUE)), False),
+        (reading(page(WORDS)), reading(page(OTHER_VALUE, confidence=0.6)), False),
         (reading(page(WORDS)), reading(page(MORE)), False),
         (reading(page(MORE)), reading(page(WORDS)), False),
         (reading(page(WORDS)), reading(page(WORDS), BLANK), False),
@@ -225,7 +226,18 @@ MORE = [*WORDS, "Postscript:", "metastases", "were", "found"]
         (reading(page(WORDS), page(["Yes"], 2)), reading(page(WORDS), page(["Yes"], 2)), False),
         (reading(), reading(), False),
     ],
-    ids=["same", "blank", "value", "more", "less", "longer", "written on", "few words", "nothing"],
+    ids=[
+        "same",
+        "blank",
+        "value",
+        "dim value",
+        "more",
+        "less",
+        "longer",
+        "written on",
+        "few words",
+        "nothing",
+    ],
 )
 def test_what_is_the_same_packet(one: Reading, other: Reading, same: bool) -> None:
     assert is_same_packet(one, other) is same

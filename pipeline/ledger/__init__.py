@@ -23,7 +23,8 @@ and on PostgreSQL alike. What they raise is said where they are.
     delivered(ledger, sending), undelivered(ledger, sending, reason, can_pass=...)
 
     replay, reject, expedite, pend, resume             what a person decides; each names its actor
-    item, items, history, figures                      looking
+    item, items, history, figures, balance             looking
+    erase_old, sweep, rekey                            keeping house
 
 States: received → in_flight → done | partial | parked | rejected; back only by release, a lost lease or
 `replay`. Every change is an event, added and never altered, with time, actor and cause. A submission's id
@@ -33,6 +34,7 @@ SQLAlchemy Core and not its ORM: a claim is one statement over many rows, each t
 starts from what the database says then, and an object that outlives its transaction would be a lie here.
 """
 
+from pipeline.ledger.balance import Balance, balance
 from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
@@ -53,13 +55,16 @@ from pipeline.ledger.records import (
     Sending,
     State,
 )
+from pipeline.ledger.rekeying import rekey
 from pipeline.ledger.resent import resent_candidates
+from pipeline.ledger.retention import erase_old, sweep
 from pipeline.ledger.texts import load, load_case, load_reading, opened, rename, save
 
 __all__ = [
     "ENDED",
     "EVALUATOR",
     "Arrival",
+    "Balance",
     "Claim",
     "Event",
     "Figures",
@@ -73,10 +78,12 @@ __all__ = [
     "Sending",
     "State",
     "attach_resent",
+    "balance",
     "claim",
     "claim_sendings",
     "claims_due",
     "delivered",
+    "erase_old",
     "evaluated",
     "expedite",
     "figures",
@@ -93,6 +100,7 @@ __all__ = [
     "pend",
     "receive",
     "reject",
+    "rekey",
     "release",
     "rename",
     "renew",
@@ -103,5 +111,6 @@ __all__ = [
     "save",
     "save_reading",
     "sendings_due",
+    "sweep",
     "undelivered",
 ]

@@ -91,6 +91,11 @@ class Database:
             time.sleep(_FIRST_PAUSE_S * 2 ** (_TRIES - 1 - left) * random.uniform(0.5, 1.0))
         raise AssertionError("unreachable")
 
+    def truncate_log(self) -> None:
+        """Leave nothing of what was deleted in SQLite's write-ahead log, if nobody reads it just now."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

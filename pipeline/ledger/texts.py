@@ -27,7 +27,7 @@ def save(
 ) -> None:
     """Keep `content` (what JSON can hold), in place of an earlier one, in the caller's transaction."""
     data = json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode()
-    sealed = ledger.keys.seal(data, _about(submission_id, kind, number))
+    sealed = ledger.keys.seal(data, about(submission_id, kind, number))
     where = {"submission_id": submission_id, "kind": kind, "number": number}
     db.execute(delete(records).filter_by(**where))
     db.execute(insert(records).values(**where, content=sealed, key_name=ledger.keys.current))
@@ -39,7 +39,7 @@ def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str
     sealed = ledger.read(lambda db: db.execute(select(records.c.content).filter_by(**where)).scalar())
     if sealed is None:
         return None
-    content: dict[str, Any] = json.loads(ledger.keys.open(sealed, _about(submission_id, kind, number)))
+    content: dict[str, Any] = json.loads(ledger.keys.open(sealed, about(submission_id, kind, number)))
     return content
 
 
@@ -105,6 +105,6 @@ def load_case(ledger: Ledger, submission_id: str, number: int | None = None) -> 
     return None if number is None else load(ledger, submission_id, CASE, number)
 
 
-def _about(submission_id: str, kind: str, number: int) -> str:
+def about(submission_id: str, kind: str, number: int) -> str:
     """What a record is sealed with, so that none can stand in for another."""
     return f"{submission_id}|{kind}|{number}"

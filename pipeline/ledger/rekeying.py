@@ -1,0 +1,44 @@
+"""Sealing anew, with the current key, what an older one sealed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, select, update
+
+from pipeline.ledger.changes import note
+from pipeline.ledger.opening import Ledger
+from pipeline.ledger.tables import records
+from pipeline.ledger.texts import about
+
+_AT_ONCE: Final = 100
+
+
+def rekey(ledger: Ledger, *, actor: str) -> tuple[int, int]:
+    """Seal everything with the current key; returns how many records and files were sealed anew. It may be
+    broken off and begun again, and work goes on beside it. Raises ConfigurationError where a key that is
+    needed is not there."""
+    sealed = 0
+    while step := ledger.write(lambda db: _records(ledger, db)):
+        sealed += step
+    resealed = sum(ledger.vault.reseal(name) for name in sorted(ledger.vault.names()))
+    data = {"key": ledger.keys.current, "records": sealed, "files": resealed}
+    ledger.write(
+        lambda db: note(db, None, "rekeyed", at=ledger.now(db), actor=actor, data=data), durable=True
+    )
+    return sealed, resealed
+
+
+def _records(ledger: Ledger, db: Connection) -> int:
+    old = select(records).where(records.c.key_name != ledger.keys.current).limit(_AT_ONCE)
+    rows = db.execute(old.with_for_update()).all()
+    for row in rows:
+        name = about(row.submission_id, row.kind, row.number)
+        content = ledger.keys.seal(ledger.keys.open(row.content, name), name)
+        one = update(records).where(
+            records.c.submission_id == row.submission_id,
+            records.c.kind == row.kind,
+            records.c.number == row.number,
+        )
+        db.execute(one.values(content=content, key_name=ledger.keys.current))
+    return len(rows)
