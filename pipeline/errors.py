@@ -66,7 +66,7 @@ class CatalogError(ConfigurationError):
 
 class UnreadableFile(TriageError):
     """One received file, or a page of it, cannot be read. `code`, one of CODES, is the problem's code in
-    the case; `changed` means while it was received."""
+    the case; `changed` means while it was received, `not_received` that it stands where it is not looked for."""
 
     exit_code = ExitCode.PARKED
     CODES = frozenset(
@@ -81,6 +81,7 @@ class UnreadableFile(TriageError):
             "out_of_memory",
             "crashed",
             "changed",
+            "not_received",
         ]
     )
 

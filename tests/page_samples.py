@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.domain import Box, Page, SourceFile
 from pipeline.intake.folder import receive
 
 LETTER = (612.0, 792.0)
+WRITTEN = datetime.datetime(2026, 8, 19, 9, 30, tzinfo=datetime.UTC)  # the same bytes each time
 NOTE = (
     "RIDGELINE SURGICAL ASSOCIATES",
     "Patient: Marlow, Edwina   DOB 11/23/1948",
@@ -45,6 +47,7 @@ def text_pdf(
 ) -> Path:
     """A PDF with a text layer, one line of `lines` below the other."""
     pdf = fpdf.FPDF(unit="pt", format="letter")
+    pdf.set_creation_date(WRITTEN)
     pdf.set_auto_page_break(False)
     for _ in range(pages):
         pdf.add_page()
@@ -72,6 +75,7 @@ def fax(path: Path, dpi: tuple[float, float] = (204, 196)) -> PIL.Image.Image:
 def image_pdf(path: Path, image: PIL.Image.Image, size: tuple[float, float] = LETTER) -> Path:
     """A PDF whose only content is `image`, over the whole page."""
     pdf = fpdf.FPDF(unit="pt", format=size)
+    pdf.set_creation_date(WRITTEN)
     pdf.set_auto_page_break(False)
     pdf.add_page()
     buffer = io.BytesIO()
@@ -119,7 +123,7 @@ def turn_content(source: Path, target: Path, degrees: int) -> Path:
         page.contents_add(f"q {matrix} cm".encode(), prepend=True)
         page.contents_add(b"Q")
         page.mediabox = [0, 0, height, width] if degrees % 180 else [0, 0, width, height]
-        pdf.save(target)
+        pdf.save(target, deterministic_id=True)
     return target
 
 
@@ -127,7 +131,7 @@ def set_rotate(source: Path, target: Path, degrees: int) -> Path:
     """The page with /Rotate set."""
     with pikepdf.open(source) as pdf:
         pdf.pages[0].Rotate = degrees
-        pdf.save(target)
+        pdf.save(target, deterministic_id=True)
     return target
 
 

@@ -227,12 +227,102 @@ def turned_in_a_circle(path: Path) -> None:
         pdf.save(path)
 
 
-@pytest.mark.parametrize("make", [owner_only, huge_page_of_text, with_script_and_file, turned_in_a_circle])
+def test_files_and_scripts_inside_are_told_and_left_alone(tmp_path: Path) -> None:
+    with_script_and_file(tmp_path / "odd.pdf")
+    reading = read(tmp_path / "odd.pdf")
+    assert [page.text for page in reading.pages] == [samples_text(tmp_path)]
+    assert codes(reading) == [("odd.pdf", None, "not_received"), ("odd.pdf", None, "script")]
+    assert "not opened: 1" in reading.problems[0].message
+    assert "not run" in reading.problems[1].message
+
+
+def samples_text(folder: Path) -> str:
+    return read(samples.text_pdf(folder / "plain.pdf")).pages[0].text
+
+
+@pytest.mark.parametrize("make", [owner_only, huge_page_of_text, turned_in_a_circle])
 def test_odd_files_that_can_be_read_are_read(tmp_path: Path, make: object) -> None:
     make(tmp_path / "odd")  # type: ignore[operator]
     reading = read(tmp_path / "odd")
     assert reading.problems == ()
     assert len(reading.pages) == reading.page_counts["odd"] > 0
+
+
+def doubling_forms(page: pikepdf.Page, pdf: pikepdf.Pdf) -> None:
+    """Forms that each draw the next one eight times: twelve of them make billions of marks."""
+    form = pdf.make_stream(b"0 0 1 1 re f", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+    form.BBox = [0, 0, 612, 792]
+    for _ in range(12):
+        outer = pdf.make_stream(b"/In Do " * 8, Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+        outer.BBox = [0, 0, 612, 792]
+        outer.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(In=form))
+        form = outer
+    page.Resources.XObject = pikepdf.Dictionary(In=form)
+    page.contents_add(b"/In Do")
+
+
+def test_a_page_without_end_costs_that_page_and_not_its_file(tmp_path: Path) -> None:
+    path = samples.text_pdf(tmp_path / "fax.pdf", pages=3)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        doubling_forms(pdf.pages[1], pdf)
+        pdf.save(path)
+    reading = read(path, page_timeout_s="3")
+    assert [page.number for page in reading.pages] == [1, 3]
+    assert codes(reading) == [("fax.pdf", 2, "timed_out")]
+
+
+def test_a_drawing_of_very_many_strokes_is_read(tmp_path: Path) -> None:
+    """Its squares are no tick boxes, for which pdfplumber would look for minutes."""
+    path = samples.text_pdf(tmp_path / "map.pdf")
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        pdf.pages[0].contents_add(b"0 0 10 10 re f " * 100_000)
+        pdf.save(path)
+    reading = read(path, page_timeout_s="20")
+    assert (codes(reading), len(reading.pages)) == ([], 1)
+
+
+def test_a_photograph_whose_dots_were_taken_for_points_is_read(tmp_path: Path) -> None:
+    """A page of 42 by 56 inches, as phones make them; enlarged to be read it would not fit the memory."""
+    note = samples.text_pdf(tmp_path / "note.pdf")
+    photo = PIL.Image.fromarray(samples.draw(note, (356, 356)))
+    samples.image_pdf(tmp_path / "photo.pdf", photo, photo.size)
+    reading = read(tmp_path / "photo.pdf", ocr_engine="tesseract")
+    [page] = reading.pages
+    assert (page.width, page.height) == pytest.approx(photo.size, abs=2)
+    box = samples.quote_box(page, "percutaneous cryoablation")
+    truth = [word for word in samples.true_words(note) if word[0] in ("percutaneous", "cryoablation")]
+    assert box is not None
+    scaled = samples.Box(
+        *(edge * photo.size[0] / 612 for edge in samples.joined([word[1] for word in truth]))
+    )
+    assert samples.iou(box, scaled) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04 a letter", "ZIP archive or an Office document"),
+        (b"<html><body>Session expired", "a web page"),
+        (bytes(500), "nothing but zeros"),
+        (b"GIF89a", "a GIF picture"),
+        (bytes(128) + b"DICM", "a DICOM image"),
+        (b"What is this?", "is not a PDF, TIFF, PNG or JPEG. Ask"),
+    ],
+)
+def test_a_clerk_is_told_what_a_file_seems_to_be(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "fax.pdf").write_bytes(content)
+    reading = read(tmp_path / "fax.pdf")
+    assert codes(reading) == [("fax.pdf", None, "unsupported_type")]
+    assert told in reading.problems[0].message
+
+
+def test_a_page_too_large_to_be_read_is_told_in_inches(tmp_path: Path) -> None:
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page(page_size=(14400, 14400))
+        pdf.save(tmp_path / "poster.pdf")
+    reading = read(tmp_path / "poster.pdf")
+    assert codes(reading) == [("poster.pdf", 1, "too_large")]
+    assert "200 by 200 inches" in reading.problems[0].message
 
 
 def test_what_is_left_of_a_file_is_read_and_the_loss_is_told(tmp_path: Path) -> None:

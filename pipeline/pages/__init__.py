@@ -11,7 +11,7 @@ are started only when there are pages to recognise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pipeline.domain import Page, Problem, Reading, SourceFile, Submission
@@ -19,6 +19,7 @@ from pipeline.errors import UnreadableFile
 from pipeline.ocr import ENGINES, Engine, load
 from pipeline.pages.duplicates import mark_duplicates
 from pipeline.pages.limits import Limits
+from pipeline.pages.stored import Carried
 from pipeline.pages.worker import Count, FileFacts, Job, ReadPage
 from pipeline.pages.workers import Answer, Workers
 from pipeline.settings import Settings
@@ -31,6 +32,11 @@ OnPage = Callable[[int, int], None]
 # Text layers take 20 ms a page: below this number a second process costs more than it brings.
 _WORTH_A_SECOND_PROCESS = 60
 
+_STOPPED = ("timed_out", "crashed", "out_of_memory")
+_FILES_INSIDE = (
+    "Files inside the PDF, which were not opened: {}. Ask the sender for them as files of their own."
+)
+_SCRIPT = "The PDF carries a script. It was not run; what it would have filled in or shown is not read."
 _CUT_OFF = "The file is cut off: pages may be missing at its end. Ask the sender to send it again."
 
 
@@ -77,16 +83,37 @@ def read_submission(submission: Submission, settings: Settings, *, on_page: OnPa
 def _count(submission: Submission, workers: Workers) -> tuple[dict[str, int], bool, list[Problem]]:
     """(pages by file name, whether some seem to need recognition, files that are not whole)."""
     counts, scanned, problems = {file.name: 0 for file in submission.files}, False, list[Problem]()
-    for job, answer in workers.work_through([Count(file) for file in submission.files], side_by_side=1):
+    for file, answer in _counted(submission, workers):
         if answer[0] != "pages":
-            problems.append(_problem(job.file, None, answer))
+            problems.append(_problem(file, None, answer))
             continue
         facts: FileFacts = answer[1]
-        counts[job.file.name] = facts.pages
+        counts[file.name] = facts.pages
         scanned = scanned or facts.scanned
         if facts.cut_off:
-            problems.append(Problem(job.file.name, None, "truncated", _CUT_OFF))
+            problems.append(Problem(file.name, None, "truncated", _CUT_OFF))
+        problems += _beside_the_pages(file, facts.carried)
     return counts, scanned, problems
+
+
+def _counted(submission: Submission, workers: Workers) -> Iterator[tuple[SourceFile, Answer]]:
+    """What counting says of each file. Where a page stops it, the pages are counted without a look at them,
+    and the page is one that cannot be read: the others can."""
+    stopped = []
+    for job, answer in workers.work_through([Count(file) for file in submission.files], side_by_side=1):
+        if answer[0] == "unreadable" and answer[1] in _STOPPED:
+            stopped.append(job.file)
+        else:
+            yield job.file, answer
+    for job, answer in workers.work_through([Count(file, probe=False) for file in stopped], side_by_side=1):
+        yield job.file, answer
+
+
+def _beside_the_pages(file: SourceFile, carried: Carried) -> Iterator[Problem]:
+    if carried.files:
+        yield Problem(file.name, None, "not_received", _FILES_INSIDE.format(carried.files))
+    if carried.script:
+        yield Problem(file.name, None, "script", _SCRIPT)
 
 
 def _problem(file: SourceFile, page: int | None, answer: Answer) -> Problem:

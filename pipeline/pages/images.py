@@ -12,7 +12,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from pipeline.errors import UnreadableFile
-from pipeline.pages.stored import Raster, TextLayer
+from pipeline.pages.stored import Carried, Raster, TextLayer
 
 # A fax line is 1728 pixels (about 204 to the inch); some gateways round up to a letter's width.
 _FAX_WIDTHS = range(1704, 1761)
@@ -44,6 +44,9 @@ class ImagePages:
 
     def __len__(self) -> int:
         return self._count
+
+    def carried(self) -> Carried:
+        return Carried()
 
     def text_layer(self, number: int) -> TextLayer | None:
         return None

@@ -7,6 +7,7 @@ boxes, and when pdfium cannot load a page's text.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +23,18 @@ from pipeline.errors import UnreadableFile
 from pipeline.pages.geometry import Token, turned, turned_size
 from pipeline.pages.pdfobjects import MOST_DEPTH, Drawn, drawn_on, without_text
 from pipeline.pages.pdftext import INVISIBLE, read_words
-from pipeline.pages.stored import Raster, TextLayer
+from pipeline.pages.stored import Carried, Raster, TextLayer
 from pipeline.pages.textlayer import drawn_in, is_garbage, leaves_ink_uncovered
 
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
+_SCRIPT = re.compile(rb"/S\s*/JavaScript\b")  # ISO 32000-1, 12.6.4.16
+_BLOCK = 1 << 20
 _PROBE_DPI = 60
 _FAINTEST = 8  # of 255 by which a drawn word changes the page somewhere
 _LEAST_DPI, _MOST_DPI = 200.0, 300.0
 _LEGIBLE_DPI = 75.0
+_LARGEST_PAPER, _LETTER_LENGTH = 20.0, 11.0  # inches
+_SCANNED_DPI = 150.0  # what a scanner makes of paper at least
 _BIG_IMAGE = 0.3
 _FULL_PAGE = 0.85
 _LITTLE_TEXT = 60  # characters
@@ -51,6 +56,20 @@ class PdfPages:
     def __len__(self) -> int:
         return len(self._pdf)
 
+    def carried(self) -> Carried:
+        files = max(0, pdfium.FPDFDoc_GetAttachmentCount(self._pdf))
+        return Carried(files, pdfium.FPDFDoc_GetJavaScriptActionCount(self._pdf) > 0 or self._has_script())
+
+    def _has_script(self) -> bool:
+        """Whether a script is named where the file is not packed: pdfium tells only of some kinds."""
+        with self.path.open("rb") as stream:
+            before = b""
+            while block := stream.read(_BLOCK):
+                if _SCRIPT.search(before + block):
+                    return True
+                before = block[-len(b"/JavaScript") - 8 :]
+        return False
+
     def text_layer(self, number: int) -> TextLayer | None:
         with self._page(number) as page:
             width, height = page.get_width(), page.get_height()
@@ -64,7 +83,8 @@ class PdfPages:
             if degrees:
                 tokens = [token._replace(box=turned(token.box, degrees, width, height)) for token in tokens]
             size = turned_size(degrees, width, height)
-            return TextLayer(tuple(tokens), *size, (page.get_rotation() + degrees) % 360)
+            turn = (page.get_rotation() + degrees) % 360
+            return TextLayer(tuple(tokens), *size, turn, drawn.pictured)
 
     def _words(self, page: Any, number: int, drawn: Drawn) -> tuple[list[Token], int]:
         """The words on the page as a viewer shows it, ticks among them, and by how much they are turned."""
@@ -143,6 +163,14 @@ class PdfPages:
         inches = max(1e-6, page.get_width() * page.get_height() / 72**2)
         return math.sqrt(self._limit * 1_000_000 / inches)
 
+    def _too_large_page(self, page: Any) -> UnreadableFile:
+        inches = " by ".join(f"{points / 72:.0f}" for points in (page.get_width(), page.get_height()))
+        return UnreadableFile(
+            "too_large",
+            f"The page is {inches} inches large; at that size it cannot be read.",
+            next_step="Ask the sender to send it on paper of letter size.",
+        )
+
     def _too_large(self) -> UnreadableFile:
         return UnreadableFile(
             "too_large",
@@ -153,7 +181,7 @@ class PdfPages:
     def _rendered(self, page: Any, images: Sequence[Any]) -> Raster:
         dpi = min(self._most_dpi(page), max((_dpi(image) for image in images), default=_LEAST_DPI))
         if dpi < _LEGIBLE_DPI and self._most_dpi(page) < _LEGIBLE_DPI:
-            raise self._too_large()
+            raise self._too_large_page(page)
         dpi = min(max(dpi, _LEAST_DPI), _MOST_DPI, self._most_dpi(page))
         image = self._render(page, dpi)
         return Raster(
@@ -233,10 +261,10 @@ def _sole_image(page: Any, images: Sequence[Any]) -> Raster | None:
         return None
     others = [item for item in page.get_objects(max_depth=MOST_DEPTH) if _draws(item)]
     image, matrix = images[0], images[0].get_matrix()
-    upright = matrix.a > 0 and matrix.d > 0 and abs(matrix.b) + abs(matrix.c) < 1e-3 * matrix.a
+    stands = matrix.a > 0 and matrix.d > 0 and abs(matrix.b) + abs(matrix.c) < 1e-3 * matrix.a
     boxes = page.get_bbox()
     paper = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1])
-    if others or not upright or image.level or _area(image) < _FULL_PAGE * paper:
+    if others or not stands or image.level or _area(image) < _FULL_PAGE * paper:
         return None
     left, bottom, right, top = image.get_bounds()
     if max(boxes[0] - left, left - boxes[0], right - boxes[2], boxes[2] - right) > 2:
@@ -248,7 +276,13 @@ def _sole_image(page: Any, images: Sequence[Any]) -> Raster | None:
     turn = page.get_rotation()
     if turn % 180:
         x_dpi, y_dpi = y_dpi, x_dpi
-    return Raster(np.ascontiguousarray(np.rot90(pixels, -turn // 90)), x_dpi, y_dpi, turn)
+    scale = 1.0
+    long = max(right - left, top - bottom) / 72
+    if long > _LARGEST_PAPER and max(x_dpi, y_dpi) < _SCANNED_DPI:
+        # A photograph's dots were taken for points; nothing is that large, and blown up it is unreadable.
+        scale = long / _LETTER_LENGTH
+    upright = np.ascontiguousarray(np.rot90(pixels, -turn // 90))
+    return Raster(upright, x_dpi * scale, y_dpi * scale, turn, scale)
 
 
 def _draws(item: Any) -> bool:

@@ -14,7 +14,11 @@ import pypdfium2.raw as pdfium
 from pipeline.pages.pdftext import INVISIBLE
 
 MOST_DEPTH = 4  # of forms within forms
-_MOST_PATHS = 2000  # looked at for tick boxes and for what covers words
+# Paths looked at for tick boxes and for what covers words. A form has some hundreds; a drawing has more, no
+# tick boxes, and pdfplumber would take minutes over it.
+_MOST_PATHS = 5000
+_BARS, _BAR_WIDTH = 20, 8.0  # the fewest bars of a barcode, and how wide in points the widest may be
+_MODULES = 60  # corners of a path that may be a barcode drawn at once
 _PALE = 240  # of 255; the darkest of a colour that may not be seen on paper
 _TRANSPARENT = 40  # of 255
 _COVERING = 6.0  # points that a cover is high and wide; rules and underlines are thinner
@@ -26,13 +30,20 @@ _Rect: TypeAlias = tuple[float, float, float, float]
 @dataclass(slots=True)
 class Drawn:
     """`invisible`: some text draws nothing. `doubtful`: some words may be of the colour of what they stand
-    on, or covered by what is drawn later. `squares`: something is drawn that may be a tick box."""
+    on, or covered by what is drawn later. `squares`: something is drawn that may be a tick box; `bars`: how
+    many paths may be of a barcode."""
 
     images: list[Any] = field(default_factory=list)
     paths: int = 0
     squares: bool = False
+    bars: int = 0
     invisible: bool = False
     doubtful: bool = False
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a barcode may be drawn."""
+        return bool(self.images) or self.bars >= _BARS
 
 
 def drawn_on(page: Any) -> Drawn:
@@ -50,12 +61,18 @@ def drawn_on(page: Any) -> Drawn:
             found.paths += 1
             if found.paths > _MOST_PATHS:
                 continue
-            found.squares |= _is_square(_bounds(raw))
+            bounds = _bounds(raw)
+            found.squares |= _is_square(bounds)
+            found.bars += _is_bar(bounds)
             if not _is_filled(raw):
                 continue
+            if pdfium.FPDFPath_CountSegments(raw) >= _MODULES:
+                found.bars = max(found.bars, _BARS)
         else:
             continue
-        found.doubtful |= _covers(_bounds(raw), [text for where, text in texts if where == container])
+        if texts and not found.doubtful:
+            found.doubtful = _covers(_bounds(raw), [text for where, text in texts if where == container])
+    found.squares = found.squares and found.paths <= _MOST_PATHS
     return found
 
 
@@ -115,6 +132,12 @@ def _is_square(bounds: _Rect) -> bool:
     """Whether something this large may be a tick box."""
     width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
     return 4.5 <= width <= 19 and 4.5 <= height <= 19 and 0.75 <= width / height <= 1.33
+
+
+def _is_bar(bounds: _Rect) -> bool:
+    """Whether something this large may be a bar or a square of a barcode."""
+    width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
+    return width < _BAR_WIDTH and (height > 2 * width or height < _BAR_WIDTH)
 
 
 def _covers(bounds: _Rect, texts: Sequence[Any]) -> bool:

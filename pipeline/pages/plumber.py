@@ -14,7 +14,7 @@ from typing import Any
 import pdfplumber
 from pdfminer.pdfexceptions import PDFException
 from pdfminer.psparser import PSException
-from pdfplumber.utils.exceptions import PdfminerException
+from pdfplumber.utils.exceptions import MalformedPDFException, PdfminerException
 
 from pipeline.domain import Box
 from pipeline.errors import UnreadableFile
@@ -24,7 +24,18 @@ TICKED, UNTICKED = "[X]", "[ ]"
 LEAST_SIDE, MOST_SIDE = 5.0, 18.0  # of a tick box, in points
 _OFF = {"", "off", "/off", "none", "no", "false", "0"}
 # pdfminer's own errors, and what its code raises on objects that are not of the kind it expects.
-_DAMAGED = (PDFException, PSException, PdfminerException, LookupError, TypeError, ValueError, AttributeError)
+_DAMAGED = (
+    PDFException,
+    PSException,
+    PdfminerException,
+    MalformedPDFException,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 _PUSH_BIT = 1 << 16  # a button to press, not to tick: ISO 32000-1, table 226
 
 

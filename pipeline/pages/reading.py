@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pipeline.domain import Barcode, Page, SourceFile, Word
+from pipeline.domain import Barcode, Box, Page, SourceFile, Word
 from pipeline.errors import UnreadableFile
 from pipeline.ocr import Engine, OcrWord
 from pipeline.pages.banner import find_banner
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
     from pipeline.pages.raster import Prepared
 
 _TAIL = 4096  # bytes in which a PDF says that it ends; some writers add a little after it
+# What offices send that is not a fax or a scan: (where it says so, how, what it is).
+_KINDS = (
+    (0, b"PK\x03\x04", "a ZIP archive or an Office document (Word, Excel)"),
+    (0, b"\xd0\xcf\x11\xe0", "an old Office document (Word, Excel)"),
+    (0, b"{\\rtf", "a text document (RTF)"),
+    (0, b"<html", "a web page"),
+    (0, b"<!DOCTYPE", "a web page"),
+    (0, b"GIF8", "a GIF picture"),
+    (0, b"BM", "a BMP picture"),
+    (4, b"ftypheic", "a HEIC photograph"),
+    (128, b"DICM", "a DICOM image"),
+    (0, b"From: ", "a mail message"),
+    (0, b"Received: ", "a mail message"),
+)
+_HEAD = 4096
 _RESEND = "Ask the sender to send it again."
 # Tesseract's confidences of how a page lies: above 6 it was never wrong on our pages, below 1 it tells
 # nothing. In between the page is read as it says, and the other ways too if that gives poor words.
@@ -34,7 +50,10 @@ _POOR = 0.55  # mean confidence below which a page may have been read the wrong 
 
 def open_file(path: Path, media_type: str, limits: Limits) -> StoredPages:
     """The file's pages. Raises UnreadableFile with the reason why there are none."""
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UnreadableFile("changed", "The file is there no more.", next_step=_RESEND) from error
     if size == 0:
         raise UnreadableFile("empty", "The file is empty.", next_step=_RESEND)
     if size > limits.max_file_mb * 2**20:
@@ -76,9 +95,19 @@ def _opened(path: Path, media_type: str, limits: Limits) -> StoredPages:
         return ImagePages(path, max_megapixels=limits.max_page_megapixels)
     raise UnreadableFile(
         "unsupported_type",
-        "The file is not a PDF, TIFF, PNG or JPEG.",
+        f"The file is not a PDF, TIFF, PNG or JPEG{_other_kind(path)}.",
         next_step="Ask the sender for one of these.",
     )
+
+
+def _other_kind(path: Path) -> str:
+    """What a file that cannot be read seems to be, where its first bytes tell."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if not head.strip(b"\0"):
+        return "; it holds nothing but zeros"
+    kinds = (kind for offset, sign, kind in _KINDS if head.startswith(sign, offset))
+    return f"; it seems to be {kind}" if (kind := next(kinds, "")) else ""
 
 
 def read_page(file: SourceFile, pages: StoredPages, number: int, engine: Engine) -> Page:
@@ -87,11 +116,30 @@ def read_page(file: SourceFile, pages: StoredPages, number: int, engine: Engine)
     if layer is not None:
         text, placed = lay_out(layer.tokens)
         words = tuple(Word(token.text, token.box, start, end) for token, start, end in placed)
-        codes = _drawn_barcodes(pages, number, layer) if len(text) <= _LITTLE_TEXT else ()
+        may_have_code = layer.pictured and len(text) <= _LITTLE_TEXT
+        codes = _drawn_barcodes(pages, number, layer) if may_have_code else ()
         return _page(
             file, number, "text", layer.rotation, layer.width, layer.height, text, words, placed, codes
         )
-    return _recognised(file, number, pages.raster(number), engine)
+    stored = pages.raster(number)
+    return _enlarged(_recognised(file, number, stored, engine), stored.scale)
+
+
+def _enlarged(page: Page, scale: float) -> Page:
+    """The page at the size that its file says, see `Raster.scale`."""
+    if scale == 1.0:
+        return page
+
+    def large(box: Box) -> Box:
+        return Box(*(edge * scale for edge in box))
+
+    return replace(
+        page,
+        width=page.width * scale,
+        height=page.height * scale,
+        words=tuple(replace(word, box=large(word.box)) for word in page.words),
+        barcodes=tuple(replace(code, box=large(code.box)) for code in page.barcodes),
+    )
 
 
 def _drawn_barcodes(pages: StoredPages, number: int, layer: TextLayer) -> tuple[Barcode, ...]:

@@ -24,16 +24,18 @@ from pipeline.errors import ConfigurationError, UnreadableFile
 from pipeline.ocr import Engine, load
 from pipeline.pages.limits import Limits
 from pipeline.pages.reading import is_cut_off, open_file, read_page
-from pipeline.pages.stored import StoredPages
+from pipeline.pages.stored import Carried, StoredPages
 
 _PROBED_PAGES = 3
+_CV_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many pages has this file?"""
+    """How many pages has this file? Unless `probe`, no page is looked at, whatever it may do."""
 
     file: SourceFile
+    probe: bool = True
 
 
 class FileFacts(NamedTuple):
@@ -42,6 +44,7 @@ class FileFacts(NamedTuple):
     pages: int
     scanned: bool
     cut_off: bool
+    carried: Carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Reader:
         try:
             pages = self._pages(job.file)
             if isinstance(job, Count):
-                return "pages", FileFacts(len(pages), _seems_scanned(pages), is_cut_off(job.file))
+                scanned = not job.probe or _seems_scanned(pages)
+                return "pages", FileFacts(len(pages), scanned, is_cut_off(job.file), pages.carried())
             return "page", self._page(job, pages)
         except UnreadableFile as error:
             return "unreadable", error.code, error.args[0], error.next_step
@@ -77,7 +81,9 @@ class Reader:
         except ConfigurationError as error:
             return "configuration", error.args[0], error.next_step
         except Exception as error:
-            return "failed", type(error).__name__
+            if getattr(error, "code", 0) == _CV_NO_MEMORY:  # OpenCV's own way to say it
+                return "unreadable", "out_of_memory", "The page needs more memory than is allowed.", _SMALLER
+            return "failed", f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
 
     def _page(self, job: ReadPage, pages: StoredPages) -> Any:
         if self._engine is None:
