@@ -66,7 +66,7 @@ class CatalogError(ConfigurationError):
 
 class UnreadableFile(TriageError):
     """One received file, or a page of it, cannot be read. `code`, one of CODES, is the problem's code in
-    the case; `changed` means while it was received, `not_received` that it stands where it is not looked for."""
+    the case; `changed` means while it was received, `not_received` where it is not looked for."""
 
     exit_code = ExitCode.PARKED
     CODES = frozenset(
