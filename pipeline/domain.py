@@ -532,11 +532,16 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: codes as the packet states them, unticked codes left out."""
+    """What is asked for: codes as the packet states them, unticked codes left out.
+
+    `provider` ("Last, First") is who asks, `npi` that provider's National Provider Identifier.
+    """
 
     cpt: tuple[Field, ...] = ()
     icd10: tuple[Field, ...] = ()
     expedited: Field = NOT_FOUND
+    provider: Field = NOT_FOUND
+    npi: Field = NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)

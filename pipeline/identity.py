@@ -18,7 +18,15 @@ from pipeline.dates import LATEST_YEAR, find_dates, newest_year
 from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Page, Patient, Status
 from pipeline.evidence import evidence_for
 from pipeline.labels import Labelled, labelled_values
-from pipeline.member_number import BARE, EXPLICIT, NAMED, UNLABELLED, member_numbers
+from pipeline.member_number import (
+    BARE,
+    EXPLICIT,
+    NAMED,
+    UNLABELLED,
+    NumberSeen,
+    member_field,
+    member_numbers,
+)
 from pipeline.names import PersonName, name_likeness, read_name, treats
 from pipeline.spelling import fold, tokenize
 
@@ -103,7 +111,7 @@ def identify(
     patient = Patient(
         name=_field(known.name, everything, rules),
         dob=_field(known.dob, everything, rules),
-        member_id=_field(_agreed("member_id", everything, rules), everything, rules),
+        member_id=_member_id(everything),
     )
     return patient, IdentityConflict(bool(conflicts), tuple(evidence)), tuple(marked)
 
@@ -249,8 +257,6 @@ def _plain(number: str) -> str:
 def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen | None:
     """The reading that form, cover and the other documents support most, in the best document's words."""
     readings = [reading for reading in everything if reading.kind == kind]
-    if kind == "member_id":
-        readings = _without_record_numbers(readings, everything)
     official = [reading for reading in readings if reading.document.type in _AUTHORITY]
     candidates = official or readings
     if not candidates:
@@ -278,6 +284,18 @@ def _without_record_numbers(numbers: Sequence[Seen], everything: Sequence[Seen])
     return [number for number in numbers if number.weight >= clear or number.value not in records]
 
 
+def _member_id(everything: Sequence[Seen]) -> Field:
+    """The member number: as the request's own papers have it, else as any."""
+    readings = _without_record_numbers([one for one in everything if one.kind == "member_id"], everything)
+    official = [reading for reading in readings if reading.document.type in _AUTHORITY]
+    return member_field(
+        [
+            NumberSeen(one.document, one.start, one.end, one.weight * _AUTHORITY.get(one.document.type, 1.0))
+            for one in official or readings
+        ]
+    )
+
+
 def _same(reading: Seen, other: Seen, rules: IdentityRules) -> bool:
     if reading.name and other.name:
         return name_likeness(reading.name, other.name, rules.names) >= 1
@@ -289,8 +307,6 @@ def _field(reading: Seen | None, everything: Sequence[Seen], rules: IdentityRule
         return NOT_FOUND
     same = [other for other in everything if other.kind == reading.kind and _same(reading, other, rules)]
     value = str(reading.name) if reading.name else reading.value
-    if reading.kind == "member_id":
-        value = " ".join(reading.document.text[reading.start : reading.end].split())
     confidence = 0.99 if len({other.document.id for other in same}) > 1 else 0.9
     evidence = [reading.evidence]
     return Field(value=value, status=Status.FOUND, confidence=confidence, evidence=tuple(evidence))

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.catalog.identity import load_identity
-from pipeline.member_number import BARE, EXPLICIT, NAMED, UNLABELLED, member_numbers
+from pipeline.domain import Box, Document, Field, Page, Status, Word
+from pipeline.member_number import (
+    BARE,
+    EXPLICIT,
+    NAMED,
+    UNLABELLED,
+    NumberSeen,
+    member_field,
+    member_numbers,
+)
 
 LABELS = load_identity(Path(__file__).parents[1] / "models").numbers
 
@@ -60,3 +69,64 @@ def test_other_numbers(text: str) -> None:
 
 def test_a_sex_or_a_date_behind_the_number_is_no_part_of_it() -> None:
     assert read("Member ID QRS 410227983 F 04/05/1950") == [("QRS 410227983", EXPLICIT)]
+
+
+def test_the_number_of_another_plan_counts_least() -> None:
+    assert read("Secondary: Medicaid      Recipient ID: 55019927733") == [("55019927733", UNLABELLED)]
+    assert read("Medicaid plan      Recipient ID: 55019927733") == [("55019927733", BARE)]
+
+
+# --------------------------------------------------------------------------- several papers
+
+
+def seen(
+    number: str, paper: int, *, ocr: float | None = None, word: float = 0.9, weight: float = 3
+) -> NumberSeen:
+    """`number` on paper `paper`: in a text layer, or on a page recognised with mean confidence `ocr`."""
+    words = (Word(number, Box(0, 0, 9, 9), 0, len(number), 1.0 if ocr is None else word),)
+    page = Page(
+        "fax.pdf", paper, "text" if ocr is None else "ocr", 0, 612, 792, number, words, mean_confidence=ocr
+    )
+    return NumberSeen(Document(f"d{paper}", "fax_cover", "", (page,)), 0, len(number), weight)
+
+
+def told(field: Field) -> tuple[Status, object, list[object]]:
+    return field.status, field.value, [other.value for other in field.alternatives]
+
+
+def test_papers_that_agree_are_sure() -> None:
+    field = member_field([seen("QRS 410", 1, ocr=0.5, word=0.1), seen("QRS410", 2, ocr=0.8)])
+    assert (field.status, field.value, field.confidence) == (Status.FOUND, "QRS410", 0.99)
+
+
+def test_two_papers_that_print_it_differently_are_shown_both() -> None:
+    field = member_field([seen("QRS 410227983", 1, ocr=0.9), seen("QRS 410227933", 2, ocr=0.8)])
+    assert told(field) == (Status.CONFLICTING, "QRS 410227983", ["QRS 410227933"])
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [seen("QRS 410227983", 1)],  # a text layer against a recognised page
+        [seen("QRS 410227983", 1, ocr=0.7), seen("QRS 410227983", 3, ocr=0.7)],  # two against one
+    ],
+)
+def test_better_papers_decide(others: list[NumberSeen]) -> None:
+    field = member_field([seen("QRS 410227933", 2, ocr=0.9), *others])
+    assert told(field) == (Status.FOUND, "QRS 410227983", [])
+
+
+def test_another_number_altogether_is_no_reading_of_it() -> None:
+    field = member_field([seen("QRS 410227983", 1, ocr=0.9, weight=6), seen("88-2201", 2, ocr=0.9)])
+    assert told(field) == (Status.FOUND, "QRS 410227983", [])
+
+
+@pytest.mark.parametrize(("ocr", "word"), [(0.5, 0.9), (0.8, 0.1)])
+def test_one_paper_alone_that_can_hardly_be_read_is_for_a_person(ocr: float, word: float) -> None:
+    field = member_field([seen("QRS 410227983", 1, ocr=ocr, word=word)])
+    assert told(field) == (Status.UNCERTAIN, None, ["QRS 410227983"])
+    assert field.evidence[0].page == 1
+
+
+def test_no_number() -> None:
+    assert member_field([]).status is Status.NOT_FOUND

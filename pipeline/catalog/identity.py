@@ -51,21 +51,29 @@ def _degree(written: str) -> str:
 
 
 class NumberLabels(Entry):
-    """Words of labels in front of a number: what makes it the plan's number for its member, and what not."""
+    """Words of labels in front of a number: what makes it the plan's number for its member, and what not.
+
+    `second` are words of a line about another plan that covers the member too.
+    """
 
     member: tuple[str, ...]
     words: tuple[str, ...]
     weak: tuple[str, ...]
     others: tuple[str, ...]
+    second: tuple[str, ...]
 
     @cached_property
     def kinds(self) -> dict[str, str]:
         """Each word with the list that it stands in."""
-        return {word: kind for kind in NumberLabels.model_fields for word in getattr(self, kind)}
+        return {word: kind for kind in ("member", "words", "weak", "others") for word in getattr(self, kind)}
 
     @cached_property
     def phrases(self) -> Phrases:
         return Phrases(self.kinds)
+
+    @cached_property
+    def second_phrases(self) -> Phrases:
+        return Phrases(self.second)
 
 
 class IdentityRules(Entry):

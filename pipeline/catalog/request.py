@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from pipeline.catalog.identity import NameRules, load_identity
 from pipeline.catalog.procedure_codes import ProcedureCodes, load_procedure_codes
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.spelling import Phrases
@@ -45,6 +46,28 @@ class Attachments(Entry):
     labels: tuple[str, ...] = Field(min_length=1)
 
 
+class ProviderLabels(Entry):
+    """Labels in front of names by what they do, and in front of an NPI; see the file."""
+
+    asks: tuple[str, ...] = Field(min_length=1)
+    refers: tuple[str, ...]
+    treats: tuple[str, ...]
+    others: tuple[str, ...]
+    npi: tuple[str, ...] = Field(min_length=1)
+    places: frozenset[str]
+
+    @cached_property
+    def by_phrase(self) -> dict[str, str]:
+        """Label to what its person does."""
+        return {
+            label: kind for kind in ("asks", "refers", "treats", "others") for label in getattr(self, kind)
+        }
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        return Phrases(self.by_phrase)
+
+
 class RequestFile(Entry):
     """The whole of `models/request.toml`."""
 
@@ -53,6 +76,7 @@ class RequestFile(Entry):
     cpt: CodeLines
     icd10: DiagnosisLines
     expedited: Urgency
+    provider: ProviderLabels
     attachments: Attachments
 
     @cached_property
@@ -88,9 +112,12 @@ class RequestRules(RequestFile):
     """All that `pipeline.request` knows."""
 
     codes: ProcedureCodes
+    names: NameRules
 
 
 def load_request(models_dir: Path) -> RequestRules:
     """The rules of `models/request.toml` and `models/procedure_codes.toml`. Raises CatalogError."""
     file = read_toml(models_dir / "request.toml", RequestFile)
-    return RequestRules(**dict(file), codes=load_procedure_codes(models_dir))
+    return RequestRules(
+        **dict(file), codes=load_procedure_codes(models_dir), names=load_identity(models_dir).names
+    )

@@ -1,4 +1,4 @@
-"""What is asked for: procedure and diagnosis codes and the urgency.
+"""What is asked for, and by whom: procedure and diagnosis codes, the urgency, the provider.
 
 They are read from the request form, where there is none from the cover sheet, else from the letter.
 
@@ -17,6 +17,7 @@ from pipeline.request.checks import check_request
 from pipeline.request.diagnoses import diagnosis_codes
 from pipeline.request.lines import StatedCode
 from pipeline.request.procedures import procedure_codes
+from pipeline.request.provider import read_provider
 from pipeline.request.urgency import read_urgency
 
 __all__ = ["check_request", "read_request"]
@@ -27,16 +28,19 @@ _Read = Callable[[Document, RequestRules], list[StatedCode]]
 
 
 def read_request(documents: Sequence[Document], rules: RequestRules) -> Request:
-    """The codes asked for and whether the review is to be expedited; what is not said is not filled in."""
+    """The codes asked for, whether the review is to be expedited, who asks; nothing is filled in."""
     official = [
         document
         for document in documents
         if document.type in rules.sources and document.belongs_to_patient is not False
     ]
+    provider, npi = read_provider(official, rules)
     return Request(
         cpt=_codes(official, rules, procedure_codes),
         icd10=_codes(official, rules, diagnosis_codes),
         expedited=read_urgency(official, rules),
+        provider=provider,
+        npi=npi,
     )
 
 

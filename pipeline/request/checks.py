@@ -38,6 +38,7 @@ from pipeline.request.beside import (
 from pipeline.request.diagnoses import diagnosis_codes
 from pipeline.request.lines import StatedCode
 from pipeline.request.procedures import procedure_codes
+from pipeline.request.provider import npi_problems
 
 # How sure a code is that its book does not have, and one that the words beside it contradict.
 _UNKNOWN, _DISPUTED, _CATEGORY = 0.5, 0.6, 0.9
@@ -82,7 +83,8 @@ def check_request(
     cpt, of_cpt = _checked(request.cpt, _PROCEDURES, own, rules)
     icd10, of_icd10 = _checked(request.icd10, _DIAGNOSES, own, rules)
     request = replace(request, cpt=cpt, icd10=icd10)
-    return request, (*of_cpt, *of_icd10, *against_findings(request, findings, rules, site_of))
+    papers = against_findings(request, findings, rules, site_of)
+    return request, (*of_cpt, *of_icd10, *npi_problems(request.npi), *papers)
 
 
 def _checked(

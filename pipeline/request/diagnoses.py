@@ -32,6 +32,7 @@ _BLURRED = re.compile(
 )
 # On a form, a diagnosis in words may stand in front of its code.
 _BEHIND_WORDS = re.compile(r"[a-z]{4,}[,:(]?\s{1,4}\(?$", re.IGNORECASE)
+_ONLY_CODES = re.compile(r"[\s.:#=,;()/|-]*(?:code\b[\s.:]*)?(?:[A-Z]\d[0-9A-Z](?:\.\w{1,4})?[\s,;/&]*)*")
 # What OCR makes of the letter of a diagnosis code.
 _LETTERS = {
     "1": "I",
@@ -95,12 +96,14 @@ def _plain(
             listed = labelled and _in_column(line, match.start(), number, found)
             if not (listed and value and load_icd10().complete(value)):
                 value = _whole(match, rules)
-        if value is None or (not labelled and not ("." in value and match["letter"].isalpha())):
+        named = labelled or _right_behind_label(line.text, match.start(), rules, misread)
+        listed_after = asked and value and _alone(line.text, match, value)
+        if value is None or not (named or listed_after or ("." in value and match["letter"].isalpha())):
             continue
         beside = _beside_words(line.text, match.end()) or (
             form and (_BEHIND_WORDS.search(line.text[: match.start()]) or _alone(line.text, match, value))
         )
-        if labelled or beside or asked:
+        if named or beside or asked:
             yield StatedCode(
                 value, line.start + match.start(), line.start + match.end(), number, match.start()
             )
@@ -109,6 +112,12 @@ def _plain(
 def _labelled_here(line: str, start: int, rules: RequestRules, misread: bool) -> bool:
     """Whether a diagnosis label stands before the code on its own line: then "N186" is N18.6."""
     return bool(rules.icd10_labels.find(tokenize(line[:start]), misread=misread))
+
+
+def _right_behind_label(line: str, start: int, rules: RequestRules, misread: bool) -> bool:
+    """Whether nothing but other codes stands between a diagnosis label and the place, even in a sentence."""
+    hits = rules.icd10_labels.find(tokenize(line[:start]), misread=misread)
+    return any(_ONLY_CODES.fullmatch(line, hit.end, start) for hit in hits)
 
 
 def _in_column(line: Line, start: int, number: int, found: Sequence[StatedCode]) -> bool:
@@ -156,8 +165,8 @@ def _alone(line: str, match: re.Match[str], value: str) -> bool:
     before, behind = line[: match.start()], line[match.end() :]
     return (
         load_icd10().complete(value)
-        and (not before.strip() or before.endswith(("  ", "| ")))
-        and re.match(r"\s*$|\s{2}|\s?[,;|]", behind) is not None
+        and (not before.strip() or before.endswith(("  ", "| ", ", ", "/ ")))
+        and re.match(r"\s*$|\s{2}|\s?[,;|/]", behind) is not None
     )
 
 

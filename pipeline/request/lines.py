@@ -11,6 +11,9 @@ from pipeline.spelling import Phrases, tokenize
 
 _BLOCK = 7  # lines above a line in which its label may stand
 _NEXT_CODE = re.compile(r"\b(?:[A-Z]\d[0-9A-Z]\.?\d*|\d{4}[0-9T])\b|[\[(]\s?[xX]?\s?[\])]|\b\d\)")
+_CELL = re.compile(r"[^\s|](?:[^|\s]|[ ](?![ |]))*")
+_RULE = re.compile(r"[\s_=+|.-]*")
+_ASIDE = 3  # characters by which a cell may stand beside the one above it
 _DEEPER = (" ", "\t", "|", "+", "-", "_", "=", "[", "(", "{")
 
 
@@ -77,3 +80,33 @@ def words_beside(line: str, end: int) -> str:
     behind = line[end:]
     following = _NEXT_CODE.search(behind)
     return behind[: following.start()] if following else behind
+
+
+class Cell(NamedTuple):
+    """Words of a line that no gap or bar parts: the line's number, their column, the words."""
+
+    line: int
+    column: int
+    text: str
+
+
+def cell_below(lines: Sequence[Line], number: int, start: int, end: int) -> Cell | None:
+    """The cell under columns `start:end` of a line; a drawn line and one empty line may lie between."""
+    return _cell_beside(lines, range(number + 1, min(number + 4, len(lines))), start, end)
+
+
+def cell_above(lines: Sequence[Line], number: int, start: int, end: int) -> Cell | None:
+    """The cell over columns `start:end` of a line; a drawn line and one empty line may lie between."""
+    return _cell_beside(lines, range(number - 1, max(number - 4, -1), -1), start, end)
+
+
+def _cell_beside(lines: Sequence[Line], numbers: range, start: int, end: int) -> Cell | None:
+    for other in numbers:
+        text = lines[other].text
+        if _RULE.fullmatch(text):
+            continue
+        for match in _CELL.finditer(text):
+            if match.start() <= end + _ASIDE and match.end() >= start - _ASIDE:
+                return Cell(other, match.start(), match.group())
+        return None
+    return None

@@ -24,7 +24,7 @@ _URGENT_TITLE = re.compile(
     r"(?i)\s+(?:prior\s+|pre-?)?(?:review|request|auth\w*|precert\w*|determination|approval)\b"
 )
 _STAMP = re.compile(r"[\s*!#<>=-]*")
-_ANSWER = re.compile(r"\s?[?:.]*\s*(yes|no|y|n)\b", re.IGNORECASE)
+_ANSWER = re.compile(r"\s?[?:.][\s?:.]*(yes|no|y|n)\b|\s*(yes|no|y|n)\b", re.IGNORECASE)
 
 _TICKED_WORD = re.compile(rf"{TICK}\s*(yes|no|y|n)\b", re.IGNORECASE)
 _BOXED_WORD = re.compile(rf"[\s\w?:]{{0,20}}{BOX}\s*(?:yes|no|y|n)\b", re.IGNORECASE)
@@ -86,7 +86,7 @@ def _urgency(document: Document, rules: RequestRules) -> Iterator[_Said]:
                 ):
                     yield _Said(expedited, start, end)
             elif answer := _ANSWER.match(behind):
-                yield _Said(expedited == (answer[1][0] in "yY"), start, end)
+                yield _Said(expedited == ((answer[1] or answer[2])[0] in "yY"), start, end)
             elif any(label.end <= hit.start for label in labels.find(tokenize(before), misread=misread)):
                 yield _Said(expedited, start, end)
             elif (
