@@ -19,8 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline.catalog.extent import load_extent
-from pipeline.catalog.staging import load_staging
+from pipeline.catalog.findings import load_findings
 from pipeline.domain import AnnotatedDocument, Document, Field, Page
 from pipeline.findings.extent import with_derived
 from pipeline.findings.extent_nodes import derived_m
@@ -65,9 +64,13 @@ def measure_reports(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> N
     tokens = sum(len(nlp.make_doc(r["text"])) for r in records)
     print(f"speed: {tokens / seconds:,.0f} tokens/s ({len(records)} reports)")
     _report_sites(records, annotated, show)
-    tables, extent = load_staging(MODELS), load_extent(MODELS)
-    sites = [principal_site(a).value for a in annotated]
-    stages = [find_stage(a, str(site), tables) for site, a in zip(sites, annotated, strict=True)]
+    rules = load_findings(MODELS)
+    weights, extent = rules.one_text, rules.extent
+    sites = [principal_site(a, weights.site).value for a in annotated]
+    stages = [
+        find_stage(a, str(site), rules.staging, weights.stage)
+        for site, a in zip(sites, annotated, strict=True)
+    ]
     for letter in "tnm":
         written = [getattr(stage, letter) for stage in stages]
         full = list(written)
@@ -139,7 +142,8 @@ def _share(pairs: Sequence[tuple[str | None, str | None]]) -> str:
 def _report_sites(
     records: Sequence[dict[str, Any]], annotated: Sequence[AnnotatedDocument], show: int
 ) -> None:
-    found = [principal_site(a) for a in annotated]
+    weights = load_findings(MODELS).one_text.site
+    found = [principal_site(a, weights) for a in annotated]
     answered = sum(field.value is not None for field in found)
     right = sum(field.value == record["site"] for field, record in zip(found, records, strict=True))
     print(f"site: accuracy {right / len(records):.3f} of all, {right / answered:.3f} of {answered} answered")
@@ -154,11 +158,12 @@ def _report_sites(
 
 def measure_notes(nlp: Any, records: Sequence[dict[str, Any]], show: int) -> None:
     annotated = annotate(nlp, [as_document(r["id"], r["text"]) for r in records])
+    rules = load_findings(MODELS)
     right = status_right = total = silent = 0
     bad_current = 0
     for record, source in zip(records, annotated, strict=True):
         gold = record["gold"]["oncology"]
-        site, named = principal_site(source).value, neoplasms(source)
+        site, named = principal_site(source, rules.one_text.site).value, neoplasms(source, rules)
         if gold is None:
             silent += site is not None
             continue

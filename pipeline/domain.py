@@ -353,7 +353,7 @@ class Field:
     `value` is None unless `status` is found or conflicting (then the better-supported value, the
     other in `alternatives`). A value always has evidence. `confidence` is in 0..1, None without a
     value. `basis` is the prefix of a T, N or M (c, p, yc, yp, r, rc); `edition` names the staging
-    manual of a derived group.
+    manual of a derived group. `code` is the value's first code; `codes` has all of them, in several systems.
     """
 
     value: Value | None = field(default=None, repr=False)
@@ -364,6 +364,7 @@ class Field:
     alternatives: tuple[Alternative, ...] = ()
     basis: str | None = None
     edition: str | None = None
+    codes: tuple[Code, ...] = ()
 
     def __post_init__(self) -> None:
         has_value = self.value is not None
@@ -379,12 +380,13 @@ NOT_FOUND = Field()
 @dataclass(frozen=True, slots=True)
 class Neoplasm:
     """A tumour that a text names: `status` is current, history, suspected or ruled_out;
-    `relation` is patient or family."""
+    `relation` is patient or family; `codes` are of its site and of the histologies named."""
 
     site: str | None
     status: Literal["current", "history", "suspected", "ruled_out"]
     relation: Literal["patient", "family"]
     evidence: tuple[Evidence, ...] = ()
+    codes: tuple[Code, ...] = ()
 
 
 # --------------------------------------------------------------------------- completeness
@@ -505,7 +507,10 @@ class CasePage:
 
 @dataclass(frozen=True, slots=True)
 class CaseDocument:
-    """A document as the case lists it. `text` is what `start` and `end` of every evidence count in."""
+    """A document as the case lists it. `text` is what `start` and `end` of every evidence count in.
+
+    `author` ("Last, First") and `specialty` are as the paper's signature, head or letterhead states them.
+    """
 
     id: str
     file: str
@@ -519,6 +524,8 @@ class CaseDocument:
     service_date: str | None = None
     belongs_to_patient: bool | None = None
     text: str = field(default="", repr=False)
+    author: Field = NOT_FOUND
+    specialty: Field = NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)

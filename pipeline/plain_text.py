@@ -36,7 +36,9 @@ def extract_text(id: str, text: str, knowledge: Knowledge) -> dict[str, Any]:
         "document_type": document_type,
         "document_confidence": confidence,
         "findings": _without_places(_FIELDS.dump_python(dict(findings), mode="json")),
-        "neoplasms": _without_places(_NEOPLASMS.dump_python(neoplasms(annotated[0]), mode="json")),
+        "neoplasms": _without_places(
+            _NEOPLASMS.dump_python(neoplasms(annotated[0], catalog.findings), mode="json")
+        ),
     }
 
 

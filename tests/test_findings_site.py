@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from spacy.language import Language
 
+from pipeline.catalog.findings import load_findings
 from pipeline.domain import AnnotatedDocument, Document, Page
 from pipeline.findings.site import neoplasms, principal_site
 from pipeline.nlp import annotate, load_nlp
 
 MODELS = Path(__file__).parent.parent / "models"
+RULES = load_findings(MODELS)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def annotated(nlp: Language, text: str) -> AnnotatedDocument:
     ],
 )
 def test_principal_site(nlp: Language, text: str, site: str | None) -> None:
-    assert principal_site(annotated(nlp, text)).value == site
+    assert principal_site(annotated(nlp, text), RULES.one_text.site).value == site
 
 
 @pytest.mark.parametrize(
@@ -67,12 +69,12 @@ def test_principal_site(nlp: Language, text: str, site: str | None) -> None:
     ],
 )
 def test_neoplasms(nlp: Language, text: str, expected: list[tuple[str, str, str]]) -> None:
-    assert [(n.site, n.status, n.relation) for n in neoplasms(annotated(nlp, text))] == expected
+    assert [(n.site, n.status, n.relation) for n in neoplasms(annotated(nlp, text), RULES)] == expected
 
 
 def test_every_neoplasm_has_evidence_that_quotes_the_text(nlp: Language) -> None:
     source = annotated(nlp, "Left renal cell carcinoma. History of melanoma of the skin.")
-    for neoplasm in neoplasms(source):
+    for neoplasm in neoplasms(source, RULES):
         for evidence in neoplasm.evidence:
             assert evidence.quote == source.document.text[evidence.start : evidence.end]
         assert neoplasm.evidence

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from spacy.language import Language
 
+from pipeline.catalog.one_text import load_one_text
 from pipeline.catalog.staging import load_staging
 from pipeline.domain import AnnotatedDocument, Document, Field, Page, Status
 from pipeline.findings.stage import derive_stage_group, find_stage, group_of
@@ -14,6 +15,7 @@ from pipeline.nlp import annotate, load_nlp
 
 MODELS = Path(__file__).parent.parent / "models"
 TABLES = load_staging(MODELS)
+WEIGHTS = load_one_text(MODELS).stage
 
 
 @pytest.fixture(scope="module")
@@ -104,17 +106,20 @@ def test_kidney_groups(t: str | None, n: str | None, m: str | None, group: str |
 def test_what_a_text_states(
     nlp: Language, text: str, t: str | None, n: str | None, m: str | None, group: str | None
 ) -> None:
-    stage = find_stage(annotated(nlp, text), "kidney", TABLES)
+    stage = find_stage(annotated(nlp, text), "kidney", TABLES, WEIGHTS)
     assert (stage.t.value, stage.n.value, stage.m.value, stage.stage_group.value) == (t, n, m, group)
 
 
 def test_a_range_is_uncertain_not_absent(nlp: Language) -> None:
-    assert find_stage(annotated(nlp, "clinical stage T1-2 N0"), "lung", TABLES).t.status is Status.UNCERTAIN
+    assert (
+        find_stage(annotated(nlp, "clinical stage T1-2 N0"), "lung", TABLES, WEIGHTS).t.status
+        is Status.UNCERTAIN
+    )
 
 
 def test_derived_group_names_its_edition(nlp: Language) -> None:
-    eighth = find_stage(annotated(nlp, "Lung cancer, cT1bN1M0."), "lung", TABLES).derived_stage_group
-    seventh = find_stage(annotated(nlp, "Lung cancer, cT1bN1M0 (AJCC 7th ed.)."), "lung", TABLES)
+    eighth = find_stage(annotated(nlp, "Lung cancer, cT1bN1M0."), "lung", TABLES, WEIGHTS).derived_stage_group
+    seventh = find_stage(annotated(nlp, "Lung cancer, cT1bN1M0 (AJCC 7th ed.)."), "lung", TABLES, WEIGHTS)
     assert (eighth.value, eighth.edition) == ("IIB", "8")
     assert (seventh.derived_stage_group.value, seventh.derived_stage_group.edition) == ("IIA", "7")
 
@@ -131,7 +136,7 @@ def test_derived_group_names_its_edition(nlp: Language) -> None:
     ],
 )
 def test_node_status(nlp: Language, text: str, status: str | None) -> None:
-    assert find_stage(annotated(nlp, text), "kidney", TABLES).node_status.value == status
+    assert find_stage(annotated(nlp, text), "kidney", TABLES, WEIGHTS).node_status.value == status
 
 
 def test_no_group_without_a_table() -> None:
@@ -140,5 +145,5 @@ def test_no_group_without_a_table() -> None:
 
 def test_evidence_is_the_words(nlp: Language) -> None:
     source = annotated(nlp, "FINAL DIAGNOSIS: renal cell carcinoma, pT1a")
-    (evidence,) = find_stage(source, "kidney", TABLES).t.evidence
+    (evidence,) = find_stage(source, "kidney", TABLES, WEIGHTS).t.evidence
     assert evidence.quote == source.document.text[evidence.start : evidence.end] == "pT1a"

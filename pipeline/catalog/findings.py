@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pipeline.catalog.extent import ExtentRules, load_extent
 from pipeline.catalog.fields import FieldRule, load_fields
+from pipeline.catalog.one_text import OneText, load_one_text
+from pipeline.catalog.site_codes import SiteCodeRules, load_site_codes
 from pipeline.catalog.staging import StageTable, load_staging
 from pipeline.catalog.target import TargetRules, load_target
 from pipeline.catalog.terms import Histology, load_terms
@@ -24,7 +26,10 @@ class FindingRules:
     target: TargetRules
     staging: Mapping[str, StageTable]
     extent: ExtentRules
-    site_codes: Mapping[str, Code]
+    topography: Mapping[str, Code]
+    """ICD-O-3 topography by site."""
+    site_codes: SiteCodeRules
+    one_text: OneText
     histologies: Mapping[str, Histology]
     """By every name and synonym, in lower case."""
 
@@ -38,7 +43,9 @@ def load_findings(models_dir: Path) -> FindingRules:
         target=load_target(models_dir),
         staging=load_staging(models_dir),
         extent=load_extent(models_dir),
-        site_codes={site.name: Code("ICD-O-3", site.icdo3, site.display) for site in terms.sites.site},
+        topography={site.name: Code("ICD-O-3", site.icdo3, site.display) for site in terms.sites.site},
+        one_text=load_one_text(models_dir),
+        site_codes=load_site_codes(models_dir),
         histologies={
             name.lower(): histology
             for histology in reversed(terms.histologies.histology)

@@ -12,6 +12,7 @@ from pipeline.domain import AnnotatedDocument, Field, Request, Status
 from pipeline.findings.airway import find_airway_obstruction
 from pipeline.findings.area import Phrase, area_phrases, find_area
 from pipeline.findings.categories import find_category
+from pipeline.findings.codes import with_codes
 from pipeline.findings.diagnosis import (
     Reading,
     find_behavior,
@@ -78,8 +79,12 @@ class Packet:
 
     @cached_property
     def site(self) -> Field:
-        found = principal_site(self.documents[0]) if self.is_one_text else self._voted_site()
-        return replace(found, code=self.rules.site_codes.get(str(found.value))) if found.value else found
+        found = (
+            principal_site(self.documents[0], self.rules.one_text.site)
+            if self.is_one_text
+            else self._voted_site()
+        )
+        return replace(found, code=self.rules.topography.get(str(found.value))) if found.value else found
 
     def _voted_site(self) -> Field:
         rules = self.rules.target
@@ -137,9 +142,10 @@ def findings_of(packet: Packet) -> Mapping[str, Field]:
             rules.target,
         )
         found |= doubted_by_nodes(found)
-    return {
+    held = {
         name: _held(found.get(name, Field()), rules.fields[name].least_confidence) for name in FIELD_NAMES
     }
+    return with_codes(held, rules.site_codes)
 
 
 def _airway(packet: Packet) -> Field:
@@ -167,7 +173,7 @@ def _diagnosis(packet: Packet) -> dict[str, Field]:
 def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str, Field]:
     site, tables = packet.target.site, packet.rules.staging
     if packet.is_one_text:
-        one = find_stage(packet.documents[0], site, tables)
+        one = find_stage(packet.documents[0], site, tables, packet.rules.one_text.stage)
         stated = {name: getattr(one, name) for name in _OF_ONE_TEXT}
         return stated | (_derived(packet, one) if packet.derive_categories else {})
     names = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m", "stage_group": "stage_group"}

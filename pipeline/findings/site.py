@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.catalog.findings import FindingRules
+from pipeline.catalog.one_text import SiteWeights
 from pipeline.domain import (
     NOT_FOUND,
     AnnotatedDocument,
     Assertion,
-    Code,
     Evidence,
     Field,
     Mention,
@@ -22,77 +23,12 @@ from pipeline.domain import (
     Status,
 )
 from pipeline.evidence import evidence_for
+from pipeline.findings.codes import codes_of_mentions
 
 EXTRACTOR = "rule:site"
 TumourStatus = Literal["current", "history", "suspected", "ruled_out"]
 
-# How much a section says about the tumour that a text is about.
-SECTION_WEIGHT = {
-    "final_diagnosis": 3.0,
-    "synoptic": 3.0,
-    "postoperative_diagnosis": 3.0,
-    "preoperative_diagnosis": 2.5,
-    "impression": 3.0,
-    "assessment": 3.0,
-    "assessment_and_plan": 3.0,
-    "treatment_plan": 3.0,
-    "plan": 2.0,
-    "staging": 3.0,
-    "specimen": 2.0,
-    "clinical_history": 2.0,
-    "reason": 2.5,
-    "chief_complaint": 2.0,
-    "indication": 2.0,
-    "history_of_present_illness": 1.5,
-    "preamble": 2.0,
-    "procedure": 2.0,
-    "addendum": 1.5,
-    "comment": 1.5,
-    "intraoperative_diagnosis": 1.5,
-    "oncologic_history": 1.5,
-    "gross": 0.8,
-    "microscopic": 1.0,
-    "findings": 1.0,
-    "block_key": 0.2,
-    "ancillary_studies": 0.5,
-    "physical_exam": 0.3,
-    "review_of_systems": 0.1,
-    "past_medical_history": 0.4,
-    "past_surgical_history": 0.3,
-    "social_history": 0.05,
-    "medications": 0.05,
-    "allergies": 0.02,
-    "family_history": 0.02,
-    "policy_text": 0.02,
-    "patient_education": 0.02,
-    "risks": 0.05,
-    "comparison": 0.3,
-}
-_DEFAULT_WEIGHT = 1.0
-_STRENGTH = {"": 1.0, "weak": 0.25, "contextual": 0.25, "procedure": 2.0}
-_IMPLIED = 3.0
-_RESOLVED = 1.5
-_METASTATIC = 0.3
-_BESIDE_TUMOUR = 2.0
-_LABELLED = 6.0
-_ASSERTED = {
-    Assertion.PRESENT: 1.0,
-    Assertion.POSSIBLE: 0.8,
-    Assertion.HISTORICAL: 0.5,
-    Assertion.ABSENT: 0.25,
-    Assertion.CONDITIONAL: 0.3,
-    Assertion.HYPOTHETICAL: 0.1,
-    Assertion.FAMILY: 0.0,
-}
 _REACH = 70
-# Sections that say what was asked before anything was looked at.
-_QUESTIONS = frozenset({"indication", "reason", "clinical_history", "preoperative_diagnosis", "comparison"})
-_LABEL = re.compile(
-    r"(?:tumou?r|primary|lesion|cancer)\s*(?:site|location|type and location)"
-    r"|specimen\s*(?:type|site)|^site|organ|topography|histologic type|tumou?r type"
-    r"|primary site|anatomic site",
-    re.IGNORECASE,
-)
 _SITE_AS_NODE = re.compile(r"[ ,]{0,2}(?:lymph\s?)?nodes?\b|[ ,]{0,2}(?:margin|adenopathy)", re.IGNORECASE)
 
 
@@ -161,13 +97,14 @@ def _site_of(mention: Mention, sites: Sequence[Mention], starts: Sequence[int], 
     return best[1] if best else None
 
 
-def neoplasms(source: AnnotatedDocument) -> tuple[Neoplasm, ...]:
+def neoplasms(source: AnnotatedDocument, rules: FindingRules) -> tuple[Neoplasm, ...]:
     """Every tumour that the text names: one for each site and relation, in order of mention.
 
     Of several statements about one site the strongest counts: current, suspected, history, ruled
     out. A tumour named without a site is taken for the one that the text is about.
     """
-    principal = principal_site(source).value
+    weights = rules.one_text.site
+    principal = principal_site(source, weights).value
     groups: dict[tuple[str, str], list[Tumour]] = {}
     loose: list[Tumour] = []
     for tumour in tumours(source):
@@ -182,7 +119,7 @@ def neoplasms(source: AnnotatedDocument) -> tuple[Neoplasm, ...]:
         own += [one for one in loose if one.relation == "patient" and (not own or _is_specific(one))]
         if not own:
             del groups[principal, "patient"]
-    return tuple(_merged(source, key[0], group) for key, group in groups.items())
+    return tuple(_merged(source, key[0], group, rules) for key, group in groups.items())
 
 
 def _is_specific(tumour: Tumour) -> bool:
@@ -191,8 +128,8 @@ def _is_specific(tumour: Tumour) -> bool:
     )
 
 
-def _merged(source: AnnotatedDocument, site: str, group: Sequence[Tumour]) -> Neoplasm:
-    status = "history" if group[0].relation == "family" else merged_status(group)
+def _merged(source: AnnotatedDocument, site: str, group: Sequence[Tumour], rules: FindingRules) -> Neoplasm:
+    status = "history" if group[0].relation == "family" else merged_status(group, rules.one_text.site)
     shown = [tumour.mention for tumour in group if tumour.status == status] or [
         tumour.mention for tumour in group
     ]
@@ -201,102 +138,112 @@ def _merged(source: AnnotatedDocument, site: str, group: Sequence[Tumour]) -> Ne
         status=status,
         relation=group[0].relation,
         evidence=tuple(_evidence(source, mention) for mention in shown[:3]),
+        codes=codes_of_mentions(
+            site, rules.topography.get(site), [*shown, *_places(source, site)], rules.site_codes
+        ),
     )
 
 
-def merged_status(group: Sequence[Tumour]) -> TumourStatus:
+def _places(source: AnnotatedDocument, site: str) -> list[Mention]:
+    """Where the text names the organ."""
+    return [mention for mention in source.mentions if mention.label == "site" and mention.value == site]
+
+
+def merged_status(group: Sequence[Tumour], weights: SiteWeights) -> TumourStatus:
     """The status of one tumour from all that is said of it."""
-    weights: dict[TumourStatus, float] = defaultdict(float)
+    said: dict[TumourStatus, float] = defaultdict(float)
     for tumour in group:
-        weights[tumour.status] += SECTION_WEIGHT.get(tumour.mention.section, _DEFAULT_WEIGHT)
+        said[tumour.status] += weights.of_section(tumour.mention.section)
     named = {tumour.status for tumour in group if _is_specific(tumour)}
-    if "current" in weights and ("current" in named or not named & {"history", "suspected"}):
-        return "history" if weights["history"] > 3 * weights["current"] else "current"
-    if "ruled_out" in weights and _only_asked(group):
+    if "current" in said and ("current" in named or not named & {"history", "suspected"}):
+        return "history" if said["history"] > weights.outweighs * said["current"] else "current"
+    if "ruled_out" in said and _only_asked(group, weights):
         return "ruled_out"
     for status in ("suspected", "history", "current"):
-        if status in weights and (status in named or not named):
+        if status in said and (status in named or not named):
             return status
-    return max(weights, key=lambda status: weights[status])
+    return max(said, key=lambda status: said[status])
 
 
-def _only_asked(group: Sequence[Tumour]) -> bool:
+def _only_asked(group: Sequence[Tumour], weights: SiteWeights) -> bool:
     """Whether a tumour was suspected in the question only and denied in the answer."""
-    answers = [tumour.status for tumour in group if tumour.mention.section not in _QUESTIONS]
+    answers = [tumour.status for tumour in group if tumour.mention.section not in weights.questions]
     return bool(answers) and all(status == "ruled_out" for status in answers)
 
 
-def site_scores(source: AnnotatedDocument) -> dict[str, float]:
+def site_scores(source: AnnotatedDocument, weights: SiteWeights) -> dict[str, float]:
     """How strongly the text speaks of a tumour in each site; unnormalised."""
     counted: dict[tuple[str, str, str], float] = defaultdict(float)
     top: dict[tuple[str, str, str], float] = defaultdict(float)
-    for site, kind, section, weight in _votes(source):
+    for site, kind, section, weight in _votes(source, weights):
         counted[site, kind, section] += weight
         top[site, kind, section] = max(top[site, kind, section], weight)
     scores: dict[str, float] = defaultdict(float)
     for (site, kind, section), total in counted.items():
         best = top[site, kind, section]
         if best > 0:  # repeated words of one section add less and less
-            scores[site] += best * (1 + math.log(total / best)) * SECTION_WEIGHT.get(section, _DEFAULT_WEIGHT)
+            scores[site] += best * (1 + math.log(total / best)) * weights.of_section(section)
     return dict(scores)
 
 
-def _votes(source: AnnotatedDocument) -> Iterator[tuple[str, str, str, float]]:
+def _votes(source: AnnotatedDocument, weights: SiteWeights) -> Iterator[tuple[str, str, str, float]]:
     text = source.document.text
     found = tumours(source)
     beside = [tumour.mention for tumour in found if tumour.mention.assertion is not Assertion.ABSENT]
     ends = [mention.end for mention in beside]
     for tumour in found:
         mention = tumour.mention
-        weight = _ASSERTED[mention.assertion]
+        weight = weights.assertion[mention.assertion]
         if tumour.relation == "family":
             continue
         if "metastatic" in mention.attributes:
-            weight *= _METASTATIC
+            weight *= weights.metastatic
         if "site" in mention.attributes:
-            yield mention.attributes["site"], "implied", mention.section, weight * _IMPLIED
+            yield mention.attributes["site"], "implied", mention.section, weight * weights.implied
         elif tumour.site is not None:
-            yield tumour.site, "tumour", mention.section, weight * _RESOLVED
+            yield tumour.site, "tumour", mention.section, weight * weights.resolved
     for mention in source.mentions:
         if mention.label != "site":
             continue
-        weight = _STRENGTH[mention.attributes.get("strength", "")] * _ASSERTED[mention.assertion]
+        weight = (
+            weights.of_strength(mention.attributes.get("strength", "")) * weights.assertion[mention.assertion]
+        )
         if _SITE_AS_NODE.match(text, mention.end):
-            weight *= 0.2
+            weight *= weights.node
         before = text[max(0, mention.start - 45) : mention.start]
         label = before.rpartition(".")[2]
-        if _LABEL.search(label) and ":" in label:
-            yield mention.value, "labelled", mention.section, _LABELLED * _ASSERTED[mention.assertion]
+        if weights.labels.search(label) and ":" in label:
+            yield (
+                mention.value,
+                "labelled",
+                mention.section,
+                weights.labelled * weights.assertion[mention.assertion],
+            )
         near = bisect.bisect_left(ends, mention.start - 60)
         if any(
             abs(other.start - mention.start) < 80
             and not re.search(r"[.;]\s", text[min(other.end, mention.end) : max(other.start, mention.start)])
             for other in beside[near : near + 8]
         ):
-            weight *= _BESIDE_TUMOUR
+            weight *= weights.beside
         yield mention.value, "named", mention.section, weight
 
 
-def principal_site(source: AnnotatedDocument, display: dict[str, tuple[str, str]] | None = None) -> Field:
-    """The site of the tumour that the text is about; not found where it names none.
-
-    `display` gives for each site its ICD-O-3 code and name.
-    """
-    scores = site_scores(source)
+def principal_site(source: AnnotatedDocument, weights: SiteWeights) -> Field:
+    """The site of the tumour that the text is about; not found where it names none."""
+    scores = site_scores(source, weights)
     scores.pop("lymph_node", None) if len(scores) > 1 else None
     if not scores or not any(map(_speaks_of_tumour, tumours(source))):
         return NOT_FOUND
     best = max(scores, key=lambda site: scores[site])
     rest = max((score for site, score in scores.items() if site != best), default=0.0)
-    evidence = _site_evidence(source, best)
+    evidence = _site_evidence(source, best, weights)
     if not evidence:
         return NOT_FOUND
-    code = (display or {}).get(best)
     return Field(
         value=best,
         status=Status.FOUND,
         confidence=round(scores[best] / (scores[best] + rest), 3),
-        code=Code("ICD-O-3", *code) if code else None,
         evidence=evidence,
     )
 
@@ -308,13 +255,13 @@ def _speaks_of_tumour(tumour: Tumour) -> bool:
     return _is_specific(tumour) or tumour.site is not None or tumour.mention.value == "tumor"
 
 
-def _site_evidence(source: AnnotatedDocument, site: str) -> tuple[Evidence, ...]:
+def _site_evidence(source: AnnotatedDocument, site: str, weights: SiteWeights) -> tuple[Evidence, ...]:
     shown = [
         mention
         for mention in source.mentions
         if (mention.label == "site" and mention.value == site) or mention.attributes.get("site") == site
     ]
-    shown.sort(key=lambda mention: -SECTION_WEIGHT.get(mention.section, _DEFAULT_WEIGHT))
+    shown.sort(key=lambda mention: -weights.of_section(mention.section))
     return tuple(_evidence(source, mention) for mention in shown[:3])
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.catalog.one_text import StageWeights
 from pipeline.catalog.staging import StageTable
 from pipeline.domain import NOT_FOUND, AnnotatedDocument, Assertion, Evidence, Field, Mention, Status
 from pipeline.evidence import evidence_for
@@ -15,34 +16,6 @@ _LETTERS = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m"}
 _NOT_CURRENT = frozenset(
     {Assertion.ABSENT, Assertion.FAMILY, Assertion.HYPOTHETICAL, Assertion.CONDITIONAL, Assertion.HISTORICAL}
 )
-# Where a stage is the author's conclusion it weighs more than where it is passed on.
-_SECTION_WEIGHT = {
-    "staging": 4.0,
-    "synoptic": 4.0,
-    "final_diagnosis": 4.0,
-    "addendum": 3.5,
-    "comment": 3.0,
-    "assessment": 3.5,
-    "assessment_and_plan": 3.5,
-    "treatment_plan": 3.5,
-    "impression": 3.0,
-    "postoperative_diagnosis": 3.0,
-    "microscopic": 2.5,
-    "preamble": 2.5,
-    "clinical_history": 1.0,
-    "reason": 1.0,
-    "indication": 1.0,
-    "problem_list": 1.0,
-    "preoperative_diagnosis": 1.5,
-    "past_medical_history": 0.2,
-    "family_history": 0.0,
-    "oncologic_history": 1.0,
-    "policy_text": 0.0,
-    "patient_education": 0.0,
-}
-_DEFAULT_WEIGHT = 2.0
-_BASIS_BONUS = {"p": 1.0, "yp": 1.0, "rp": 1.0, "c": 0.3}
-_HEDGED = 0.7
 _STAGED = frozenset({*_LETTERS.values(), "stage_group"})
 # What a stage's label says in brackets of its tumour, and how far behind the tumour its stage can stand.
 _IN_BRACKET = re.compile(r"[^()\n]{0,12}\)[ \t]*:")
@@ -62,19 +35,19 @@ class StageFindings:
 
 
 def find_stage(
-    source: AnnotatedDocument, site: str | None, tables: Mapping[str, StageTable]
+    source: AnnotatedDocument, site: str | None, tables: Mapping[str, StageTable], weights: StageWeights
 ) -> StageFindings:
     """The stage that `source` states for its principal tumour, which is at `site`.
 
     NX and MX are kept as such; nothing is filled in from silence.
     """
     current = [mention for mention in _of_tumour(source, site) if _counts(mention)]
-    t, n, m = (_category(source, current, label) for label in _LETTERS.values())
+    t, n, m = (_category(source, current, label, weights) for label in _LETTERS.values())
     return StageFindings(
         t=t,
         n=n,
         m=m,
-        stage_group=_category(source, current, "stage_group"),
+        stage_group=_category(source, current, "stage_group", weights),
         node_status=_node_status(source, n, current),
         derived_stage_group=derive_stage_group(site, t, n, m, tables),
     )
@@ -100,21 +73,23 @@ def _counts(mention: Mention) -> bool:
     return mention.assertion not in _NOT_CURRENT
 
 
-def _weight(mention: Mention) -> float:
-    weight = _SECTION_WEIGHT.get(mention.section, _DEFAULT_WEIGHT)
-    weight += _BASIS_BONUS.get(mention.attributes.get("basis", ""), 0.0)
+def _weight(mention: Mention, weights: StageWeights) -> float:
+    weight = weights.section.get(mention.section, weights.other_section)
+    weight += weights.basis.get(mention.attributes.get("basis", ""), 0.0)
     if (
         mention.assertion is Assertion.POSSIBLE
         or "hedge" in mention.attributes
         or "range" in mention.attributes
     ):
-        weight *= _HEDGED
+        weight *= weights.hedged
     if mention.value.endswith("X"):
-        weight *= 0.6
+        weight *= weights.not_assessed
     return weight
 
 
-def _category(source: AnnotatedDocument, mentions: Sequence[Mention], label: str) -> Field:
+def _category(
+    source: AnnotatedDocument, mentions: Sequence[Mention], label: str, rules: StageWeights
+) -> Field:
     """The best supported value of one category; several tumours: the highest T of equal support."""
     weights: dict[str, float] = {}
     of_value: dict[str, list[Mention]] = {}
@@ -122,7 +97,9 @@ def _category(source: AnnotatedDocument, mentions: Sequence[Mention], label: str
         if mention.label != label:
             continue
         value = mention.value
-        weights[value] = max(weights.get(value, 0.0), _weight(mention)) + (0.2 if value in weights else 0.0)
+        weights[value] = max(weights.get(value, 0.0), _weight(mention, rules)) + (
+            0.2 if value in weights else 0.0
+        )
         of_value.setdefault(value, []).append(mention)
     weights = {value: weight for value, weight in weights.items() if weight > 0}
     if len(weights) > 1:
