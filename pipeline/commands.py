@@ -14,7 +14,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import ExitCode, UnreadableFile, UsageError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage evaluate-set`: runs every submission that has an expected.json and compares."""
     from pipeline.case_json import to_json
     from pipeline.cases import Knowledge, process
-    from pipeline.evaluate_set import compare, expectations_in, report, table
+    from pipeline.evaluate_set import compare, expectations_in, report, request_paper, table
     from pipeline.intake.folder import receive
 
     expectations = expectations_in(options.folder)
@@ -194,14 +194,30 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     comparisons = []
     with progress(options, "Submissions") as step:
         for done, expectation in enumerate(expectations, 1):
-            case = to_json(process(receive([expectation.folder]), knowledge))
-            comparisons.append(compare(case, expectation))
+            submission = receive([expectation.folder])
+            case = to_json(process(submission, knowledge))
+            kind = _kind_of(request_paper(expectation.truth), submission, settings)
+            comparisons.append(compare(case, expectation, kind))
             step(done, len(expectations))
     if options.output:
         _write(options.output, report(comparisons))
     if options.output != Path("-"):
         sys.stdout.write(table(comparisons))
     return ExitCode.PARKED if any(one.status != "complete" for one in comparisons) else ExitCode.DONE
+
+
+def _kind_of(place: tuple[str, int] | None, submission: Submission, settings: Settings) -> str | None:
+    """How a page of a submission came (see `pipeline.pages.kinds`); None where it cannot be opened."""
+    from pipeline.pages.kinds import page_kind
+    from pipeline.pages.limits import Limits
+
+    file = next((one for one in submission.files if place and one.name == place[0]), None)
+    if place is None or file is None:
+        return None
+    try:
+        return page_kind(file, place[1], limits=Limits.of(settings))
+    except UnreadableFile:
+        return None
 
 
 @contextmanager

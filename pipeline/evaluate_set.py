@@ -9,6 +9,9 @@ The truth is the `expected.json` beside a submission's files. How a value is com
 - `primary_site` other: an older list of sites had `other` for the sites in NEWER_SITES
 - `cpt`, `icd10`: each code by itself
 - documents: file, first page, last page (`pages`), and the type on top of it (`types`)
+
+Patient and request are also counted by how the paper came that states the request (digital, scan, fine or
+standard fax): what a reader of faxes makes of them is another matter than what a text layer gives.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any
 from pipeline.errors import UsageError
 
 EXPECTED = "expected.json"
+REQUEST_PAPERS = ("pa_request_form", "fax_cover", "letter_of_medical_necessity")
 NOTHING: Mapping[str, Any] = {"value": None}  # a parked case has no findings
 PHRASES = {"histology", "treatment_area"}
 EMPTY_WORDS = {"a", "and", "carcinoma", "cell", "of", "the", "with"}
@@ -53,11 +57,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All rows of one submission."""
+    """All rows of one submission; `kind` is how the paper came that states its request, where known."""
 
     id: str
     status: str
     rows: tuple[Row, ...]
+    kind: str | None = None
 
 
 def expectations_in(folder: Path) -> list[Expectation]:
@@ -71,10 +76,17 @@ def expectations_in(folder: Path) -> list[Expectation]:
     return found
 
 
-def compare(case: Mapping[str, Any], expectation: Expectation) -> Comparison:
-    """The case's JSON against the truth, value by value."""
+def request_paper(truth: Mapping[str, Any]) -> tuple[str, int] | None:
+    """(file, first page) of the paper that states the request; None where the truth names no paper."""
+    documents = truth.get("documents", ())
+    papers = [one for kind in REQUEST_PAPERS for one in documents if one["type"] == kind]
+    return next(((one["file"], one["first_page"]) for one in (*papers, *documents)), None)
+
+
+def compare(case: Mapping[str, Any], expectation: Expectation, kind: str | None = None) -> Comparison:
+    """The case's JSON against the truth, value by value. `kind` is how its request's paper came."""
     rows = tuple(_rows(case, expectation.truth))
-    return Comparison(expectation.folder.name, case["status"], rows)
+    return Comparison(expectation.folder.name, case["status"], rows, kind)
 
 
 def _rows(case: Mapping[str, Any], truth: Mapping[str, Any]) -> Iterator[Row]:
@@ -193,17 +205,32 @@ def figures(comparisons: Sequence[Comparison]) -> list[Figures]:
     for comparison in comparisons:
         for row in comparison.rows:
             rows.setdefault(row.name, []).append(row)
-    return [
-        Figures(
-            name,
-            rows=len(group),
-            stated=sum(row.expected is not None for row in group),
-            answered=sum(row.answered is not None for row in group),
-            right=sum(row.right and row.expected is not None for row in group),
-            silent=sum(row.right and row.expected is None for row in group),
-        )
-        for name, group in rows.items()
-    ]
+    return [_figures(name, group) for name, group in rows.items()]
+
+
+def _figures(name: str, rows: Sequence[Row]) -> Figures:
+    return Figures(
+        name,
+        rows=len(rows),
+        stated=sum(row.expected is not None for row in rows),
+        answered=sum(row.answered is not None for row in rows),
+        right=sum(row.right and row.expected is not None for row in rows),
+        silent=sum(row.right and row.expected is None for row in rows),
+    )
+
+
+def figures_by_kind(comparisons: Sequence[Comparison]) -> dict[str, list[Figures]]:
+    """Figures of all patient and request fields together, then of each, by how the request's paper came."""
+    found: dict[str, list[Figures]] = {}
+    for kind in dict.fromkeys(one.kind for one in comparisons if one.kind is not None):
+        here = [one for one in comparisons if one.kind == kind]
+        asked = [
+            replace(one, rows=tuple(row for row in one.rows if row.name.startswith(("patient.", "request."))))
+            for one in here
+        ]
+        together = _figures("patient and request", [row for one in asked for row in one.rows])
+        found[kind] = [together, *figures(asked)]
+    return found
 
 
 def unsafe(comparisons: Sequence[Comparison]) -> list[str]:
@@ -222,19 +249,10 @@ def report(comparisons: Sequence[Comparison]) -> dict[str, Any]:
         "submissions": len(comparisons),
         "statuses": {one.id: one.status for one in comparisons},
         "unsafe_meets": unsafe(comparisons),
-        "fields": [
-            {
-                "field": one.name,
-                "stated": one.stated,
-                "answered": one.answered,
-                "right": one.right,
-                "rightly_silent": one.silent,
-                "accuracy": one.accuracy,
-                "precision": one.precision,
-                "recall": one.recall,
-            }
-            for one in figures(comparisons)
-        ],
+        "fields": [_as_json(one) for one in figures(comparisons)],
+        "patient_and_request_by_kind": {
+            kind: [_as_json(one) for one in found] for kind, found in figures_by_kind(comparisons).items()
+        },
         "answers": [
             {"submission": one.id, "field": row.name, "confidence": row.confidence, "right": row.right}
             for one in comparisons
@@ -250,21 +268,37 @@ def report(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     }
 
 
+def _as_json(one: Figures) -> dict[str, Any]:
+    return {
+        "field": one.name,
+        "stated": one.stated,
+        "answered": one.answered,
+        "right": one.right,
+        "rightly_silent": one.silent,
+        "accuracy": one.accuracy,
+        "precision": one.precision,
+        "recall": one.recall,
+    }
+
+
+def _line(name: str, one: Figures) -> str:
+    shares = [f"{share:5.2f}" if share is not None else "    -" for share in (one.precision, one.recall)]
+    accuracy = f"{one.accuracy:5.2f}" if one.accuracy is not None else "    -"
+    return (
+        f"{name:34} {one.stated:6} {one.answered:8} {one.right:6} {shares[0]:>9} {shares[1]:>6} {accuracy:>8}"
+    )
+
+
 def table(comparisons: Sequence[Comparison]) -> str:
     """Figures and differences as text for a terminal."""
-
-    def share(value: float | None) -> str:
-        return "    -" if value is None else f"{value:5.2f}"
 
     lines = [
         f"{'field':34} {'stated':>6} {'answered':>8} {'right':>6} "
         f"{'precision':>9} {'recall':>6} {'accuracy':>8}"
     ]
-    lines += [
-        f"{one.name:34} {one.stated:6} {one.answered:8} {one.right:6} "
-        f"{share(one.precision):>9} {share(one.recall):>6} {share(one.accuracy):>8}"
-        for one in figures(comparisons)
-    ]
+    lines += [_line(one.name, one) for one in figures(comparisons)]
+    for kind, found in figures_by_kind(comparisons).items():
+        lines += ["", f"request on {kind}", *(_line(one.name, one) for one in found)]
     lines.append("")
     for comparison in comparisons:
         wrong = [row for row in comparison.rows if not row.right]

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.evaluate_set import Expectation, compare, expectations_in, figures, report, table, unsafe
+from pipeline.evaluate_set import (
+    Expectation,
+    compare,
+    expectations_in,
+    figures,
+    figures_by_kind,
+    report,
+    request_paper,
+    table,
+    unsafe,
+)
 
 TRUTH: dict[str, Any] = {
     "documents": [{"file": "a.pdf", "type": "consultation", "first_page": 1, "last_page": 2}],
@@ -98,6 +108,45 @@ def test_codes_are_compared_one_by_one() -> None:
         (row.expected, row.answered): row.right for row in comparison.rows if row.name == "request.icd10"
     }
     assert codes == {("C64.1", "C64.1"): True, ("N18.31", None): False, (None, "C64.2"): False}
+
+
+def test_a_code_without_a_value_is_no_answer() -> None:
+    changed = case()
+    changed["request"]["cpt"] = [field(None)]
+    assert wrong(changed) == {"request.cpt": ("50593", None)}
+
+
+def test_patient_and_request_are_counted_by_how_the_paper_came() -> None:
+    misread = case()
+    misread["request"]["cpt"] = [field("50592")]
+    truth = Expectation(Path("x"), TRUTH)
+    comparisons = [
+        compare(case(), truth, "digital"),
+        compare(misread, truth, "fine fax"),
+        compare(case(), truth),
+    ]
+    by_kind = figures_by_kind(comparisons)
+    assert list(by_kind) == ["digital", "fine fax"]
+    together, *fields = by_kind["fine fax"]
+    assert (together.stated, together.answered, together.right) == (6, 6, 5)
+    assert {one.name for one in fields} == {
+        "patient.name",
+        "patient.dob",
+        "patient.member_id",
+        "request.cpt",
+        "request.icd10",
+    }
+    assert by_kind["digital"][0].precision == 1.0
+    assert "request on fine fax" in table(comparisons)
+    assert list(report(comparisons)["patient_and_request_by_kind"]) == ["digital", "fine fax"]
+
+
+def test_the_paper_that_states_the_request() -> None:
+    cover = {"file": "a.pdf", "type": "fax_cover", "first_page": 1, "last_page": 1}
+    form = {"file": "a.pdf", "type": "pa_request_form", "first_page": 2, "last_page": 2}
+    assert request_paper({"documents": [cover, form]}) == ("a.pdf", 2)
+    assert request_paper({"documents": [cover]}) == ("a.pdf", 1)
+    assert request_paper({}) is None
 
 
 def test_only_a_wrong_meets_is_unsafe() -> None:
