@@ -35,6 +35,8 @@ from pipeline.settings import Settings
 if TYPE_CHECKING:
     from spacy.language import Language
 
+    from pipeline.authors import Author
+
 
 OnPage = Callable[[int, int], None]
 
@@ -87,6 +89,7 @@ def read(submission: Submission, settings: Settings, *, on_page: OnPage | None =
 def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -> Case:
     """Pages become documents, documents give findings, findings are checked for completeness."""
     from pipeline.announced import announced_not_received
+    from pipeline.authors import read_authors
     from pipeline.completeness import check_completeness
     from pipeline.documents import split_documents
     from pipeline.findings import extract_findings
@@ -102,6 +105,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
 
     documents, announced = split_documents(without_ours(reading.pages), catalog.documents)
     patient, conflict, documents = identify(documents, catalog.identity)
+    authors = read_authors(documents, catalog.authors)
     request = read_request(documents, catalog.request)
     annotated = annotate(knowledge.nlp, documents)
     findings = capped(extract_findings(annotated, request, catalog.findings), reading.pages)
@@ -118,7 +122,8 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     return replace(
         case,
         documents=tuple(
-            _case_document(document, catalog.documents.loinc(document.type)) for document in documents
+            _case_document(document, catalog.documents.loinc(document.type), authors[document.id])
+            for document in documents
         ),
         patient=patient,
         request=request,
@@ -212,7 +217,7 @@ def _case_page(page: Page) -> CasePage:
     )
 
 
-def _case_document(document: Document, loinc: str | None) -> CaseDocument:
+def _case_document(document: Document, loinc: str | None, author: Author) -> CaseDocument:
     return CaseDocument(
         id=document.id,
         file=document.file,
@@ -226,4 +231,6 @@ def _case_document(document: Document, loinc: str | None) -> CaseDocument:
         service_date=document.service_date,
         belongs_to_patient=document.belongs_to_patient,
         text=document.printed,
+        author=author.name,
+        specialty=author.specialty,
     )

@@ -175,7 +175,7 @@ def _without_debris(parts: Sequence[str], rules: NameRules) -> list[str]:
 
 
 def _plain(part: str) -> str:
-    return part.lower().strip(".")
+    return part.lower().replace(".", "")
 
 
 def _clean(text: str) -> str:

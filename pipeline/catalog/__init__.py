@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.catalog.authors import AuthorRules, load_authors
 from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
 from pipeline.catalog.findings import FindingRules, load_findings
@@ -30,6 +31,10 @@ class Catalog:
     """
 
     models_dir: Path
+
+    @cached_property
+    def authors(self) -> AuthorRules:
+        return load_authors(self.models_dir)
 
     @cached_property
     def documents(self) -> DocumentTypes:
