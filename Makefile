@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 TRAINING := .venv-train
 
-.PHONY: help setup demo test check lock bench-pages fuzz clean evaluate train
+.PHONY: help setup demo test check lock bench-pages fuzz rejoin clean evaluate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -56,6 +56,9 @@ $(TRAINING)/.installed: tools/ner/requirements.txt tools/ner/requirements-base.t
 	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/ner/requirements.txt
 	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tools/ner/requirements-base.txt
 	@touch $@
+
+rejoin: setup ## a hundred letters answered by coarse fax: does each reply find its case (about 10 minutes)
+	$(BIN)/python -m pytest -s tests/rejoin_round_trip.py
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --group fixtures --group dev pyproject.toml requirements-build.in -o requirements.lock

@@ -12,15 +12,25 @@ from request_packets import KNOWLEDGE, LETTERS, SETTINGS, Made, draft_of, made, 
 from fixtures import render
 from fixtures.replies import Reply, answering_records, fax_reply
 from pipeline.cases import build_case, evaluate
-from pipeline.domain import Barcode, Box, Case, Field, Page, Patient, Reading, Request, Status, Submission
+from pipeline.domain import (
+    Barcode,
+    Box,
+    Case,
+    CaseDocument,
+    Field,
+    Page,
+    Reading,
+    Request,
+    Status,
+    Submission,
+)
 from pipeline.information_request.ours import is_ours
 from pipeline.information_request.pdf import letter_pdf
 from pipeline.information_request.reference import barcode_text, new_reference
 from pipeline.intake.folder import receive
 from pipeline.pages import read_submission
-from pipeline.rejoin import Known, Match, Seen, joined, match, references_in, settle
+from pipeline.rejoin import Known, Match, Portrait, Seen, joined, match, portrait_of, references_in, settle
 
-NAMES = KNOWLEDGE.catalog.identity.names
 OPEN = [
     ("kidney_clear_cell", "no_exam"),
     ("kidney_oncocytoma", "no_plan"),
@@ -35,7 +45,12 @@ def reference(number: int) -> str:
 
 def requests() -> list[Known]:
     drafts = [made(*packet).draft for packet in OPEN]
-    return [Known(sent(draft, reference(number))) for number, draft in enumerate(drafts) if draft]
+    cases = [made(*packet).case for packet in OPEN]
+    return [
+        Known(sent(draft, reference(number)), portrait_of(case))
+        for number, (draft, case) in enumerate(zip(drafts, cases, strict=True))
+        if draft
+    ]
 
 
 def reply_of(packet: Made, folder: Path) -> tuple[Submission, Reading]:
@@ -53,7 +68,7 @@ def reply_of(packet: Made, folder: Path) -> tuple[Submission, Reading]:
 
 
 def found(reply: Case, seen: Seen | None = None, known: list[Known] | None = None) -> Match:
-    return match(reply, seen or Seen(), known if known is not None else requests(), LETTERS, NAMES)
+    return match(reply, seen or Seen(), known if known is not None else requests(), LETTERS)
 
 
 # ------------------------------------------------------------------ as a coarse fax
@@ -83,7 +98,7 @@ def test_a_faxed_reply_comes_to_its_case_by_the_barcode(reply: Reply, tmp_path: 
     assert len(ours) == (1 if reply.top == "cover" else len(reading.pages) - len(case.documents[0].pages))
     assert {d.type for d in case.documents} <= {"history_and_physical", "treatment_plan", "consultation"}
     # without its cover sheet the same fax finds the same case
-    assert found(case, Seen(), known).request in (known[own].request, None)
+    assert found(case, Seen(), known).request == known[own].request
 
 
 # ------------------------------------------------------------------ by the reference
@@ -164,7 +179,7 @@ def test_sheets_of_two_cases_in_one_fax_wait_for_a_person() -> None:
 
 def test_the_sheet_of_a_first_request_answers_the_second_of_its_case() -> None:
     known = requests()
-    second = Known(replace(known[0].request, reference=reference(9), number=2))
+    second = replace(known[0], request=replace(known[0].request, reference=reference(9), number=2))
     answer = found(EMPTY, Seen(frozenset({reference(0)})), [replace(known[0], open=False), second])
     assert answer.reason == "closed"
     both = Seen(frozenset({reference(0), reference(9)}))
@@ -177,23 +192,31 @@ def test_a_reply_to_a_closed_request_waits_for_a_person() -> None:
     assert (answer.request, answer.reason) == (None, "closed")
 
 
-def of(name: str | None, dob: str | None = None, member_id: str | None = None, *cpt: str) -> Case:
-    """A reply that states these."""
+def saying(*lines: str, kind: str = "history_and_physical", cpt: str = "") -> Case:
+    """A reply of one document with these lines."""
+    document = CaseDocument("d1", "a.pdf", kind, None, "", 1, 1, 0.9, (1,), text="\n".join(lines))
+    shown = made(*OPEN[0]).case.patient.name.evidence
+    services = (Field(cpt, Status.FOUND, 0.9, evidence=shown),) if cpt else ()
+    return replace(EMPTY, documents=(document,), request=Request(services))
 
-    def field(value: str | None) -> Field:
-        made_up = made(*OPEN[0]).case.patient.name.evidence
-        return Field(value, Status.FOUND, 0.9, evidence=made_up) if value else Field()
 
-    patient = Patient(field(name), field(dob), field(member_id))
-    return replace(EMPTY, patient=patient, request=Request(tuple(field(code) for code in cpt)))
+def who(number: int = 0) -> Portrait:
+    return requests()[number].portrait
+
+
+def born(portrait: Portrait) -> str:
+    assert portrait.dob
+    year, month, day = portrait.dob.split("-")
+    return f"{month}/{day}/{year}"
 
 
 def test_the_right_sheet_on_the_records_of_somebody_else_waits_for_a_person() -> None:
     seen = Seen(frozenset({reference(0)}))
-    answer = found(of("Zuckerman, Ottilie", "1931-07-04"), seen)
+    answer = found(saying("Patient: Ottilie Zuckerman   DOB 07/04/1931"), seen)
     assert (answer.request, answer.reason) == (None, "another_patient")
-    about = requests()[0].request.about
-    assert found(of(about.name, "1931-07-04"), seen).request is not None  # one of both may be misread
+    own = who()
+    assert found(saying(f"Patient: {own.first} {own.last}   DOB 07/04/1931"), seen).request is not None
+    assert found(saying("Please find the records attached."), seen).request is not None
 
 
 # ------------------------------------------------------------------ by what it says
@@ -207,43 +230,59 @@ def test_records_without_a_sheet_find_their_case(number: int, tmp_path: Path) ->
     assert answer.request == requests()[number].request
 
 
-def test_identity_is_compared_and_never_stretched() -> None:
-    about = requests()[0].request.about
-    assert about.name
-    assert about.dob
-    last, first = about.name.split(", ")
-    joins = [of(about.name, about.dob), of(f"{last}, {first[0]}", about.dob, about.member_id)]
-    assert [found(reply).request == requests()[0].request for reply in joins] == [True, True]
-    other_day = f"{int(about.dob[:4]) - 9}-{1 + int(about.dob[5:7]) % 12:02d}-02"
-    waits = [
-        of(about.name),  # a name alone
-        of(about.name, other_day),  # a namesake
-        of("Zuckerman, Ottilie", about.dob, about.member_id),
-        of(None, about.dob),
-        of(None),
-    ]
-    assert [found(reply).request for reply in waits] == [None] * len(waits)
+def test_a_misread_name_and_day_still_find_the_case() -> None:
+    own = who()
+    assert own.dob
+    misread_day = born(own).replace("19", "18", 1)
+    misread = own.last[:2] + "x" + own.last[3:]
+    [number, *_] = sorted(own.numbers)
+    for lines in (
+        [f"{own.last.upper()}, {own.first.upper()}  DOB: {born(own)}"],
+        [f"{own.first} {misread}   DOB {misread_day}   MRN {number}"],
+        [f"Patient {own.last}, {own.first}", f"Member {number}"],
+    ):
+        assert found(saying(*lines)).request == requests()[0].request, lines
+
+
+@pytest.mark.parametrize("what", ["name", "namesake", "twin", "birth date", "nothing", "sign of no other"])
+def test_identity_is_never_stretched(what: str) -> None:
+    own = who()
+    lines = {
+        "name": f"Patient: {own.last}, {own.first}",
+        "namesake": f"Patient: {own.last}, {own.first}  DOB 11/30/1934",
+        "twin": f"Patient: {own.last}, Marybeth  DOB {born(own)}",
+        "birth date": f"DOB {born(own)}",
+        "nothing": "Records attached.",
+        "sign of no other": f"Patient: Zuckerman, Ottilie  DOB {born(own)}",
+    }
+    answer = found(saying(lines[what]))
+    assert answer.request is None
+    assert answer.reason in ("unknown", "not_sure")
 
 
 def test_a_new_request_for_another_service_is_no_reply() -> None:
-    about = requests()[0].request.about
-    answer = found(of(about.name, about.dob, None, "19105"))
+    own = who()
+    line = f"Patient: {own.last}, {own.first}  DOB {born(own)}"
+    answer = found(saying(line, kind="pa_request_form", cpt="19105"))
     assert (answer.request, answer.reason) == (None, "not_sure")
     assert answer.candidates[0] == reference(0)
+    same = requests()[0].request.about.services[0]
+    assert found(saying(line, "additional records", kind="pa_request_form", cpt=same)).request is not None
 
 
 def test_two_open_requests_for_one_patient_wait_for_a_person() -> None:
     [first, *_] = requests()
-    twin = Known(replace(first.request, case_id="other", reference=reference(9)))
-    about = first.request.about
-    answer = found(of(about.name, about.dob, about.member_id), known=[first, twin])
+    twin = replace(first, request=replace(first.request, case_id="other", reference=reference(9)))
+    own = first.portrait
+    answer = found(saying(f"{own.last}, {own.first} DOB {born(own)}"), known=[first, twin])
     assert (answer.request, answer.reason) == (None, "not_sure")
 
 
 def test_a_closed_request_is_not_found_by_content() -> None:
     [first, *_] = requests()
-    about = first.request.about
-    assert found(of(about.name, about.dob), known=[replace(first, open=False)]).reason == "unknown"
+    own = first.portrait
+    reply = saying(f"{own.last}, {own.first} DOB {born(own)}")
+    assert found(reply, known=[replace(first, open=False)]).reason == "unknown"
 
 
 # ------------------------------------------------------------------ joined and worked again

@@ -201,11 +201,13 @@ class ItemsFile(Entry):
 class Points(Entry):
     """How much each agreement of a reply with an open request counts."""
 
-    member_id: float
     name: float
     name_maybe: float
     dob: float
     dob_maybe: float
+    number: float
+    number_maybe: float
+    words: float
     record: float
     service: float
     phrase: float

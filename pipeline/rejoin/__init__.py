@@ -8,6 +8,18 @@ settle(before, after) -> Settled                 which items are answered, which
 
 from pipeline.rejoin.join import Settled, joined, settle
 from pipeline.rejoin.match import Known, Match, match
+from pipeline.rejoin.portrait import Portrait, portrait_of
 from pipeline.rejoin.seen import Seen, references_in
 
-__all__ = ["Known", "Match", "Seen", "Settled", "joined", "match", "references_in", "settle"]
+__all__ = [
+    "Known",
+    "Match",
+    "Portrait",
+    "Seen",
+    "Settled",
+    "joined",
+    "match",
+    "portrait_of",
+    "references_in",
+    "settle",
+]
