@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 TRAINING := .venv-train
 
-.PHONY: help setup demo test check lock bench-pages fuzz rejoin clean evaluate train
+.PHONY: help setup demo test check lock bench-pages fuzz rejoin clean evaluate calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -27,11 +27,21 @@ demo: setup ## one faxed packet through the Prefect flow: summary, case.json, pa
 test: setup ## the tests (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
-evaluate: setup ## accuracy per field on our own packets, written and made (about 15 minutes)
+evaluate: setup ## accuracy, calibration and risk-coverage on our own packets, written and made (about 20 minutes)
 	$(BIN)/python -m fixtures.written_packets evaluation/written
 	-$(BIN)/triage evaluate-set evaluation/written --output evaluation/written.json
 	$(BIN)/python -m fixtures.make_packets evaluation/made
 	-$(BIN)/triage evaluate-set evaluation/made --output evaluation/made.json
+	$(BIN)/python -m tools.calibrate report evaluation/made evaluation/written \
+		--table evaluation/confidence.md --picture evaluation/confidence.svg
+
+calibrate: setup ## fit models/calibration.toml anew [REPORTS=labelled.jsonl] (about 20 minutes)
+	rm -rf evaluation/models && mkdir -p evaluation && cp -r models evaluation/models
+	printf '[fields]\n' > evaluation/models/calibration.toml
+	$(BIN)/python -m fixtures.make_packets evaluation/fitted --seed 7 --count 153
+	-TRIAGE_MODELS_DIR=evaluation/models $(BIN)/triage evaluate-set evaluation/fitted --output evaluation/fitted.json
+	TRIAGE_MODELS_DIR=evaluation/models $(BIN)/python -m tools.calibrate fit evaluation/fitted \
+		$(if $(REPORTS),--reports "$(REPORTS)") --models models
 
 check: setup ## format, lint, types, import direction
 	$(BIN)/ruff format --check .

@@ -14,6 +14,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.calibration import calibrated
 from pipeline.catalog import Catalog
 from pipeline.catalog.policies import Policy
 from pipeline.domain import (
@@ -108,7 +109,9 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     authors = read_authors(documents, catalog.authors)
     request = read_request(documents, catalog.request)
     annotated = annotate(knowledge.nlp, documents)
-    findings = capped(extract_findings(annotated, request, catalog.findings), reading.pages)
+    findings = calibrated(
+        capped(extract_findings(annotated, request, catalog.findings), reading.pages), catalog.calibration
+    )
     request, contradictions = check_request(
         annotated, request, findings, catalog.request, catalog.findings.target.site_of_icd10
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from pipeline.calibration import calibrated
 from pipeline.cases import Knowledge
 from pipeline.documents import classify_text
 from pipeline.domain import Document, Field, Neoplasm, Page, Request
@@ -30,7 +31,9 @@ def extract_text(id: str, text: str, knowledge: Knowledge) -> dict[str, Any]:
     page = Page(file="text", number=1, source="text", rotation=0, width=0, height=0, text=text, words=())
     document = Document(id="d1", type=document_type, title="", pages=(page,), confidence=confidence)
     annotated = annotate(knowledge.nlp, [document])
-    findings = extract_findings(annotated, Request(), catalog.findings, derive_categories=True)
+    findings = calibrated(
+        extract_findings(annotated, Request(), catalog.findings, derive_categories=True), catalog.calibration
+    )
     return {
         "id": id,
         "document_type": document_type,

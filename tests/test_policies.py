@@ -152,6 +152,19 @@ def fields(record: object) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]
 
 
+def test_a_finding_may_have_a_threshold_of_its_own(models: Path) -> None:
+    case = case_of("tumor_site=kidney")
+    field = replace(case.findings["tumor_site"], confidence=0.8)
+    case = replace(case, findings={**case.findings, "tumor_site": field})
+    policies = replaced(
+        models, "minimum_confidence = 0.65", "minimum_confidence = 0.65\nthresholds = { tumor_site = 0.85 }"
+    )
+    assert evaluate(case, rules(load_policies(MODELS))).outcome == "meets"
+    assert evaluate(case, rules(policies)).outcome == "needs_information"
+    with pytest.raises(CatalogError, match=r"thresholds\.tumour_site: there is no finding tumour_site"):
+        replaced(models, "{ tumor_site = 0.85 }", "{ tumour_site = 0.85 }")
+
+
 # ---------------------------------------------------------------------- faults
 
 

@@ -411,7 +411,7 @@ def test_the_reasoning_is_told_criterion_by_criterion_with_pages() -> None:
 def test_the_reasoning_names_the_other_policy() -> None:
     case = case_of("procedure=microwave_ablation; tumor_site=kidney")
     text = explain(replace(case, evaluation=evaluate(case, RULES)), POLICY)
-    assert "Another policy judges the request." in text
+    assert "Belongs to another policy" in text
     assert "No. 189" in text
 
 

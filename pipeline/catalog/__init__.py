@@ -5,11 +5,13 @@ One submodule for each kind of knowledge: its records (pydantic) and its `load_.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from pipeline.catalog.authors import AuthorRules, load_authors
+from pipeline.catalog.calibration import Curve, load_calibration
 from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
 from pipeline.catalog.findings import FindingRules, load_findings
@@ -35,6 +37,10 @@ class Catalog:
     @cached_property
     def authors(self) -> AuthorRules:
         return load_authors(self.models_dir)
+
+    @cached_property
+    def calibration(self) -> Mapping[str, Curve]:
+        return load_calibration(self.models_dir)
 
     @cached_property
     def documents(self) -> DocumentTypes:

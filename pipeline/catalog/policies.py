@@ -168,7 +168,9 @@ class Policy(Entry):
     next_review: str | None = None
     example: bool = False
     minimum_confidence: float = Field(default=0.0, ge=0.0, le=1.0)
-    """A finding with a lower confidence counts as not documented."""
+    """A finding with a lower confidence counts as not documented: it abstains."""
+    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
+    """Findings with a `minimum_confidence` of their own."""
     service_codes: tuple[ServiceCode, ...] = ()
     code_facts: tuple[CodeFact, ...] = ()
     required_documents: tuple[RequiredDocument, ...] = ()
@@ -183,6 +185,10 @@ class Policy(Entry):
     @property
     def ref(self) -> PolicyRef:
         return PolicyRef(self.id, self.version)
+
+    def least_confidence(self, finding: str) -> float:
+        """The confidence below which a finding counts as not documented."""
+        return self.thresholds.get(finding, self.minimum_confidence)
 
     @property
     def ruleset(self) -> str:

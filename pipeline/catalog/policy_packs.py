@@ -52,6 +52,7 @@ def load_policy(path: Path, facts: Facts, document_types: frozenset[str]) -> Pol
         *_repeated(policy),
         *_unknown_types(policy, document_types),
         *_unknown_references(policy),
+        *_unknown_findings(policy, facts),
         *_Names(policy, facts).faults(),
     ]
     if faults:
@@ -139,6 +140,15 @@ def _unknown_references(policy: Policy) -> Iterator[Fault]:
             if element not in asked:
                 message = f"[[elements]] does not say how to ask for {element}"
                 yield Fault(("required_documents", index, "elements"), message)
+
+
+def _unknown_findings(policy: Policy, facts: Facts) -> Iterator[Fault]:
+    findings = {fact.finding or fact.name for fact in facts}
+    for name in policy.thresholds:
+        if name not in findings:
+            yield Fault(
+                ("thresholds", name), f"there is no finding {name}; findings: {', '.join(sorted(findings))}"
+            )
 
 
 class _Names:

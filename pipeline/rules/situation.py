@@ -36,9 +36,8 @@ def situation_of(case: Case, policy: Policy, facts: Facts) -> Situation:
     """
     told: dict[str, tuple[str, ...]] = {}
     for fact in facts:
-        values = _told(
-            fact, case.findings.get(fact.finding or fact.name, NOT_FOUND), policy.minimum_confidence
-        )
+        finding = fact.finding or fact.name
+        values = _told(fact, case.findings.get(finding, NOT_FOUND), policy.least_confidence(finding))
         if values:
             told[fact.name] = values
     for name, values in _stated_by_codes(case, policy).items():
