@@ -84,13 +84,17 @@ def _shown(case: Case) -> Iterator[tuple[str, Evidence]]:
         yield from _of_field(name, field)
     for requirement in case.completeness.documents.values():
         for name, element in requirement.elements.items():
-            yield from ((name, evidence) for evidence in element.evidence[:1])
+            yield from ((_plain(name), evidence) for evidence in element.evidence[:1])
     yield from (("other patient", evidence) for evidence in case.completeness.identity_conflict.evidence)
 
 
 def _of_field(name: str, field: Field) -> Iterator[tuple[str, Evidence]]:
     if field.value is not None:
-        yield from ((name.replace("_", " "), evidence) for evidence in field.evidence)
+        yield from ((_plain(name), evidence) for evidence in field.evidence)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _drawn(image: Image.Image, marks: Iterable[_Mark], scale: float) -> Image.Image:
@@ -105,9 +109,9 @@ def _drawn(image: Image.Image, marks: Iterable[_Mark], scale: float) -> Image.Im
     heights = _name_heights(marks, scale, height)
     for mark, top in zip(marks, heights, strict=True):
         first = mark.boxes[0]
-        middle = (first.top + first.bottom) / 2 * scale
-        pen.line((first.x1 * scale, middle, image.width + 4, middle), fill=_LEADER)
-        pen.line((image.width + 4, middle, image.width + 14, top + _LINE / 2), fill=_LEADER)
+        below = first.bottom * scale + 1  # between the lines: through the words it would strike them out
+        pen.line((first.x1 * scale, below, image.width + 4, below), fill=_LEADER)
+        pen.line((image.width + 4, below, image.width + 14, top + _LINE / 2), fill=_LEADER)
     for mark in marks:
         for box in mark.boxes:
             pen.rectangle(tuple(round(edge * scale) for edge in box), fill=FILL)
