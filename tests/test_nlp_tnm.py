@@ -65,6 +65,9 @@ def values(text: str) -> list[str]:
         ("cTib N@ M@", ["T1B", "N0", "M0"]),
         ("cT2a N@ M0", ["T2A", "N0", "M0"]),
         ("Tib N0 M0", ["T1B", "N0", "M0"]),
+        ("pathologic stage: pT3", ["T3"]),
+        ("Lung cancer, T2b, N1", ["T2B", "N1"]),
+        ("Prostate cancer. N0 disease.", ["N0"]),
     ],
 )
 def test_tnm_values(text: str, expected: list[str]) -> None:
@@ -108,6 +111,8 @@ def test_tnm_values(text: str, expected: list[str]) -> None:
         "PSA 7.8, MRI 3T",
         "free T4 1.2",
         "no T2",
+        "SMOOTH, N0 NODULES. NO EDEMA",
+        "N0 evidence of malignancy.",
         "NO TUMOR PRESENT",
     ],
 )

@@ -94,11 +94,22 @@ class Abbreviation(Entry):
     unit: bool = False
 
 
+class Misspelt(Entry):
+    """Which words are known with one character wrong: those with the `endings` and the words of `also`, from
+    `shortest` characters on; `own_words` are words themselves."""
+
+    shortest: int = Field(ge=6)
+    endings: tuple[str, ...] = Field(min_length=1)
+    also: frozenset[str] = frozenset()
+    own_words: frozenset[str] = frozenset()
+
+
 class Abbreviations(Entry):
-    """Abbreviations, and other spellings of single words."""
+    """Abbreviations, other spellings of single words, and words that are known misspelt."""
 
     abbreviation: tuple[Abbreviation, ...]
     spelling: dict[str, str] = Field(default_factory=dict)
+    misspelt: Misspelt
 
 
 class Terms(Entry):

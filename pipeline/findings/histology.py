@@ -72,8 +72,11 @@ def _phrase(reading: Reading) -> str:
 
 
 def _wording(reading: Reading) -> str | None:
-    """A pathologist's own words in lower case, with a second name beside the first ("... (CIN 2)")."""
+    """A pathologist's own words in lower case, with a second name beside the first ("... (CIN 2)"); None where
+    they are misread, so that the dictionary's name stands."""
     tumour = reading.tumour
+    if "misread" in tumour.mention.attributes:
+        return None
     if not tumour.is_pathology or reading.weight <= _BY_REPORT:
         return None
     start, end = tumour.mention.start, tumour.mention.end

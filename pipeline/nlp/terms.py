@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.catalog.terms import Abbreviation, Histology, SiteEntry, Terms
 from pipeline.domain import Mention
+from pipeline.nlp.misspelt import NearWords
 from pipeline.nlp.words import TermIndex, Vocabulary, Words, plural, term_words
 
 EXTRACTOR = "rule:terms"
@@ -77,7 +78,14 @@ class TermMatcher:
             self._add(phrase, Term("look_alike"))
         self._add_abbreviations(terms)
         known = {word for phrase in self._meanings for word in term_words(phrase)}
-        self.vocabulary = Vocabulary(terms.abbreviations.spelling, {*known, *extra_words})
+        tumours = {
+            word
+            for phrase, term in self._meanings.items()
+            if term.kind == "neoplasm"
+            for word in (*term_words(phrase), *plural(term_words(phrase)))
+        }
+        near = NearWords(tumours, terms.abbreviations.misspelt)
+        self.vocabulary = Vocabulary(terms.abbreviations.spelling, {*known, *extra_words}, near.find)
         self._context = {
             site.name: frozenset(
                 word for phrase in site.words for word in term_words(phrase)[:1] if phrase not in site.weak
@@ -147,7 +155,17 @@ class TermMatcher:
                 and _AFTER_NUMBER.search(words.text[max(0, start - 3) : start])
             ):
                 continue
-            yield self.mention(term, words.text, start, end)
+            found = self.mention(term, words.text, start, end)
+            if term.kind == "neoplasm" and self._is_misread(words, first, last):
+                found = replace(found, attributes={**found.attributes, "misread": "true"})
+            yield found
+
+    def _is_misread(self, words: Words, first: int, last: int) -> bool:
+        """Whether a word of the term is not written as the dictionary has it."""
+        return any(
+            self.vocabulary.is_misread(words.text[words.starts[i] : words.ends[i]].lower())
+            for i in range(first, last + 1)
+        )
 
     def _counts(self, term: Term, written: str, forms: frozenset[str], text: str) -> bool:
         entry = term.abbreviation

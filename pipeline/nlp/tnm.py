@@ -207,6 +207,8 @@ def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: _Spans) 
         return True
     around = text[max(0, match.start() - 45) : match.end() + 30]
     if letter == "n":
+        if category == "0" and not match["m"] and _is_misread_no(match, text):
+            return False
         if re.match(
             r"[ ,]{1,3}(?:\w+ ){0,3}(?:lymph|nodes?\b|LN)", text[match.end() : match.end() + 40], re.I
         ):
@@ -217,6 +219,17 @@ def _is_lone_stage(match: re.Match[str], letter: str, text: str, taken: _Spans) 
             r"nephrometry|R\.E\.N\.A\.L|station", around, re.I
         )
     return bool(re.search(r"stag(?:e|ed|ing)\b|TNM|AJCC|distant|metasta", around, re.I))
+
+
+def _is_misread_no(match: re.Match[str], text: str) -> bool:
+    """Whether N0 is the word "No" as OCR reads it: at the start of a clause that goes on ("N0 nodules")."""
+    starts = re.search(r"(?:^|[.;:,!?\n])\s*$", text[max(0, match.start() - 4) : match.start()])
+    return starts is not None and _GOES_ON.match(text, match.end()) is not None
+
+
+_GOES_ON = re.compile(
+    r"\s+(?!disease|status|stage|based|clinical|radio|patholog|neck|node)[A-Za-z]{4,}", re.IGNORECASE
+)
 
 
 def _field(match: re.Match[str], text: str) -> Mention | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 _WORD = re.compile(r"[a-z0-9]+|\?|&|\([-+]\)")
@@ -14,6 +15,9 @@ _CONFUSABLE = str.maketrans("0158|!", "olsbll")
 _GAP = re.compile(r"(?:[ /'’\-]{1,3}|[ ]?,?[ ]?-?[ \t]*\n[ \t]*|)\Z")
 _COMMA_GAP = re.compile(r"[ ]?,[ ]?\Z")
 _WRAP_GAP = re.compile(r"\.[ \n]\Z")
+
+# So many words of past texts are remembered as misspelt or not.
+_REMEMBERED = 20_000
 
 Payload = TypeVar("Payload")
 
@@ -42,13 +46,18 @@ class Words:
 
 
 class Vocabulary:
-    """Reads words as they were meant: other spellings, and OCR's confusions in long words."""
+    """Reads words as they were meant: other spellings, OCR's confusions in long words, misspelt ones."""
 
-    def __init__(self, spelling: Mapping[str, str], known: Iterable[str]) -> None:
+    def __init__(
+        self,
+        spelling: Mapping[str, str],
+        known: Iterable[str],
+        misspelt: Callable[[str], str | None] = lambda word: None,
+    ) -> None:
         self._meant: dict[str, str] = {word: word for word in known}
         self._skeletons = {skeleton(word): word for word in self._meant if len(word) > 5}
         self._meant.update(spelling)
-        self._known = frozenset(self._meant)
+        self._misspelt = lru_cache(_REMEMBERED)(misspelt)
 
     def read(self, text: str) -> Words:
         """The words of `text`."""
@@ -64,8 +73,14 @@ class Vocabulary:
             ends.append(match.end())
         return Words(text, tuple(forms), tuple(starts), tuple(ends))
 
+    def is_misread(self, word: str) -> bool:
+        """Whether a small-letter word is neither a known word nor another spelling of one."""
+        return len(word) > 5 and word not in self._meant
+
     def _guess(self, word: str) -> str:
-        return self._skeletons.get(skeleton(word), word) if len(word) > 5 else word
+        if len(word) <= 5:
+            return word
+        return self._skeletons.get(skeleton(word)) or self._misspelt(word) or word
 
 
 def term_words(term: str) -> tuple[str, ...]:
