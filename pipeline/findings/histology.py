@@ -72,8 +72,10 @@ def _phrase(reading: Reading) -> str:
 
 
 def _wording(reading: Reading) -> str | None:
-    """A pathologist's own words in lower case, with a second name beside the first ("... (CIN 2)"); None where
-    they are misread, so that the dictionary's name stands."""
+    """A pathologist's own words in lower case, with a second name beside the first ("... (CIN 2)").
+
+    None where they are misread, so that the dictionary's name stands.
+    """
     tumour = reading.tumour
     if "misread" in tumour.mention.attributes:
         return None
