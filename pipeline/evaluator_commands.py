@@ -56,19 +56,24 @@ def explain(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def policy_check(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage policy check`: what is wrong in a pack, or probably not meant, with file and line."""
+    from pipeline.catalog.documents import load_documents
     from pipeline.catalog.facts import load_facts
     from pipeline.catalog.places import Places
     from pipeline.catalog.policy_packs import document_types, load_policy
+    from pipeline.catalog.procedure_codes import load_procedure_codes
     from pipeline.rules import Ruleset
-    from pipeline.rules.check import check
+    from pipeline.rules.check import Books, check
 
     remarks = 0
     facts = load_facts(settings.models_dir)
+    documents = load_documents(settings.models_dir)
+    loinc = frozenset(code for name in documents if (code := documents.loinc(name)))
+    books = Books(load_procedure_codes(settings.models_dir), loinc)
     paths = _pack_files(options.pack, settings)
     for path in map(Path.absolute, paths):
         policy = load_policy(path, facts, document_types(settings.models_dir))
         places = Places(path.read_text(encoding="utf-8"))
-        for remark in check(Ruleset(policy, facts)):
+        for remark in check(Ruleset(policy, facts), books):
             remarks += 1
             sys.stdout.write(f"{path}:{places.line(remark.path)}: {remark.message}\n")
         if not options.quiet:

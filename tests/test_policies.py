@@ -18,13 +18,15 @@ from pipeline.catalog.facts import load_facts
 from pipeline.catalog.places import Places
 from pipeline.catalog.policies import Policies, RequiredDocument
 from pipeline.catalog.policy_packs import load_policies
+from pipeline.catalog.procedure_codes import load_procedure_codes
 from pipeline.domain import Case, CaseDocument, Completeness, IdentityConflict, PolicyRef, Requirement
 from pipeline.errors import CatalogError, UsageError
 from pipeline.rules import Ruleset, evaluate
-from pipeline.rules.check import check
+from pipeline.rules.check import Books, check
 from pipeline.settings import load_settings
 
 MODELS = load_settings({}).models_dir
+BOOKS = Books(load_procedure_codes(MODELS), frozenset({"34117-2", "18776-5", "18748-4"}))
 PACK = "policies/cryosurgical-ablation/2023-02-01/policy.toml"
 
 
@@ -55,7 +57,7 @@ def test_the_packs_that_ship_have_no_faults_and_nothing_to_remark() -> None:
     policies = load_policies(MODELS)
     assert sorted(policies.versions) == ["cryosurgical-ablation", "example-bone-metastasis"]
     for policy_id in policies.versions:
-        assert check(rules(policies, policy_id)) == []
+        assert check(rules(policies, policy_id), BOOKS) == []
     assert policies["example-bone-metastasis"].example
     assert not policies["cryosurgical-ablation"].example
 
@@ -362,10 +364,18 @@ def test_facts_are_held_against_the_findings(models: Path, old: str, new: str, t
             'elements = ["history"]',
             "Element physical_exam is required by no document.",
         ),
+        ('code = "50593"', 'code = "99993"', "99993 is no CPT or HCPCS code."),
+        (
+            'code = "50593"',
+            'code = "50594"',
+            "50594 is not in models/procedure_codes.toml: correct it, or add it there.",
+        ),
+        ('"34117-2"', '"34117-3"', "34117-3 is no LOINC code: its check digit is wrong."),
+        ('"34117-2"', '"11502-2"', "11502-2 is the LOINC code of no type in models/documents/."),
     ],
 )
 def test_what_a_check_remarks(models: Path, old: str, new: str, remark: str | None) -> None:
-    remarks = [remark.message for remark in check(rules(replaced(models, old, new)))]
+    remarks = [remark.message for remark in check(rules(replaced(models, old, new)), BOOKS)]
     if remark is None:
         assert remarks
     else:

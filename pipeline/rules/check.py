@@ -2,7 +2,7 @@
 
 Loading a pack finds misspelt names and values (`pipeline.catalog.policy_packs`). This reads the
 conditions for the ways in which they come true and finds what can never happen, or happens twice;
-and codes that cannot exist.
+and codes that do not exist.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import combinations, islice, product
 
 from pipeline.catalog.conditions import All, Condition, Not
 from pipeline.catalog.policies import Criterion, Policy
+from pipeline.catalog.procedure_codes import ProcedureCodes
 from pipeline.rules.kleene import Truth
 from pipeline.rules.ruleset import Ruleset
 from pipeline.rules.situation import World
@@ -24,6 +25,7 @@ _MOST_TRIES = 50
 # vaccinations (A), multianalyte assays (M) and proprietary tests (U).
 # HCPCS level II: a letter A to V and four digits.
 _SERVICE_CODE = re.compile(r"\d{4}[\dAFMTU]|[A-V]\d{4}")
+_HCPCS = re.compile(r"[A-V]\d{4}")
 KeyPath = tuple[str | int, ...]
 
 
@@ -35,14 +37,22 @@ class Remark:
     message: str
 
 
-def check(ruleset: Ruleset) -> list[Remark]:
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Which codes there are: procedure codes, and the LOINC codes of the document types."""
+
+    procedures: ProcedureCodes
+    loinc: frozenset[str]
+
+
+def check(ruleset: Ruleset, books: Books) -> list[Remark]:
     """What looks wrong in a pack, one sentence each; empty if nothing does."""
     return [
         *_unreachable(ruleset),
         *_overlapping(ruleset),
         *_idle_rulings(ruleset),
         *_unused(ruleset),
-        *_no_codes(ruleset.policy),
+        *_no_codes(ruleset.policy, books),
     ]
 
 
@@ -98,22 +108,30 @@ def _unused(ruleset: Ruleset) -> Iterator[Remark]:
             yield Remark(("elements", index, "name"), f"Element {wording.name} is required by no document.")
 
 
-def _no_codes(policy: Policy) -> Iterator[Remark]:
-    """Codes that cannot exist. That a code of the right form does exist, only its publisher's list can
-    tell; CPT's is the American Medical Association's and is not free."""
+def _no_codes(policy: Policy, books: Books) -> Iterator[Remark]:
+    """Codes that do not exist, or that no knowledge file has: a slip of the pen is one or the other."""
     for index, service in enumerate(policy.service_codes):
         first, _, last = service.code.partition("-")
+        place: KeyPath = ("service_codes", index, "code")
         for code in filter(None, (first, last)):
-            if not _SERVICE_CODE.fullmatch(code):
-                yield Remark(("service_codes", index, "code"), f"{code} is no CPT or HCPCS code.")
+            if not _SERVICE_CODE.fullmatch(code) or not _may_exist(code, books):
+                yield Remark(place, f"{code} is no CPT or HCPCS code.")
+            elif code not in books.procedures.by_code and not _HCPCS.fullmatch(code):
+                yield Remark(
+                    place, f"{code} is not in models/procedure_codes.toml: correct it, or add it there."
+                )
         if last and (last <= first or first[-1].isdigit() != last[-1].isdigit()):
-            yield Remark(("service_codes", index, "code"), f"{service.code} is no range.")
+            yield Remark(place, f"{service.code} is no range.")
     for index, document in enumerate(policy.required_documents):
+        place = ("required_documents", index, "loinc")
         if document.loinc and not _is_loinc(document.loinc):
-            yield Remark(
-                ("required_documents", index, "loinc"),
-                f"{document.loinc} is no LOINC code: its check digit is wrong.",
-            )
+            yield Remark(place, f"{document.loinc} is no LOINC code: its check digit is wrong.")
+        elif document.loinc and document.loinc not in books.loinc:
+            yield Remark(place, f"{document.loinc} is the LOINC code of no type in models/documents/.")
+
+
+def _may_exist(code: str, books: Books) -> bool:
+    return _HCPCS.fullmatch(code) is not None or books.procedures.exists(code)
 
 
 def _is_loinc(code: str) -> bool:
