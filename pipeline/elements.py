@@ -43,46 +43,64 @@ _STARTS_LINE = re.compile(r"(?:^|\n)[\s\d.)*:•-]*(?:(?:[\w/-]+\s+){0,3})$")
 # " : Cryo prostate": OCR lost the letter of the heading.
 _LOST_HEADING = re.compile(r"(?:^|\n)\s*[:;]\s+$")
 _MARK_OPENS = re.compile(r"(?:^|\n)[\s\d.)*•-]*$|\s{2,}$|[.;]\s$")
-_TOLD_WORDS = 40  # words in which a report of an operation tells more than its reason
+_SENTENCE = re.compile(r"(?<=[.;:])\s+")
 _LEAST_MARKS = 2  # parts of the background that make a history with the complaint
 _BLANK = re.compile(r"\*{2,}|_{3,}|^\s*$")
 _WINDOW = 600  # characters within which scattered signs are one examination
 _SENTENCE_END = re.compile(r"(?<=[a-z0-9)])\.\s|\n\s*\n|;\s|\n(?=\s*(?:\d{1,2}[.)]|[-*•(]))")
 
 
-def note_flags(
-    text: str, sections: Sequence[Section], rules: ElementRules, *, visit: bool = True
-) -> NoteFlags:
-    """The three flags of one plain text with its sections.
+def note_flags(text: str, sections: Sequence[Section], rules: ElementRules, *, kind: str) -> NoteFlags:
+    """The three flags of one plain text of document type `kind`, with its sections.
 
-    `visit` is False for a report of an operation or a test: what it describes is no examination.
+    What a report of a test or a procedure describes is no examination, and its reason no history; but a
+    report of a procedure may tell the story that led to it.
     """
+    if kind in rules.reports.procedures:
+        told = bool(history(text, sections, rules)) or _told_why(text, sections, rules)
+        return NoteFlags(told, False, has_plan(text, sections, rules, least=2))
+    if kind in rules.reports.tests:
+        return NoteFlags(False, False, has_plan(text, sections, rules, least=2))
     return NoteFlags(
-        bool(history(text, sections, rules)) or (not visit and _told_why(text, sections, rules)),
-        visit and bool(examination(text, sections, rules)),
-        has_plan(text, sections, rules, least=1 if visit else 2),
+        bool(history(text, sections, rules)) or _present_illness(text, sections, rules),
+        bool(examination(text, sections, rules)),
+        has_plan(text, sections, rules, least=1),
     )
 
 
-def has_plan(text: str, sections: Sequence[Section], rules: ElementRules, *, least: int = 2) -> bool:
+def has_plan(text: str, sections: Sequence[Section], rules: ElementRules, *, least: int) -> bool:
     """Whether a note says what will be done: in a plan of its own, or `least` times in its later half."""
     later = text[len(text) // 2 :]
     plans = [section for section in sections if section.name in rules.plan.sections]
     if any(_substantive(text, section, rules, words=rules.plan.words) for section in plans):
         return least == 1 or _tells(later, "future", rules, least=1)
-    return bool(rules.phrases["plan_headings"].find(tokenize(text))) or _tells(
-        later, "future", rules, least=least
+    headed = rules.phrases["plan_headings"].find(tokenize(text))
+    return (
+        bool(headed) or _tells(text, "ordered", rules, least=1) or _tells(later, "future", rules, least=least)
+    )
+
+
+def _present_illness(text: str, sections: Sequence[Section], rules: ElementRules) -> bool:
+    """Whether the illness is told at length under its own heading, whatever is said of the background."""
+    return any(
+        section.name == "history_of_present_illness" and _substantive(text, section, rules, words=20)
+        for section in sections
     )
 
 
 def _told_why(text: str, sections: Sequence[Section], rules: ElementRules) -> bool:
-    """Whether a report of a procedure tells the history that led to it."""
-    told = (section for section in sections if section.name in (*rules.history.narrative, "indication"))
-    return any(
-        _substantive(text, section, rules, words=_TOLD_WORDS)
-        and _tells(text[section.body : section.end], "narrative", rules, least=1)
-        for section in told
-    )
+    """Whether a report of a procedure tells the history that led to it, its talk of risks left out."""
+    for section in sections:
+        if section.name in (*rules.history.narrative, *rules.reports.reasons):
+            told = " ".join(
+                sentence
+                for sentence in _SENTENCE.split(text[section.body : section.end])
+                if not rules.phrases["consent"].find(tokenize(sentence))
+            )
+            enough = len(tokenize(told)) >= rules.reports.least_words
+            if enough and _tells(told, "narrative", rules, least=1):
+                return True
+    return False
 
 
 def is_visit(text: str, rules: ElementRules) -> bool:

@@ -10,6 +10,7 @@ from pipeline.calibration import calibrated
 from pipeline.cases import Knowledge
 from pipeline.documents import classify_text
 from pipeline.domain import Document, Field, Neoplasm, Page, Request
+from pipeline.elements import note_flags
 from pipeline.findings import extract_findings
 from pipeline.findings.site import neoplasms
 from pipeline.nlp import annotate
@@ -24,7 +25,8 @@ _PLACES = {"file", "page", "document", "boxes"}
 def extract_text(id: str, text: str, knowledge: Knowledge) -> dict[str, Any]:
     """`{"id", "document_type", "findings", "neoplasms"}`; `start` and `end` count characters of `text`.
 
-    The text is one document; its findings are about its principal neoplasm.
+    The text is one document; its findings are about its principal neoplasm. `h_and_p` and
+    `has_treatment_plan` tell whether it holds a history, an examination and a plan.
     """
     catalog = knowledge.catalog
     document_type, confidence = classify_text(text, catalog.documents)
@@ -34,10 +36,16 @@ def extract_text(id: str, text: str, knowledge: Knowledge) -> dict[str, Any]:
     findings = calibrated(
         extract_findings(annotated, Request(), catalog.findings, derive_categories=True), catalog.calibration
     )
+    flags = note_flags(text, annotated[0].sections, catalog.elements, kind=document_type)
     return {
         "id": id,
         "document_type": document_type,
         "document_confidence": confidence,
+        "h_and_p": {
+            "has_history": flags.has_history,
+            "has_physical_exam": flags.has_physical_exam,
+        },
+        "has_treatment_plan": flags.has_treatment_plan,
         "findings": _without_places(_FIELDS.dump_python(dict(findings), mode="json")),
         "neoplasms": _without_places(
             _NEOPLASMS.dump_python(neoplasms(annotated[0], catalog.findings), mode="json")

@@ -214,14 +214,30 @@ def test_conflict_of_identity_is_handed_on() -> None:
 
 # --------------------------------------------------------------------------- flags of one note
 
+NOTE, OPERATION, SCAN = "progress_note", "operative_report", "imaging_report"
+TOLD = (
+    "INDICATIONS: A man of 60 who presented with blood in his urine in March. A scan showed a mass of the "
+    "bladder wall. He has had two resections since, each for a tumor that had come back within the year, "
+    "and now passes clots again.\n"
+)
+RISKS = (
+    "INDICATIONS: Bladder tumor since March. The risks of bleeding, infection and perforation, the benefits "
+    "and the alternatives were explained to him at length; his questions were answered and he agreed.\n"
+)
 FLAGS = [
-    (HISTORY + EXAMINATION + "PLAN: start lisinopril 10 mg.", (True, True, True)),
-    (HISTORY, (True, False, False)),
-    (EXAMINATION, (False, True, False)),
-    ("IMPRESSION: no fracture.", (False, False, False)),
+    (NOTE, HISTORY + EXAMINATION + "PLAN: start lisinopril 10 mg.", (True, True, True)),
+    (NOTE, HISTORY, (True, False, False)),
+    (NOTE, EXAMINATION, (False, True, False)),
+    (NOTE, "IMPRESSION: no fracture.", (False, False, False)),
+    (NOTE, "He plans to visit his sister in May.", (False, False, False)),
+    (SCAN, TOLD + "FINDINGS: Lungs clear. Abdomen soft tissue normal.", (False, False, False)),
+    (OPERATION, TOLD + "PROCEDURE: The bladder was entered.", (True, False, False)),
+    (OPERATION, RISKS + "PROCEDURE: The bladder was entered.", (False, False, False)),
+    (OPERATION, "FINDINGS: tumor. He is to undergo radiation.", (False, False, True)),
+    (OPERATION, "FINDINGS: tumor. He underwent radiation.", (False, False, False)),
 ]
 
 
-@pytest.mark.parametrize(("text", "flags"), FLAGS)
-def test_flags(text: str, flags: tuple[bool, bool, bool]) -> None:
-    assert note_flags(text, find_sections(text, SECTIONS), RULES) == flags
+@pytest.mark.parametrize(("kind", "text", "flags"), FLAGS)
+def test_flags(kind: str, text: str, flags: tuple[bool, bool, bool]) -> None:
+    assert note_flags(text, find_sections(text, SECTIONS), RULES, kind=kind) == flags

@@ -73,7 +73,18 @@ class PlanRules(Entry):
     words: int = Field(gt=0)
     headings: tuple[str, ...]
     future: tuple[str, ...]
+    ordered: tuple[str, ...]
     area_labels: tuple[str, ...]
+
+
+class ReportRules(Entry):
+    """Documents that describe a test or a procedure: they examine nobody; see the file for the keys."""
+
+    tests: frozenset[str]
+    procedures: frozenset[str]
+    reasons: frozenset[str]
+    least_words: int = Field(gt=0)
+    consent: tuple[str, ...]
 
 
 class ElementRules(Entry):
@@ -85,6 +96,7 @@ class ElementRules(Entry):
     examination: ExaminationRules
     placeholders: PlaceholderRules
     plan: PlanRules
+    reports: ReportRules
 
     @cached_property
     def phrases(self) -> Mapping[str, Phrases]:
@@ -104,6 +116,8 @@ class ElementRules(Entry):
             "denied": self.plan.denied,
             "tentative": self.plan.tentative,
             "future": self.plan.future,
+            "ordered": self.plan.ordered,
+            "consent": self.reports.consent,
             "plan_headings": self.plan.headings,
             "area_labels": self.plan.area_labels,
         }
