@@ -234,3 +234,11 @@ def test_what_pdfium_refuses_is_a_damaged_page(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UnreadableFile, match="damaged") as refused:
         PdfPages(samples.text_pdf(tmp_path / "a.pdf"), max_megapixels=60).raster(1)
     assert refused.value.code == "truncated"
+
+
+def test_a_hyphen_at_the_end_of_a_line_stays(tmp_path: Path) -> None:
+    """pdfium joins the lines there and tells the hyphen as a character of its own."""
+    lines = ["The plan is percutaneous cryo-", "ablation of the right renal mass with a follow\u00adup CT."]
+    words = read(samples.text_pdf(tmp_path / "a.pdf", lines)).text.split()
+    assert words[3:6] == ["percutaneous", "cryo-", "ablation"]
+    assert words[-2] == "follow-up"

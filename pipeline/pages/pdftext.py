@@ -114,9 +114,9 @@ def _characters(handle: int | None, count: int) -> str:
     buffer = ctypes.create_string_buffer(4 * count + 4)
     units = _text(handle, 0, count, ctypes.addressof(buffer))
     text = buffer.raw[: 2 * max(0, units - 1)].decode("utf-16-le", "replace")
-    if len(text) == count:
+    if len(text) == count and "\ufffe" not in text:
         return text
-    # pdfium leaves some out of a text that is asked for at once.
+    # Asked for at once, pdfium leaves some out and does not tell a line's hyphen from what is no character.
     codes = map(_unicode, itertools.repeat(handle), range(count))
     return "".join(
         chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd" for code in codes
