@@ -35,6 +35,17 @@ def area(*documents: tuple[str, str]) -> object:
             "Lesion   Adenoma of the left breast\nTreatment area   LEFT breast 4:00, mass 2 cm",
             "LEFT breast 4:00, mass 2 cm",
         ),
+        # What it is for is not what is treated, on the next line as little as behind a comma.
+        (
+            "Treatment area: 2.4 cm mass, lower pole left kidney, 5 mm margin\nCurative intent",
+            "2.4 cm mass, lower pole left kidney, 5 mm margin",
+        ),
+        (
+            "TREATMENT AREA: 2.4 CM MASS, LOWER POLE LEFT KIDNEY WITH A 5 MM MARGIN\nPALLIATIVE INTENT",
+            "2.4 CM MASS, LOWER POLE LEFT KIDNEY WITH A 5 MM MARGIN",
+        ),
+        ("Area to be treated: left apical nodule, 14 mm, curative intent", "left apical nodule, 14 mm"),
+        ("Treatment area: (to be filled in by MD)", None),
         # Nothing that says where: blank, to be decided, an organ alone.
         ("target + volume: ______________________ (MD to fill in)", None),
         ("Treatment area: TBD", None),

@@ -60,7 +60,8 @@ class Area(Entry):
     the words decide: `label_treat` speak of treating, `label_strong` of an area, `label_fair` of a
     lesion or place, `label_other` of something else. `lesions` are words for a lesion, `places` words
     that are narrower than an organ, `organs` words for an organ alone, `margins` say how far around,
-    `aims` what is to be reached, `naming` words that still name the procedure."""
+    `aims` what is to be reached, `naming` words that still name the procedure. A value of `blank`, or a short
+    one with words of `unfilled`, says nothing; `purpose` and `technique` end what is treated."""
 
     labels: tuple[str, ...]
     label_treat: tuple[str, ...]
@@ -75,6 +76,8 @@ class Area(Entry):
     sides: tuple[str, ...]
     whole: tuple[str, ...]
     blank: tuple[str, ...]
+    unfilled: tuple[str, ...]
+    purpose: tuple[str, ...]
     technique: tuple[str, ...]
     naming: tuple[str, ...]
 

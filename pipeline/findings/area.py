@@ -52,6 +52,10 @@ _WHEN = re.compile(
       | [,\s]+\d+\s*(?:s|sec|seconds?|min|minutes?)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
+# After these a new piece of a value starts.
+_STARTS_PIECE = re.compile(r"(?:[\n,;.]|\s[-–—])\s*$")
+# A value this short may be a note to fill it in, characters.
+_SHORT_VALUE = 40
 # A line shorter than this was not wrapped at the margin, characters.
 _SHORT = 50
 _HEAD = re.compile(r"(?:.*\n)?[ \t]*[A-Za-z][\w /&]{0,24}:[ \t]*")
@@ -127,7 +131,7 @@ def find_area(phrases: Sequence[Phrase]) -> Field:
 def _named(region: Region, rules: Area) -> Iterator[Phrase]:
     """Lines under a known name of the area, in every plan; OCR may have lost their gap."""
     for line in labelled(region.text, region.start, region.end, rules.labels, loose=True):
-        start, end = _trim(region.text, line.body, line.end)
+        start, end = _trim(region.text, line.body, line.end, rules)
         words = region.text[start:end]
         kinds = _kinds(words, rules)
         if _EARLIER.match(words) or _says_nothing(words, rules):
@@ -145,7 +149,7 @@ def _in_rows(region: Region, treatment: Treatment) -> Iterator[Phrase]:
         prior = _prior(row.label, rules)
         if prior is None or (region.kind not in _OWN_PLANS and not holds(rules.label_treat, row.label)):
             continue
-        start, end = _trim(region.text, row.body, row.end)
+        start, end = _trim(region.text, row.body, row.end, rules)
         words = region.text[start:end]
         if not _says_nothing(words, rules) and _fits(row, words, prior, treatment):
             yield Phrase(region, start, end, prior + _kinds(words, rules).richness + _PLANS[region.kind])
@@ -177,9 +181,14 @@ def _fits(row: Labelled, words: str, prior: float, treatment: Treatment) -> bool
     return kinds.lesion and kinds.size and kinds.place and len(words) < 120
 
 
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """A labelled value up to the end of its first sentence, without white space around it."""
+def _trim(text: str, start: int, end: int, rules: Area) -> tuple[int, int]:
+    """A labelled value up to the end of its first sentence, or to where a piece of it tells what for; without
+    white space around it."""
     words = text[start:end]
+    purpose = next(
+        (cue for cue in find(rules.purpose, words) if _STARTS_PIECE.search(words[: cue.start()])), None
+    )
+    words = words[: purpose.start()].rstrip(" \t\n,;-") if purpose else words
     for stop in (_SENTENCE.search(words), _PASSIVE.search(words)):
         words = words[: stop.start()] if stop and stop.start() > 8 else words
     article = _ARTICLE.match(words)
@@ -188,7 +197,9 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _says_nothing(words: str, rules: Area) -> bool:
     plain = joined([words]).lower().strip(" .:")
-    return not plain or bool(_EMPTY.search(words)) or plain in rules.blank
+    if not plain or _EMPTY.search(words) or plain in rules.blank:
+        return True
+    return len(plain) < _SHORT_VALUE and holds(rules.unfilled, plain)
 
 
 def _names_area(kinds: Kinds) -> bool:
@@ -270,7 +281,7 @@ def _noun_phrase(text: str, start: int, end: int, rules: Area) -> tuple[int, int
     stop = _WHEN.search(text, start, end)
     end = stop.start() if stop else end
     end = _next_order(text, start, end)
-    cue = find(rules.technique, text, start, end)
+    cue = find((*rules.technique, *rules.purpose), text, start, end)
     if cue:
         end = cue[0].start()
         comma = text.rfind(",", start, end)

@@ -183,7 +183,7 @@ def _origin_of(reading: Reading, target: Target, rules: TargetRules) -> Iterator
         return
     native = reading.tumour.mention.attributes.get("site")
     stated = holds(rules.words.primary, words)
-    if not reading.named and not stated:
+    if not stated and not (reading.named and _is_placed(reading, target)):
         return
     if (
         native == target.site
@@ -194,6 +194,16 @@ def _origin_of(reading: Reading, target: Target, rules: TargetRules) -> Iterator
         yield reading.candidate(
             "primary", "rule:origin", reading.weight - (0 if native == target.site else 1)
         )
+
+
+def _is_placed(reading: Reading, target: Target) -> bool:
+    """Whether a diagnosis is placed in the target's organ: by its name, its clause, or its specimen."""
+    tumour = reading.tumour
+    return (
+        tumour.mention.attributes.get("site") == target.site
+        or target.site in tumour.sites
+        or tumour.is_pathology
+    )
 
 
 def _is_local(reading: Reading, target: Target) -> bool:
