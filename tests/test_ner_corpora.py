@@ -76,6 +76,12 @@ def test_a_sentence_longer_than_a_run_is_cut(reader: WordPieces) -> None:
     assert all(len(c.pieces) == len(c.words) + 2 for c in found)
 
 
+def test_an_entity_that_a_cut_divides_starts_anew(reader: WordPieces) -> None:
+    long = Sentence(tuple(LONG[:6]), ("O", "O", "B-A", "I-A", "I-A", "O"))
+    found = chunks("c", [long], reader, ["O", "B-A", "I-A"], longest=6)
+    assert [c.labels for c in found] == [(0, 0, 1, 2), (1, 0)]
+
+
 def test_capitals_change_the_shapes_only(corpus: list[Sentence], reader: WordPieces) -> None:
     (shouted,) = chunks("c", corpus, reader, label_names(corpus), 20, random.Random(1), capitals=1.0)
     assert shouted.shapes == (0, 2, 2, 0, 2, 2, 2, 0)

@@ -128,6 +128,8 @@ def _chunk(
             if len(pieces) + len(of_word) > longest - 1:
                 close()
                 pieces, shapes, firsts, labels = [reader.first], [0], [], []
+            if label.startswith("I-") and not firsts:  # an entity that the cut divides starts anew
+                label = "B-" + label[2:]
             firsts.append(len(pieces))
             labels.append(ids[label])
             pieces += of_word
