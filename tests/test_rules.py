@@ -399,7 +399,7 @@ def test_evaluating_costs_under_two_milliseconds() -> None:
 def test_the_reasoning_is_told_criterion_by_criterion_with_pages() -> None:
     case = case_of("tumor_site=lung; lung_type=nsclc; stage_group=IB|IIB; intent=curative", "plan=missing")
     text = explain(replace(case, evaluation=evaluate(case, RULES)), POLICY)
-    assert "More information is needed." in text
+    assert "More information is needed before a review." in text
     assert "stage IIA without involved lymph nodes: not known" in text
     assert "stage group: IB, but the records also say IIB" in text
     assert 'packet.pdf page 1: "words"' in text

@@ -13,6 +13,7 @@ from pipeline.domain import (
     CaseDocument,
     CaseFile,
     CasePage,
+    Code,
     Completeness,
     CriterionResult,
     Element,
@@ -25,6 +26,7 @@ from pipeline.domain import (
     Missing,
     PolicyRef,
     Problem,
+    Request,
     Requirement,
     Status,
 )
@@ -51,6 +53,9 @@ CASE = Case(
     findings={
         "tumor_site": KIDNEY,
         "intent": Field(),
+        "stage_group": Field(),
+        "t": Field(),
+        "n": Field("N0", Status.FOUND, 0.9, evidence=(EVIDENCE,), basis="p"),
         "airway_obstruction": Field(False, Status.FOUND, 0.9, evidence=(EVIDENCE,)),
     },
     completeness=Completeness(
@@ -80,14 +85,16 @@ CASE = Case(
         "page 2: arrived turned, shown upright (180 degrees)",
         "tumor site             kidney",
         'page 3: "2.1 cm mass of the left kidney"',
-        "not breast (family)",
+        "not breast (a relative's)",
         "airway obstruction     no",
-        "not stated: intent",
+        "N                      N0 (pathological)",
+        "not stated: name, date of birth, member number, CPT, ICD-10-CM",
+        "not stated: stage group, T",
         "treatment plan               incomplete",
         "treatment area             missing",
         "pages of another patient are in the packet",
         "outcome    More information is needed before a review",
-        "I.F.1 unknown; settled by stage group or t+n",
+        "I.F.1 unknown; settled by stage group or T and N",
         "I.C met by tumor site",
         "not met: I.A",
         "missing: The treatment plan does not say what will be treated.",
@@ -112,7 +119,35 @@ def test_conflict_is_marked_and_both_sides_are_shown() -> None:
     )
     lines = summarize(replace(CASE, findings={"tumor_site": sides}))
     assert "kidney  CONFLICT" in lines
-    assert "lung (conflicting)" in lines
+    assert "or lung (the packet says both)" in lines
+    assert lines.count('page 3: "2.1 cm mass of the left kidney"') == 2
+
+
+def test_what_matters_to_no_open_criterion_is_not_listed_as_silent() -> None:
+    assert "intent" not in summarize(CASE)
+    assert "not stated: intent" in summarize(replace(CASE, findings={"intent": Field()}, evaluation=None))
+
+
+def test_of_several_files_the_file_is_named() -> None:
+    two = replace(CASE, files=(*CASE.files, CaseFile("labs.tif", "1", "image/tiff", 1)))
+    lines = summarize(two)
+    assert 'page 3 of fax.pdf: "2.1 cm mass of the left kidney"' in lines
+    assert "page 2 of fax.pdf: arrived turned" in lines
+    assert " of fax.pdf" not in summarize(CASE)
+
+
+def test_codes_of_the_request_with_their_names_and_doubts() -> None:
+    code = Field("C64.1", Status.FOUND, 0.97, Code("ICD-10-CM", "C64.1", "Of the right kidney"), (EVIDENCE,))
+    doubt = Field(
+        status=Status.UNCERTAIN,
+        evidence=(EVIDENCE,),
+        alternatives=(Alternative("80593", "as_printed", (EVIDENCE,)),),
+    )
+    lines = summarize(replace(CASE, request=Request(cpt=(doubt,), icd10=(code, code))))
+    assert "CPT                    uncertain" in lines
+    assert "printed: 80593 (where the code is asked for)" in lines
+    assert "ICD-10-CM 2            C64.1  Of the right kidney" in lines
+    assert "NPI" not in lines
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from pipeline.domain import Case, Evidence, Submission
 from pipeline.files import write_whole
 from pipeline.report.images import page_images
 from pipeline.report.marks import Marks, marks_of
-from pipeline.report.rows import Group, Row, groups_of, plain, reason
+from pipeline.report.rows import Group, Row, groups_of
 from pipeline.report.strip import Sheet, place_of, sheets_of
-from pipeline.report.titles import in_words, titles_for
+from pipeline.report.titles import titles_for
 from pipeline.settings import Settings
-from pipeline.wording import OUTCOMES
+from pipeline.wording import OUTCOMES, label_of, labels_of, lead, plain, reason
 
 __all__ = ["write_report"]
 
@@ -64,6 +64,7 @@ def write_report(case: Case, submission: Submission, path: Path, settings: Setti
             row_ids=_ids_by_name(groups),
             place=lambda evidence: _place(case, evidence),
             place_of=lambda file, page: place_of(case, file, page),
+            lead=lead,
             reason=reason,
             plain=plain,
             style=style,
@@ -85,7 +86,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: _NOT_SHOWN.sub("\ufffd", value) if type(value) is str else value,
     )
-    environment.filters |= {"words": in_words, "one_line": lambda text: " ".join(text.split())}
+    environment.filters |= {
+        "words": label_of,
+        "facts": labels_of,
+        "one_line": lambda text: " ".join(text.split()),
+    }
     return environment
 
 

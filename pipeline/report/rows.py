@@ -6,36 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from pipeline.domain import Alternative, Case, Evidence, Field, IdentityConflict, Status, Value
-from pipeline.report.titles import Titles, in_words
+from pipeline.domain import NOT_FOUND, Alternative, Case, Evidence, Field, IdentityConflict, Status
+from pipeline.report.titles import Titles
+from pipeline.wording import BASES, label_of, plain
 
-# The prefixes of a T, N or M (AJCC).
-_BASES = {
-    "c": "clinical",
-    "p": "pathological",
-    "yc": "clinical, after treatment",
-    "yp": "pathological, after treatment",
-    "r": "at recurrence",
-    "rc": "clinical, at recurrence",
-}
-# Why a value was not taken, in a reviewer's words; a reason that is not here stands as it is.
-_REASONS = {
-    "conflicting": "the packet says both",
-    "other_lesion": "of another lesion",
-    "historical": "past history",
-    "history": "past history",
-    "family": "a relative's",
-    "ruled_out": "ruled out",
-    "suspected": "only suspected",
-    "hypothetical": "not a fact: only considered",
-    "conditional": "not a fact: under a condition",
-    "possible": "only possible",
-    "absent": "said not to be there",
-    "superseded": "a newer statement stands",
-    "outweighed": "less support than the value taken",
-    "printed": "printed form text, not about the patient",
-    "mentioned": "mentioned, not planned",
-}
 _SURE = 0.9  # confidence from which a value is shown without it
 _STATUSES = {
     Status.FOUND: "",
@@ -99,27 +73,17 @@ def groups_of(case: Case, titles: Titles) -> list[Group]:
     return [group for group in groups if group.rows]
 
 
-def reason(alternative: Alternative) -> str:
-    """Why the value was not taken."""
-    return _REASONS.get(alternative.reason, in_words(alternative.reason))
-
-
-def plain(value: Value) -> str:
-    """A value as a person says it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if " " in value else in_words(value)
-
-
 def _request(case: Case) -> Iterator[tuple[str, Field]]:
     if not case.documents:
         return
     yield "name", case.patient.name
     yield "date_of_birth", case.patient.dob
     yield "member_number", case.patient.member_id
-    yield from (("CPT", code) for code in case.request.cpt)
-    yield from (("ICD-10-CM", code) for code in case.request.icd10)
+    yield from (("CPT", code) for code in case.request.cpt or (NOT_FOUND,))
+    yield from (("ICD-10-CM", code) for code in case.request.icd10 or (NOT_FOUND,))
     yield "expedited", case.request.expedited
+    yield "provider", case.request.provider
+    yield "NPI", case.request.npi
 
 
 def _fields(named: Iterable[tuple[str, Field]], kind: str, numbers: Iterator[int]) -> Iterator[Row]:
@@ -131,7 +95,7 @@ def _field(name: str, field: Field, kind: str, row_id: str) -> Row:
     return Row(
         id=row_id,
         name=name,
-        label=in_words(name).upper() if name in ("t", "n", "m") else in_words(name),
+        label=label_of(name),
         kind=kind,
         value=None if field.value is None else plain(field.value),
         status=_STATUSES[field.status],
@@ -145,11 +109,12 @@ def _field(name: str, field: Field, kind: str, row_id: str) -> Row:
 
 def _notes(field: Field) -> Iterator[str]:
     if field.basis:
-        yield _BASES.get(field.basis, field.basis)
+        yield BASES.get(field.basis, field.basis)
     if field.edition:
         yield f"edition {field.edition}"
     if field.code:
-        yield f"{field.code.system} {field.code.code}"
+        same = field.code.code == field.value  # of a code its name is told
+        yield field.code.display if same else f"{field.code.system} {field.code.code}"
     if field.confidence is not None and field.confidence < _SURE:
         yield f"confidence {field.confidence:.0%}"
 
@@ -160,7 +125,7 @@ def _requirements(case: Case, titles: Titles, numbers: Iterator[int]) -> Iterato
             Row(
                 id=f"r{next(numbers)}",
                 name=element_name,
-                label=in_words(element_name),
+                label=label_of(element_name),
                 kind="element",
                 value=None,
                 status="found" if element.status == "met" else element.status,

@@ -9,12 +9,7 @@ from pipeline.catalog import Catalog
 from pipeline.domain import Case
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
-
-
-# It recommends; a person decides. So no outcome is called an approval or a denial.
-def in_words(name: str) -> str:
-    """`stage_group` as `stage group`."""
-    return name.replace("_", " ")
+from pipeline.wording import label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +22,10 @@ class Titles:
     criteria: Mapping[str, str] = field(default_factory=dict)
 
     def document(self, name: str) -> str:
-        return self.documents.get(name) or in_words(name).capitalize()
+        return self.documents.get(name) or label_of(name).capitalize()
 
     def requirement(self, name: str) -> str:
-        return self.requirements.get(name) or in_words(name)
+        return self.requirements.get(name) or label_of(name)
 
     def criterion(self, criterion_id: str | None) -> str:
         return self.criteria.get(criterion_id or "", "")

@@ -26,8 +26,7 @@ from pipeline.catalog.fields import load_fields
 from pipeline.domain import Box
 from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Ledger, State, history
-from pipeline.report.rows import plain, reason
-from pipeline.report.titles import in_words, titles_for
+from pipeline.report.titles import titles_for
 from pipeline.review import accounts, audit, sessions, worklist
 from pipeline.review.api import api
 from pipeline.review.casefile import CaseFile, Change, Mark, VersionChanged, correct, open_case, words_in
@@ -38,7 +37,7 @@ from pipeline.review.pictures import WIDTHS, Pictures
 from pipeline.review.roles import Permission, behind_glass
 from pipeline.review.sessions import Session
 from pipeline.settings import Settings
-from pipeline.wording import OUTCOMES
+from pipeline.wording import OUTCOMES, label_of, labels_of, lead, plain, reason
 
 _HERE: Final = Path(__file__).parent
 _ID: Final = r"[0-9a-f]{16,32}"
@@ -70,13 +69,15 @@ class Desk:
             finalize=lambda value: _NOT_SHOWN.sub("\ufffd", value) if type(value) is str else value,
         )
         environment.filters |= {
-            "words": in_words,
+            "words": label_of,
+            "facts": labels_of,
             "one_line": lambda text: " ".join(text.split()),
             "left": time_left,
             "day": lambda time: time.strftime("%Y-%m-%d %H:%M"),
         }
         environment.globals |= {
             "plain": plain,
+            "lead": lead,
             "reason": reason,
             "P": Permission,
             "outcomes": OUTCOMES,

@@ -9,14 +9,8 @@ from collections.abc import Iterator
 
 from pipeline.catalog.policies import Policy
 from pipeline.domain import Case, CriterionResult, Evaluation, Evidence, Field, Status
+from pipeline.wording import OUTCOMES, label_of, labels_of
 
-_OUTCOMES = {
-    "meets": "The case meets criterion {criterion}.",
-    "investigational": "No criterion is met: the request falls under {criterion}.",
-    "needs_information": "More information is needed.",
-    "out_of_scope": "This policy does not judge the request.",
-    "other_policy": "Another policy judges the request.",
-}
 _RESULTS = {"met": "met", "not_met": "not met", "unknown": "not known"}
 
 
@@ -40,8 +34,10 @@ def explain(case: Case, policy: Policy) -> str:
 
 
 def _head(evaluation: Evaluation) -> Iterator[str]:
-    yield _OUTCOMES[evaluation.outcome].format(criterion=evaluation.criterion)
-    if evaluation.outcome == "needs_information" and evaluation.criterion:
+    open_yet = evaluation.outcome == "needs_information"
+    criterion = f": {evaluation.criterion}" if evaluation.criterion and not open_yet else ""
+    yield f"{OUTCOMES[evaluation.outcome]}{criterion}."
+    if open_yet and evaluation.criterion:
         yield f"On what is documented the request falls under {evaluation.criterion}."
     if evaluation.other_policy:
         yield f"It belongs to: {evaluation.other_policy}."
@@ -60,13 +56,12 @@ def _grounds(case: Case, policy: Policy, result: CriterionResult) -> Iterator[st
         # A fact that is read from beside a value (an edition) shows under the finding it stands in.
         field = case.findings.get(name)
         if field is not None and field.value is not None:
-            yield f"      {_words(name)}: {_told(field)}"
+            yield f"      {label_of(name)}: {_told(field)}"
             yield from _quotes(field)
         else:
             yield from _stated_by_codes(case, policy, name)
     if result.would_settle:
-        sets = [" and ".join(map(_words, names.split("+"))) for names in result.would_settle]
-        yield f"      would be settled by: {'; or '.join(sets)}"
+        yield f"      would be settled by: {'; or '.join(map(labels_of, result.would_settle))}"
 
 
 def _quotes(field: Field) -> Iterator[str]:
@@ -83,7 +78,7 @@ def _stated_by_codes(case: Case, policy: Policy, name: str) -> Iterator[str]:
         for service in policy.service_codes:
             value = service.states.get(name)
             if value and isinstance(field.value, str) and service.covers(field.value):
-                yield f"      {_words(name)}: {_words(value)}, by the requested code {field.value}"
+                yield f"      {label_of(name)}: {_words(value)}, by the requested code {field.value}"
                 yield from _quotes(field)
 
 
