@@ -1,9 +1,9 @@
 """Prefect's API in a process of its own, for as long as its parent lives.
 
-Run as `python -m flows.api_process` with Prefect's settings in the environment. Writes the port it
-listens on to stdout once it can answer; ends when its stdin closes, so also when the parent is
-killed. Prefect's own ephemeral server draws a port at random, outlives a killed parent and prints
-stack traces on the user's console when it is stopped.
+Run as `python -m flows.api_process [PORT]` with Prefect's settings in the environment. Writes the port it
+listens on, a free one if none is given, to stdout once it can answer; ends when its stdin closes, so
+also when the parent is killed. Prefect's own ephemeral server draws a port at random, outlives a killed
+parent and prints stack traces on the user's console when it is stopped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     config.timeout_graceful_shutdown = 5
     server = _Announced(config)
     threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
-    listening = socket.create_server((HOST, 0))
+    listening = socket.create_server((HOST, int(sys.argv[1]) if len(sys.argv) > 1 else 0))
     # Accepted connections inherit it: without, each answer on a kept connection waits 40 ms for an ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server.run(sockets=[listening])

@@ -49,7 +49,7 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
 
-def _worker() -> Worker:
+def worker_of_this_process() -> Worker:
     """What this process's starter has set; else a Prefect worker has started the flow, and its environment
     says."""
     if (worker := WORKER.get(None)) is None:
@@ -70,7 +70,7 @@ class WorkFailed(Exception):
 
 async def _beside_the_loop(what: str, run: Callable[[], Any]) -> Any:
     """Run `run` in a thread; a cancelled task stops the worker at the next page. Raises WorkFailed."""
-    worker = _worker()
+    worker = worker_of_this_process()
     try:
         return await asyncio.to_thread(run)
     except asyncio.CancelledError:
@@ -88,7 +88,7 @@ _claims: dict[str, Claim] = {}
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{submission_id}")
 async def work(submission_id: str) -> None:
     """One submission as far as it goes, its sendings included."""
-    worker, claim = _worker(), _claims.pop(submission_id)
+    worker, claim = worker_of_this_process(), _claims.pop(submission_id)
 
     def run() -> None:
         worker.work(claim)
@@ -106,7 +106,7 @@ async def work(submission_id: str) -> None:
 @task(cache_policy=NO_CACHE, persist_result=False)
 async def deliver(most: int) -> int:
     """What waits to be sent, evaluator and outputs: up to `most`; returns how many were tried."""
-    worker = _worker()
+    worker = worker_of_this_process()
 
     def run() -> int:
         tried = 0
@@ -124,7 +124,7 @@ async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
 
     The state's name says how many were worked and how many of them failed.
     """
-    worker, ends = _worker(), time.monotonic() + 60 * minutes
+    worker, ends = worker_of_this_process(), time.monotonic() + 60 * minutes
     done = failed = 0
     while done < most and time.monotonic() < ends:
         claims = await _beside_the_loop("claim", lambda: led.claim(worker.ledger, worker.name))
@@ -139,7 +139,7 @@ async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
 @flow(name="triage-one", flow_run_name="{submission_id}", persist_result=False)
 async def triage_one(submission_id: str) -> State[None]:
     """One submission until it ends, for who waits for it. The state's name is the submission's."""
-    worker = _worker()
+    worker = worker_of_this_process()
     while (item := await _beside_the_loop("look", lambda: led.item(worker.ledger, submission_id))) and (
         item.state not in led.ENDED
     ):
@@ -172,7 +172,7 @@ async def _work(claim: Claim) -> int:
     try:
         await work(claim.submission_id)
     except WorkFailed:
-        if isinstance(_worker().failure, FOR_ALL):
+        if isinstance(worker_of_this_process().failure, FOR_ALL):
             raise
         return 1
     finally:

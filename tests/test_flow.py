@@ -157,7 +157,7 @@ def test_a_worker_takes_its_settings_from_the_environment(
     flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIAGE_HOME", str(tmp_path / "there"))
-    worker = contextvars.Context().run(flow._worker)
+    worker = contextvars.Context().run(flow.worker_of_this_process)
     with worker.ledger:
         received(worker.ledger, b"1")
     assert (tmp_path / "there" / "ledger.db").exists()

@@ -1,0 +1,80 @@
+"""Registering the flows with a Prefect API of your own, for many machines.
+
+On each machine then runs `prefect worker start --pool triage`, with the same TRIAGE_ settings. The flows
+take no submissions as parameters, so any number of runs may be started, by whomever: each works what the
+ledger gives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from prefect import Flow, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.exceptions import ObjectNotFound
+from prefect.types.entrypoint import EntrypointType
+
+from flows.triage import triage
+from flows.upkeep import reevaluate, retention, watch
+
+_ROUND_S: Final = 60.0
+_NIGHTLY: Final = "17 2 * * *"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One deployment, as it was registered."""
+
+    name: str
+    pool: str
+    schedule: str
+
+
+def deploy(*, pool: str, pool_type: str, workers: int, watched: str | None) -> list[Deployed]:
+    """Register work pool, deployments, schedules and limits; again, with other values, changes them.
+
+    `workers` is how many triage runs there may be at once on all machines. Raises what Prefect raises.
+    """
+    return asyncio.run(_deploy(pool, pool_type, workers, watched))
+
+
+async def _deploy(pool: str, pool_type: str, workers: int, watched: str | None) -> list[Deployed]:
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(pool)
+        except ObjectNotFound:
+            await client.create_work_pool(WorkPoolCreate(name=pool, type=pool_type))
+    every = timedelta(seconds=_ROUND_S)
+    done = [
+        # A run that finds nothing ends at once; one that works keeps its place until the next is due.
+        await _register(triage, pool, "every minute", interval=every, limit=workers),
+        await _register(retention, pool, "nightly", cron=_NIGHTLY, limit=1),
+        await _register(reevaluate, pool, "by hand", limit=1),
+    ]
+    if watched is not None:
+        parameters = {"folder": watched}
+        done.append(
+            await _register(watch, pool, "every minute", interval=every, limit=1, parameters=parameters)
+        )
+    return done
+
+
+async def _register(flow: Flow[Any, Any], pool: str, told: str, *, limit: int, **schedule: Any) -> Deployed:
+    deployment = await flow.ato_deployment(
+        "triage",
+        work_pool_name=pool,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        # A run above the limit has nothing to do that the others do not: it goes away.
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=limit, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        **schedule,
+    )
+    applying = deployment.apply()
+    if asyncio.iscoroutine(applying):
+        await applying
+    return Deployed(f"{flow.name}/triage", pool, told)

@@ -1,0 +1,82 @@
+"""One worker of a service, in a process of its own: runs the triage flow whenever something is to be done.
+
+    python -m flows.worker                 works the ledger
+    python -m flows.worker --watch FOLDER  takes in what comes into a folder
+
+Prefect's settings are in the environment. Whatever goes wrong with Prefect is waited out: what is to be
+done is in the ledger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+from flows.children import end_with_parent
+from pipeline import ledger as led
+from pipeline.errors import TriageError
+from pipeline.ledger import Ledger, open_ledger
+from pipeline.logs import configure_logging
+from pipeline.settings import Settings, load_settings
+from pipeline.working import Stages, Worker, library_stages
+
+_log = logging.getLogger(__name__)
+_LOOK_S: Final = 0.5
+_AFTER_FAILURE_S: Final = 2.0
+
+
+def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
+    """Work until the parent is gone or interrupts."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--watch", type=Path)
+    options.add_argument("--log-level", default="WARNING")
+    options.add_argument("--json-logs", action="store_true")
+    chosen = options.parse_args()
+    configure_logging(level=chosen.log_level, json=chosen.json_logs)
+    end_with_parent()
+    try:
+        # Imported now: Prefect would take over logging where it is not set up yet.
+        from flows.triage import WORKER, triage, worker_name
+        from flows.upkeep import watch
+
+        settings = load_settings(os.environ)
+        with open_ledger(settings) as ledger:
+            WORKER.set(Worker(ledger, settings, worker_name(), stages=make_stages(settings)))
+            with asyncio.Runner() as runner:  # knows only what was set before
+                if chosen.watch:
+                    _for_ever(runner, lambda: True, lambda: watch(str(chosen.watch.absolute())))
+                else:
+                    _for_ever(runner, lambda: _is_due(ledger), triage)
+    except KeyboardInterrupt:
+        _log.info("Stopped.")
+
+
+def _is_due(ledger: Ledger) -> bool:
+    return led.claims_due(ledger) or led.sendings_due(ledger)
+
+
+def _for_ever(
+    runner: asyncio.Runner, is_due: Callable[[], bool], flow: Callable[[], Coroutine[Any, Any, Any]]
+) -> None:
+    while True:
+        try:
+            if is_due():
+                runner.run(flow())
+            else:
+                time.sleep(_LOOK_S)
+        except TriageError as error:
+            _log.error("%s", error)
+            time.sleep(_AFTER_FAILURE_S)
+        except Exception as error:  # Prefect's API went away, or the flow failed: both are told of already
+            _log.warning("A flow run ended with %s.", type(error).__name__)
+            time.sleep(_AFTER_FAILURE_S)
+
+
+if __name__ == "__main__":
+    main()
