@@ -8,10 +8,10 @@ for nothing (issue 5; CMS 42 CFR 482.22(c)(5) fixes who and when, the policy fix
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from pipeline.catalog.elements import ElementRules
+from pipeline.catalog.elements import ElementRule, ElementRules
 from pipeline.domain import (
     AnnotatedDocument,
     Completeness,
@@ -125,12 +125,35 @@ def _element(
     annotated: AnnotatedDocument, name: str, findings: Mapping[str, Field], rules: ElementRules
 ) -> Element:
     rule = rules.elements[name]
+    element = _recognised(annotated, name, rule, findings, rules)
+    return replace(element, page=_page(annotated, element, rule))
+
+
+def _page(annotated: AnnotatedDocument, element: Element, rule: ElementRule) -> int | None:
+    """The page that shows the element; of a missing one, the page where one would look for it."""
+    document, sections = annotated.document, annotated.sections
+    if element.evidence:
+        return element.evidence[0].page
+    for name in (*rule.expected_in, *rule.expected_after):
+        found = [section for section in sections if section.name == name]
+        if found:
+            return document.page_at(found[0].start if name in rule.expected_in else found[-1].end - 1).number
+    return (document.pages[0] if rule.kind == "history" else document.pages[-1]).number
+
+
+def _recognised(
+    annotated: AnnotatedDocument,
+    name: str,
+    rule: ElementRule,
+    findings: Mapping[str, Field],
+    rules: ElementRules,
+) -> Element:
     document, text = annotated.document, annotated.document.text
     misread = any(page.source == "ocr" for page in document.pages)
     if rule.kind in ("history", "examination"):
         recognise = history if rule.kind == "history" else examination
         shown = recognise(text, annotated.sections, rules, misread=misread) if is_visit(text, rules) else []
-        return _shown(document, shown)
+        return _shown(document, shown) if shown else _in_place_of(annotated, rule)
     if rule.kind == "section":
         names = [s for s in annotated.sections if s.name in rule.sections and text[s.body : s.end].strip()]
         return _shown(document, [Shown(section.start, section.end, section.name) for section in names[:1]])
@@ -151,7 +174,9 @@ def _planned(annotated: AnnotatedDocument, findings: Mapping[str, Field], rules:
         evidence.document == document.id for name in states if name for evidence in _found(findings.get(name))
     )
     misread = any(page.source == "ocr" for page in document.pages)
-    shown = planned_procedure(document.text, annotated.sections, rules, anywhere=is_plan, misread=misread)
+    shown = planned_procedure(
+        document.text, annotated.sections, rules, anywhere=is_plan, title=document.title, misread=misread
+    )
     return _shown(document, [shown] if shown else [])
 
 
@@ -176,6 +201,20 @@ def _finding_here(document: Document, field: Field) -> Element:
         if field.status is Status.UNCERTAIN and evidence
         else Element(Met.MISSING)
     )
+
+
+def _in_place_of(annotated: AnnotatedDocument, rule: ElementRule) -> Element:
+    """Missing, with what stands under its heading instead: "EXAM: deferred", a blood pressure alone."""
+    document = annotated.document
+    found = [
+        s for name in rule.expected_in for s in annotated.sections if s.name == name and s.body > s.start
+    ]
+    ends = [document.text.find("\n", section.body) for section in found[:1]]
+    parts = [
+        Shown(section.start, end if end >= 0 else section.end, section.name)
+        for section, end in zip(found[:1], ends, strict=True)
+    ]
+    return Element(Met.MISSING, _evidence(document, parts))
 
 
 def _shown(document: Document, shown: Sequence[Shown]) -> Element:

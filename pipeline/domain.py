@@ -402,10 +402,15 @@ class Met(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One thing that a required document must hold, with the words that show it."""
+    """One thing that a required document must hold, with the words that show it.
+
+    `page` is of the document's file: the page that shows it, or where one would look for it. None where
+    no document was found that should hold it.
+    """
 
     status: Met
     evidence: tuple[Evidence, ...] = ()
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,12 +140,11 @@ def history(
         return _marked_history(text, rules)
     if core or len(background) >= 2:
         kinds = {section.name: section for section in reversed([*narrative, *core, *background])}
-        return [
-            _shown(text, section) for section in sorted(kinds.values(), key=lambda section: section.start)
-        ][:4]
+        ordered = sorted(kinds.values(), key=lambda section: section.start)
+        return [_shown(text, section, rules) for section in ordered][:4]
     told = text[narrative[0].start : narrative[0].end]
     if _tells(told, "core", rules, least=2) and _tells(told, "background", rules, least=1):
-        return [_shown(text, narrative[0])]
+        return [_shown(text, narrative[0], rules)]
     return _marked_history(text, rules)
 
 
@@ -225,13 +224,21 @@ def _all_signs(
 
 
 def planned_procedure(
-    text: str, sections: Sequence[Section], rules: ElementRules, *, anywhere: bool, misread: bool = False
+    text: str,
+    sections: Sequence[Section],
+    rules: ElementRules,
+    *,
+    anywhere: bool,
+    title: str = "",
+    misread: bool = False,
 ) -> Shown | None:
     """The first procedure that is to be done: named in a plan, or at the start of a line that proposes it.
 
-    `anywhere` for a document that is a plan as a whole. A procedure in a sentence of options, of a
-    referral or of a denial is not to be done.
+    `anywhere` for a document that is a plan as a whole; its `title` ("CRYO PLAN") shows the procedure only
+    where nothing else does. A procedure in a sentence of options, of a referral or of a denial is not to be
+    done.
     """
+    in_title: Shown | None = None
     for hit in rules.phrases["procedures"].find(tokenize(text), misread=misread):
         name = next((part.name for part in sections if part.start <= hit.start < part.end), "preamble")
         heads_line = name in rules.plan.lines and bool(_STARTS_LINE.search(text[: hit.start]))
@@ -240,8 +247,17 @@ def planned_procedure(
             continue
         in_plan = name in rules.plan.sections or heads_line or lost_heading
         if anywhere or (in_plan and not _only_talked_of(text, hit.start, hit.end, rules)):
-            return Shown(hit.start, _line_end(text, hit.start, len(text)), name)
-    return None
+            shown = Shown(hit.start, _line_end(text, hit.start, len(text)), name)
+            if not _stands_in(text, hit.start, title):
+                return shown
+            in_title = in_title or shown
+    return in_title
+
+
+def _stands_in(text: str, position: int, title: str) -> bool:
+    """Whether the line at `position` is the document's title, or holds it."""
+    line = text[text.rfind("\n", 0, position) + 1 : _line_end(text, position, len(text))]
+    return bool(title) and title in " ".join(line.split())
 
 
 def _denied(text: str, start: int, rules: ElementRules) -> bool:
@@ -320,8 +336,14 @@ def _tells(text: str, cues: str, rules: ElementRules, *, least: int) -> bool:
     return len({hit.phrase for hit in rules.phrases[cues].find(tokenize(text))}) >= least
 
 
-def _shown(text: str, section: Section) -> Shown:
-    start = section.start if text[section.start : section.body].strip() else section.body
+def _shown(text: str, section: Section, rules: ElementRules) -> Shown:
+    """A section's heading and first line; of text without a heading, the line that begins to tell."""
+    if text[section.start : section.body].strip():
+        start = section.start
+    else:
+        told = rules.phrases["narrative"].find(tokenize(text[section.body : section.end]))
+        at = section.body + told[0].start if told else section.body
+        start = max(section.body, text.rfind("\n", 0, at) + 1)
     start += len(text[start:]) - len(text[start:].lstrip())
     return Shown(start, _line_end(text, max(start, section.body), section.end), section.name)
 

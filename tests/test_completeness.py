@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +158,42 @@ def test_the_complete_document_is_named_with_its_words() -> None:
             assert evidence.quote == whole.document.text[evidence.start : evidence.end]
 
 
+LOOKED_FOR = [
+    (HISTORY + "PHYSICAL EXAM: deferred\nPLAN: scan", 1, ["PHYSICAL EXAM: deferred"]),
+    (HISTORY + "VITALS: BP 130/70, pulse 70\nPLAN: scan", 1, ["VITALS: BP 130/70, pulse 70"]),
+    (HISTORY + "PLAN: scan", 1, []),
+]
+
+
+@pytest.mark.parametrize(("text", "page", "words"), LOOKED_FOR, ids=["deferred", "vital signs", "nothing"])
+def test_a_missing_examination_shows_where_one_would_look(text: str, page: int, words: list[str]) -> None:
+    pages = tuple(
+        Page("fax.pdf", number, "text", 0, 612, 792, part, ())
+        for number, part in enumerate((text, "ASSESSMENT: mass."), 1)
+    )
+    document = Document("d1", "history_and_physical", "", pages)
+    found = check(
+        HISTORY_AND_PHYSICAL, AnnotatedDocument(document, find_sections(document.text, SECTIONS), ())
+    )
+    missing = found.elements["physical_exam"]
+    assert (missing.status, missing.page) == (Met.MISSING, page)
+    assert [evidence.quote for evidence in missing.evidence] == words
+
+
+def test_a_missing_document_has_no_page() -> None:
+    assert {element.page for element in check(HISTORY_AND_PHYSICAL).elements.values()} == {None}
+
+
+def test_the_story_shows_a_history_not_the_letterhead() -> None:
+    letter = (
+        "ELMFIELD KIDNEY CENTER\n12 Mill Lane\n\nDear Dr. Holt,\n\n"
+        "Thank you for sending Mr. Vane, a 66-year-old man who presented with blood in his urine.\n"
+        "Past medical history: gout.\n"
+    )
+    found = check(HISTORY_AND_PHYSICAL, annotated("consultation", letter))
+    assert found.elements["history"].evidence[0].quote.startswith("Thank you for sending Mr. Vane")
+
+
 # --------------------------------------------------------------------------- treatment plan
 
 PLAN = "TREATMENT PLAN\nProcedure: percutaneous cryoablation\nTreatment area: left kidney, lower pole\n"
@@ -167,6 +203,17 @@ def test_plan_of_its_own() -> None:
     plan = annotated("treatment_plan", PLAN)
     found = check(TREATMENT_PLAN, plan, findings=area(plan, "left kidney, lower pole"))
     assert (found.status, found.document) == ("present", "d1")
+
+
+def test_the_title_shows_a_procedure_only_where_nothing_else_does() -> None:
+    for text, words in (
+        ("CRYO PLAN\nProcedure: cryoablation\n", "cryoablation"),
+        ("CRYO PLAN\n", "CRYO PLAN"),
+    ):
+        plan = annotated("treatment_plan", text + "Treatment area: left kidney, lower pole\n")
+        titled = replace(plan, document=replace(plan.document, title="CRYO PLAN"))
+        found = check(TREATMENT_PLAN, titled, findings=area(titled, "left kidney, lower pole"))
+        assert [evidence.quote for evidence in found.elements["procedure"].evidence] == [words]
 
 
 def test_plan_inside_a_note() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
+from pipeline.case_json import to_json
 from pipeline.cases import Knowledge, build_case
 from pipeline.domain import Case, Page, Reading, SourceFile, Submission
 from pipeline.settings import load_settings
@@ -116,3 +117,30 @@ def test_a_paper_of_somebody_else(header: str, source: Literal["text", "ocr"]) -
     found = with_note(header, source)
     assert (found["identity_conflict"], found["others"]) == (True, [4])
     assert found["history_and_physical"] == "present"
+
+
+BANNER = "06/12/2026 09:14   FROM: RIGHT LUNG CRYOABLATION CENTER  8005550141   PAGE {}/9"
+
+
+def test_a_fax_machines_line_is_published_and_is_evidence_of_nothing() -> None:
+    texts = [page_text(page, []) for page in ("form", "visit", "plan")]
+    plain = case_of(texts)
+    sent = case_of([f"{BANNER.format(number)}\n{text}" for number, text in enumerate(texts, 3)])
+    assert all(document.text.startswith("06/12/2026 09:14   FROM: RIGHT LUNG") for document in sent.documents)
+    assert told(sent) == told(plain)
+    assert {name: field.value for name, field in sent.findings.items()} == {
+        name: field.value for name, field in plain.findings.items()
+    }
+    quotes = _quotes(to_json(sent))
+    assert quotes == _quotes(to_json(plain))
+    assert not any("LUNG" in quote for quote in quotes)
+
+
+def _quotes(data: Any) -> list[str]:
+    """The words of every evidence of a case's JSON."""
+    if isinstance(data, list):
+        return [found for item in data for found in _quotes(item)]
+    if not isinstance(data, dict):
+        return []
+    own = [data["quote"]] if "quote" in data else []
+    return own + [found for value in data.values() for found in _quotes(value)]

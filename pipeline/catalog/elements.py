@@ -14,11 +14,16 @@ from pipeline.spelling import Phrases
 
 
 class ElementRule(Entry):
-    """One element; see the head of the file for the kinds."""
+    """One element; see the head of the file for the kinds.
+
+    Where it is missing one looks for it in a section of `expected_in`, or behind one of `expected_after`.
+    """
 
     kind: Literal["history", "examination", "finding", "planned", "section"]
     finding: str | None = None
     sections: tuple[str, ...] = ()
+    expected_in: tuple[str, ...] = ()
+    expected_after: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> ElementRule:
