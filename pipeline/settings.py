@@ -100,6 +100,28 @@ class Settings:
     """A packet whose pages all came within so many days before is attached to that one, not worked again."""
     retention_days: int = 0
     """Submissions that ended so many days ago lose their files and texts; 0: never."""
+    request_folder: str = ""
+    """Folder in which requests for records are laid down for a fax gateway; empty: none."""
+    request_webhook_url: str = ""
+    """Address that requests for records are posted to, signed; empty: none."""
+    request_webhook_secret: str = ""
+    """Secret that signs them (HMAC-SHA256), at least 16 characters."""
+    request_fhir_url: str = ""
+    """Base address of a FHIR server that takes requests for records; empty: none."""
+    request_fhir_token: str = ""
+    """Bearer token for it."""
+    request_fhir_resources: str = "Task"
+    """Which resources it takes: Task (CDex), CommunicationRequest (PAS), or both."""
+    request_mail_server: str = ""
+    """host:port of a mail server that speaks STARTTLS; empty: no requests by e-mail."""
+    request_mail_from: str = ""
+    """Address from which they are sent."""
+    request_mail_user: str = ""
+    """User at the mail server; empty: none is given."""
+    request_mail_password: str = ""
+    """That user's password."""
+    request_timeout_s: float = 10.0
+    """Seconds for one delivery of a request over a network."""
 
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token

@@ -1,0 +1,87 @@
+"""Hand-off to a fax gateway or print shop that watches a folder.
+
+A parcel is a folder `<reference>-<key>` that appears whole. The gateway leaves a file `acknowledged` in it
+when it went out, or `failed` with the reason's code; until then it has only been laid down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.errors import DeliveryError
+from pipeline.files import make_private
+
+ACKNOWLEDGED, FAILED = "acknowledged", "failed"
+_CODE = re.compile(r"[a-z0-9_]{1,40}")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The channel `folder`."""
+
+    folder: Path
+    needs_resources = False
+
+    def deliver(self, parcel: Parcel) -> Receipt:
+        """The parcel's folder, whole or not there."""
+        target = self._of(parcel)
+        try:
+            if not target.exists():
+                self._lay_down(parcel, target)
+        except OSError as error:
+            raise DeliveryError(
+                f"The folder for requests cannot be written ({type(error).__name__}).",
+                retryable=True,
+                next_step="Check TRIAGE_REQUEST_FOLDER and the room on its disk.",
+            ) from None
+        return Receipt(acknowledged=self.state(parcel) == ACKNOWLEDGED, id=target.name)
+
+    def state(self, parcel: Parcel) -> Literal["acknowledged", "failed", "waiting"]:
+        """What the gateway says of the parcel."""
+        target = self._of(parcel)
+        if (target / FAILED).exists():
+            return "failed"
+        return "acknowledged" if (target / ACKNOWLEDGED).exists() else "waiting"
+
+    def reason(self, parcel: Parcel) -> str:
+        """The gateway's code for a failure; what is no code is not repeated."""
+        path = self._of(parcel) / FAILED
+        text = path.read_text("utf-8", "replace").strip() if path.exists() else ""
+        return text if _CODE.fullmatch(text) else "failed"
+
+    def _of(self, parcel: Parcel) -> Path:
+        return self.folder / f"{parcel.reference}-{parcel.key.rpartition(':')[2][:12]}"
+
+    def _lay_down(self, parcel: Parcel, target: Path) -> None:
+        make_private(self.folder)
+        beside = Path(tempfile.mkdtemp(dir=self.folder, prefix=".part-"))
+        try:
+            for part in parcel.parts:
+                _write(beside / part.name, part.content)
+            told = {
+                "reference": parcel.reference,
+                "key": parcel.key,
+                "to": parcel.to,
+                "files": [part.name for part in parcel.parts],
+            }
+            _write(beside / "parcel.json", json.dumps(told, indent=1).encode())
+            beside.rename(target)
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            if not target.exists():  # another laid it down meanwhile
+                raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
