@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import uvicorn
 from fastapi.testclient import TestClient
 from fpdf import FPDF
 from ledgers import ledger_settings
@@ -58,10 +61,11 @@ class TestDesk:
 
 
 @contextmanager
-def open_desk(home: Path, *texts: str, kind: str = "sqlite") -> Iterator[TestDesk]:
-    """A desk over one worked case a text, the first of them in `submission_id`."""
+def open_desk(home: Path, *packets: str | Path, kind: str = "sqlite") -> Iterator[TestDesk]:
+    """A desk over worked cases, the first of them in `submission_id`; a packet is a text, which is printed
+    on one page, or a folder of files."""
     with ledger_settings(kind, home, workers="1") as settings, open_ledger(settings) as ledger:
-        ids = [_worked(ledger, settings, text, home / f"{number}.pdf") for number, text in enumerate(texts)]
+        ids = [_worked(ledger, settings, packet, home / f"{n}.pdf") for n, packet in enumerate(packets)]
         for name, role in USERS.items():
             accounts.add(ledger, name, role, PASSWORD, actor="operator:test")
         yield TestDesk(ledger, settings, ids[0])
@@ -73,17 +77,45 @@ def _stages() -> Stages:
     return library_stages(load_settings({"TRIAGE_WORKERS": "1"}))
 
 
-def _worked(ledger: Ledger, settings: Settings, text: str, path: Path) -> str:
-    pdf = FPDF(format="letter")
-    pdf.add_page()
-    pdf.set_font("Courier", size=10)
-    pdf.multi_cell(0, 5, text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pdf.output(str(path))
-    (receipt,) = receive(ledger, [Arrival([Incoming("Testperson <b>Alma</b>.pdf", path)], channel="test")])
+@contextmanager
+def served(desk_: TestDesk) -> Iterator[str]:
+    """The desk on a port of this machine; yields its address."""
+    config = uvicorn.Config(
+        desk(desk_.ledger, desk_.settings), host="127.0.0.1", port=0, log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _worked(ledger: Ledger, settings: Settings, packet: str | Path, printed: Path) -> str:
+    if isinstance(packet, Path):
+        files = [
+            Incoming(path.name, path) for path in sorted(packet.iterdir()) if path.name != "expected.json"
+        ]
+    else:
+        _print(packet, printed)
+        files = [Incoming("Testperson <b>Alma</b>.pdf", printed)]
+    (receipt,) = receive(ledger, [Arrival(files, channel="test")])
     worker = Worker(ledger, settings, "test", stages=_stages())
     for held in claim(ledger, "test", 1):
         worker.work(held)
     for sending in claim_sendings(ledger, "test", 1):
         worker.send(sending)
     return receipt.submission_id
+
+
+def _print(text: str, path: Path) -> None:
+    pdf = FPDF(format="letter")
+    pdf.add_page()
+    pdf.set_font("Courier", size=10)
+    pdf.multi_cell(0, 5, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pdf.output(str(path))
