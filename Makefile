@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 TRAINING := .venv-train
 
-.PHONY: help setup demo test check lock bench-pages fuzz rejoin clean evaluate calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz rejoin crash bench-queue clean evaluate calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -54,6 +54,13 @@ bench-pages: setup ## this reader and the bare engines on the same made-up pages
 
 fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes)
 	$(BIN)/python -m pytest -s tests/fuzz_pages.py
+
+crash: setup ## the service worked through while its parts are killed, on both databases [SEED=n] (about 20 minutes)
+	$(BIN)/python -m tests.crash_run --database sqlite $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.crash_run --database postgresql $(if $(SEED),--seed $(SEED))
+
+bench-queue: setup ## what the ledger and Prefect cost a submission; 1 to 16 workers (about 5 minutes)
+	$(BIN)/python benchmarks/bench_queue.py
 
 train: $(TRAINING)/.installed ## train the entity model, CORPORA=folder [OUTPUT=training] [QUICK=1] (over an hour; 1.5 GB of memory)
 	@test -d "$(CORPORA)" || { echo "Say where the corpora are: make train CORPORA=folder (models/ner/README.md)"; exit 1; }

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from pipeline import commands, evaluator_commands, review_commands
+from pipeline import commands, evaluator_commands, queue_commands, review_commands
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
 
@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(function=commands.evaluate_set)
     _add_evaluator_commands(command, shared)
     review_commands.add_commands(command, shared)
+    queue_commands.add_commands(command, shared)
     return top
 
 

@@ -87,6 +87,16 @@ def check_url(url: str) -> None:
         )
 
 
+def answers(settings: Settings) -> bool:
+    """Whether something answers at the evaluator's address, whatever it says."""
+    with connect(settings) as client:
+        try:
+            client.get(settings.evaluator_url)
+        except httpx.HTTPError:
+            return False
+    return True
+
+
 # ---------------------------------------------------------------------- asking
 
 

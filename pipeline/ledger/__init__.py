@@ -58,7 +58,7 @@ from pipeline.ledger.records import (
 from pipeline.ledger.rekeying import rekey
 from pipeline.ledger.resent import resent_candidates
 from pipeline.ledger.retention import erase_old, sweep
-from pipeline.ledger.texts import load, load_case, load_reading, opened, rename, save
+from pipeline.ledger.texts import load, load_case, load_reading, names, opened, rename, save
 
 __all__ = [
     "ENDED",
@@ -95,6 +95,7 @@ __all__ = [
     "load",
     "load_case",
     "load_reading",
+    "names",
     "open_ledger",
     "opened",
     "pend",

@@ -43,6 +43,12 @@ def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str
     return content
 
 
+def names(ledger: Ledger, submission_id: str) -> list[str]:
+    """The sender's names of a submission's files, in their order; empty where they are erased."""
+    content = load(ledger, submission_id, NAMES, 0)
+    return list(content["names"]) if content else []
+
+
 @contextmanager
 def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
     """The submission with plain copies of its files while the block runs.
@@ -56,8 +62,8 @@ def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
         return db.execute(query.order_by(files.c.position)).all(), db.execute(received).scalar()
 
     rows, received_at = ledger.read(work)
-    names = load(ledger, submission_id, NAMES, 0)
-    if names is None:
+    called = names(ledger, submission_id)
+    if not called:
         raise UsageError(
             f"Submission {submission_id} is not in the ledger, or its files are erased.",
             next_step="`triage queue show` tells.",
@@ -67,7 +73,7 @@ def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
             id=submission_id,
             files=tuple(
                 SourceFile(name, path, row.sha256, row.media_type)
-                for name, path, row in zip(names["names"], paths, rows, strict=True)
+                for name, path, row in zip(called, paths, rows, strict=True)
             ),
             received=received_at.date(),
         )
@@ -79,13 +85,13 @@ def load_reading(ledger: Ledger, submission_id: str, round_number: int) -> Readi
     return None if content is None else reading_from_json(content)
 
 
-def rename(ledger: Ledger, submission_id: str, names: Sequence[tuple[str, str]]) -> None:
+def rename(ledger: Ledger, submission_id: str, new: Sequence[tuple[str, str]]) -> None:
     """Give the submission's files other names, as (sha256, name) in any order. Raises UsageError where
     these are not its files."""
 
     def work(db: Connection) -> None:
         own = select(files.c.sha256).where(files.c.submission_id == submission_id).order_by(files.c.position)
-        left, ordered = list(names), list[str]()
+        left, ordered = list(new), list[str]()
         for sha256 in db.execute(own).scalars():
             found = next((pair for pair in left if pair[0] == sha256), None)
             if found is None:
