@@ -63,6 +63,17 @@ def ticked(text: str, start: int) -> bool | None:
     return last["mark"].strip(" _") != ""
 
 
+def choice_around(text: str, start: int) -> tuple[int, int] | None:
+    """(start, end) of the ticked or unticked choice that `start` stands in: behind its box, up to the next
+    box of the line. None where no box stands before it."""
+    if ticked(text, start) is None:
+        return None
+    line_start, line_end = line_of(text, start)
+    before = [box.end() for box in _BOX.finditer(text, max(line_start, start - _REACH), start)]
+    behind = _BOX.search(text, start, line_end)
+    return before[-1], behind.start() if behind else line_end
+
+
 def answer_after(text: str, end: int) -> bool | None:
     """The answer to a printed question that ends at `end`: yes, no, or None where none is readable.
 

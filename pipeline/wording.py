@@ -52,6 +52,8 @@ _REASONS = {
     "absent": "said not to be there",
     "superseded": "a newer statement stands",
     "outweighed": "less support than the value taken",
+    "contradicts_tnm": "T, N and M as stated give another stage",
+    "derived_from_tnm": "what the stated T, N and M give",
     "printed": "printed form text, not about the patient",
     "mentioned": "mentioned, not planned",
     "as_printed": "where the code is asked for",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from spacy.language import Language
 
 from pipeline.catalog.one_text import load_one_text
 from pipeline.catalog.staging import load_staging
-from pipeline.domain import AnnotatedDocument, Document, Field, Page, Status
-from pipeline.findings.stage import derive_stage_group, find_stage, group_of
+from pipeline.domain import AnnotatedDocument, Document, Evidence, Field, Page, Status
+from pipeline.findings.stage import checked_against_tnm, derive_stage_group, find_stage, group_of
 from pipeline.nlp import annotate, load_nlp
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -147,3 +148,37 @@ def test_evidence_is_the_words(nlp: Language) -> None:
     source = annotated(nlp, "FINAL DIAGNOSIS: renal cell carcinoma, pT1a")
     (evidence,) = find_stage(source, "kidney", TABLES, WEIGHTS).t.evidence
     assert evidence.quote == source.document.text[evidence.start : evidence.end] == "pT1a"
+
+
+def _stated(value: str, source: Literal["text", "ocr"] = "text") -> Field:
+    evidence = Evidence("f", 1, "d", 0, len(value), value, source=source)
+    return Field(value, Status.FOUND, 0.9, evidence=(evidence,))
+
+
+@pytest.mark.parametrize(
+    ("stage", "t", "status"),
+    [
+        ("IIA", "T2B", Status.FOUND),
+        ("II", "T2B", Status.FOUND),
+        ("IB", "T2A", Status.FOUND),
+        ("IIA", "T4", Status.CONFLICTING),
+        ("IIIA", "T2B", Status.CONFLICTING),
+        ("IIA", "TX", Status.FOUND),
+    ],
+)
+def test_a_group_that_t_n_and_m_contradict_is_doubted(stage: str, t: str, status: Status) -> None:
+    checked = checked_against_tnm(_stated(stage), _stated(t), _stated("N0"), _stated("M0"), TABLES["lung"])
+    assert (checked.status, checked.value) == (status, stage)
+
+
+def test_a_contradicted_group_read_from_an_image_is_uncertain() -> None:
+    """IIA and IIIA differ by a stroke."""
+    checked = checked_against_tnm(
+        _stated("IIA", "ocr"), _stated("T4"), _stated("N0"), _stated("M0"), TABLES["lung"]
+    )
+    assert checked.status is Status.UNCERTAIN
+    assert [(one.value, one.reason) for one in checked.alternatives] == [
+        ("IIA", "contradicts_tnm"),
+        ("IIIA", "derived_from_tnm"),
+        ("IIIB", "derived_from_tnm"),
+    ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.findings.lines import labelled
-from pipeline.marks import answer_after, ticked
+from pipeline.marks import answer_after, choice_around, ticked
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,16 @@ def test_the_answer_to_a_printed_question(line: str, expected: bool | None) -> N
 )
 def test_labelled_values(text: str, expected: list[str]) -> None:
     assert [text[line.body : line.end] for line in labelled(text, 0, len(text), ("area",))] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "expected"),
+    [
+        ("Type:  [X] NSCLC   [ ] SCLC   [ ] Metastasis to lung", "NSCLC", "NSCLC"),
+        ("Type:  [X] NSCLC   [ ] SCLC   [ ] Metastasis to lung", "Metastasis", "Metastasis to lung"),
+        ("Type:  NSCLC", "NSCLC", None),
+    ],
+)
+def test_the_words_of_a_choice(line: str, word: str, expected: str | None) -> None:
+    found = choice_around(line, line.index(word))
+    assert (line[slice(*found)].strip() if found else None) == expected

@@ -111,6 +111,8 @@ def test_tnm_values(text: str, expected: list[str]) -> None:
         "PSA 7.8, MRI 3T",
         "free T4 1.2",
         "no T2",
+        "bullae, ptx likely",
+        "PTX on film",
         "SMOOTH, N0 NODULES. NO EDEMA",
         "N0 evidence of malignancy.",
         "NO TUMOR PRESENT",

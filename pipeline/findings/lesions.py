@@ -16,7 +16,7 @@ from pipeline.catalog.treatment import Area
 from pipeline.domain import AnnotatedDocument, Assertion, Evidence, Mention
 from pipeline.evidence import evidence_for
 from pipeline.findings.phrases import clause, find
-from pipeline.marks import line_of
+from pipeline.marks import choice_around, line_of
 
 _HEADLINE = re.compile(
     r"^[ \t]*(?:[A-Z0-9]{1,2}(?:/[A-Z])?[.):]|[1-9]\b)?[ \t]*(?P<head>[^\n]{3,140}?):[ \t]*$", re.MULTILINE
@@ -231,8 +231,18 @@ def contexts(documents: Sequence[AnnotatedDocument], labels: frozenset[str]) -> 
     for source in documents:
         for mention in source.mentions:
             if mention.label in labels:
-                start, end = clause(source.document.text, mention.start, mention.end)
+                start, end = _own_clause(source.document.text, mention)
                 yield Context(source, mention, start, end, _headline(source, mention, start))
+
+
+def _own_clause(text: str, mention: Mention) -> tuple[int, int]:
+    """The clause around a mention; of a form's row of boxes only the mention's own choice."""
+    start, end = clause(text, mention.start, mention.end)
+    choice = choice_around(text, mention.start)
+    if choice is None:
+        return start, end
+    start, end = max(start, choice[0]), max(mention.end, min(end, choice[1]))
+    return start + len(text[start:end]) - len(text[start:end].lstrip()), start + len(text[start:end].rstrip())
 
 
 def _headline(source: AnnotatedDocument, mention: Mention, start: int) -> tuple[int, int] | None:

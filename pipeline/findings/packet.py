@@ -31,7 +31,7 @@ from pipeline.findings.procedure import find_procedure
 from pipeline.findings.regions import Region, regions
 from pipeline.findings.side import find_side
 from pipeline.findings.site import principal_site
-from pipeline.findings.stage import StageFindings, derive_stage_group, find_stage
+from pipeline.findings.stage import StageFindings, checked_against_tnm, derive_stage_group, find_stage
 from pipeline.findings.target import Target, diagnosis_votes, find_site, plan_words, site_votes
 from pipeline.findings.unproven import find_unproven
 
@@ -183,7 +183,12 @@ def _stages(packet: Packet, *, metastatic: bool, lung_type: object) -> dict[str,
         )
         for name, label in names.items()
     }
-    edition = tables[site].default_edition if site and site in tables else None
+    table = tables.get(site or "")
+    if not metastatic and lung_type != "sclc":
+        found["stage_group"] = checked_against_tnm(
+            found["stage_group"], found["t"], found["n"], found["m"], table
+        )
+    edition = table.default_edition if table else None
     derived = derive_stage_group(site, found["t"], found["n"], found["m"], tables, edition)
     derived = replace(derived, evidence=tuple(dict.fromkeys(derived.evidence)))
     return {**found, "derived_stage_group": Field() if metastatic or lung_type == "sclc" else derived}

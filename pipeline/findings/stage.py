@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.catalog.one_text import StageWeights
 from pipeline.catalog.staging import StageTable
-from pipeline.domain import NOT_FOUND, AnnotatedDocument, Assertion, Evidence, Field, Mention, Status
+from pipeline.domain import (
+    NOT_FOUND,
+    Alternative,
+    AnnotatedDocument,
+    Assertion,
+    Evidence,
+    Field,
+    Mention,
+    Status,
+)
 from pipeline.evidence import evidence_for
 
 EXTRACTOR = "rule:stage"
@@ -189,6 +198,31 @@ def derive_stage_group(
     evidence = tuple(item for field in (t, n, m) for item in field.evidence[:1])
     confidence = min(field.confidence or 1.0 for field in (t, n, m) if field.value is not None)
     return Field(value=group, status=Status.FOUND, confidence=confidence, evidence=evidence, edition=used)
+
+
+def checked_against_tnm(stage: Field, t: Field, n: Field, m: Field, table: StageTable | None) -> Field:
+    """The stated group, doubted where the stated T, N and M give another one in every edition of `table`.
+
+    Read from an image it is uncertain (IA, IIA and IIIA differ by a stroke), else conflicting; the group that
+    T, N and M give is an alternative `derived_from_tnm`.
+    """
+    stated = (stage, t, n, m)
+    if table is None or any(field.status is not Status.FOUND for field in stated):
+        return stage
+    letters = (str(t.value).upper(), str(n.value).upper(), str(m.value).upper())
+    found = {group_of(table, edition, *letters) for edition in table.editions}
+    groups = sorted(group for group in found if group is not None)
+    value = str(stage.value).upper()
+    if not groups or any(group.startswith(value) or value.startswith(group) for group in groups):
+        return stage
+    shown = tuple(item for field in (t, n, m) for item in field.evidence[:1])
+    others = tuple(Alternative(group, "derived_from_tnm", shown) for group in groups)
+    if any(item.source == "ocr" for item in stage.evidence):
+        said = Alternative(stage.value or value, "contradicts_tnm", stage.evidence)
+        return Field(status=Status.UNCERTAIN, alternatives=(said, *others, *stage.alternatives))
+    return replace(
+        stage, status=Status.CONFLICTING, confidence=0.5, alternatives=(*others, *stage.alternatives)
+    )
 
 
 def group_of(table: StageTable, edition: str, t: str | None, n: str | None, m: str | None) -> str | None:

@@ -12,6 +12,7 @@ from pipeline.nlp.words import TermIndex, Words, term_words
 
 # So many words at most stand between "the" and the tumour that it makes known.
 _ADJECTIVES = 3
+_PAST = ("has", "have", "had", "was", "were")
 _VERBS = ("is", "was", "are", "were", "does", "did", "do", "has", "have", "be")
 
 
@@ -103,11 +104,14 @@ def _add(entry: _Entry, rule: CueRule) -> None:
 
 def _spellings(phrases: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """Each phrase; one that starts with "not" also with the verb before it, since "is not" is a cue too; one
-    that starts with "no" also as OCR reads it."""
+    that starts with "no" also as OCR reads it; one that starts with a verb also in a relative clause ("which has
+    been removed"), whose pronoun would end its reach."""
     for phrase in phrases:
         words = term_words(phrase)
         yield words
         if words[0] == "not":
             yield from ((verb, *words) for verb in _VERBS)
+        if words[0] in _PAST:
+            yield from ((relative, *words) for relative in ("which", "that"))
         if words[0] == "no" and len(words) > 1:
             yield ("n0", *words[1:])

@@ -161,9 +161,11 @@ def _is_stage(match: re.Match[str], text: str, words: StageWords) -> bool:
         return False
     if match["m"] and category[0].isdigit():
         return True
+    if category in "Xx" and (match["tpre"] == "P" or f"t{category}" in match.group()):
+        return False  # "ptx" and "PTX" are a pneumothorax
     if category in ("a", "A"):
         return match["tpre"] in ("p", "c") or bool(
-            re.search(r"stage|bladder|urothelial", before + after, re.I)
+            re.search(r"bladder|urothelial|\bTCC\b|ureter|renal pelvis", before + after, re.I)
         )
     if category.lower() == "is" and re.search(r"[Tt][ :]", match.group()):
         return False  # "pT is not assigned"
