@@ -103,9 +103,8 @@ def _add(entry: _Entry, rule: CueRule) -> None:
 
 
 def _spellings(phrases: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Each phrase; one that starts with "not" also with the verb before it, since "is not" is a cue too; one
-    that starts with "no" also as OCR reads it; one that starts with a verb also in a relative clause ("which has
-    been removed"), whose pronoun would end its reach."""
+    """Each phrase, and what else it is found as: with the verb before its "not" ("is not" is a cue too), in a
+    relative clause whose pronoun would end its reach ("which has been removed"), with OCR's zero in "no"."""
     for phrase in phrases:
         words = term_words(phrase)
         yield words
