@@ -190,7 +190,7 @@ def _read_value(
     if "last_name" in kinds and following and "first_name" in rules.by_label[following.label]:
         yield from _split_name(document, value, following)
     labelled = value.label in _PATIENT_LABELS
-    if "name" in kinds and (found := _name(text, rules, labelled=labelled)):
+    if "name" in kinds and (found := _name(document, value.start, value.end, rules, labelled=labelled)):
         name, end = found
         yield Seen("name", str(name), document, value.start, value.start + end, name, labelled)
     if (
@@ -205,11 +205,13 @@ def _read_value(
 
 def _split_name(document: Document, last: Labelled, first: Labelled) -> Iterable[Seen]:
     """ "Last name  X   First name  Y"."""
-    lasts = re.match(rf"{_NAME_PART}(?: {_NAME_PART})*", document.text[last.start : last.end])
-    firsts = re.match(_NAME_PART, document.text[first.start : first.end])
+    room = re.compile(rf"[\s-]*(?P<name>{_NAME_PART}(?: {_NAME_PART})*)")
+    lasts = room.match(document.text, last.start, last.end)
+    firsts = room.match(document.text, first.start, first.end)
     if lasts and firsts:
-        name = PersonName(lasts.group(), firsts.group())
-        yield Seen("name", str(name), document, last.start, first.start + firsts.end(), name, labelled=True)
+        name = PersonName(lasts["name"], firsts["name"].split()[0])
+        end = firsts.start("name") + len(name.first)
+        yield Seen("name", str(name), document, lasts.start("name"), end, name, labelled=True)
 
 
 def _member_numbers(document: Document, rules: IdentityRules, *, misread: bool) -> Iterable[Seen]:
@@ -227,7 +229,7 @@ def _header_names(document: Document, reader: _Reader) -> Iterable[Seen]:
     for match in _HEADER_NAME.finditer(document.text):
         line_end = document.text.find("\n", match.end())
         line = document.text[match.end() : line_end if line_end >= 0 else len(document.text)]
-        found = _name(line, rules)
+        found = _name(document, match.end(), match.end() + len(line), rules)
         if not found or not _BESIDE_NAME.search(line[found[1] :]):
             continue
         name, end = found
@@ -241,10 +243,15 @@ def _header_names(document: Document, reader: _Reader) -> Iterable[Seen]:
             yield Seen("dob", date.day, document, start, start + date.end - date.start)
 
 
-def _name(text: str, rules: IdentityRules, *, labelled: bool = False) -> tuple[PersonName, int] | None:
-    """The name at the start of `text`, unless it is that of somebody who treats."""
-    found = read_name(text, rules.names, labelled=labelled)
-    return None if found is None or treats(text, found[1], rules.names) else found
+def _name(
+    document: Document, start: int, end: int, rules: IdentityRules, *, labelled: bool = False
+) -> tuple[PersonName, int] | None:
+    """The name at `start` and where it ends there, unless it is that of somebody who treats.
+
+    `end` is where the room for the name ends; a degree may stand behind it.
+    """
+    found = read_name(document.text[start:end], rules.names, labelled=labelled)
+    return None if found is None or treats(document.text, start + found[1], rules.names) else found
 
 
 def _plain(number: str) -> str:
@@ -337,9 +344,9 @@ def _name_score(name: Seen | None, reading: Seen, rules: IdentityRules) -> int:
 
 
 def _dob_likeness(day: str, other: str) -> int:
-    """3 the same, 1 one part differs (misread or mistyped), -3 different."""
+    """3 the same, 1 one part differs (misread or mistyped), -3 two differ, -4 nothing is the same."""
     differing = sum(a != b for a, b in zip(day.split("-"), other.split("-"), strict=True))
     if differing == 0:
         return 3
     swapped = day.split("-")[0] == other.split("-")[0] and sorted(day) == sorted(other)
-    return 1 if differing == 1 or swapped else -3
+    return 1 if differing == 1 or swapped else -1 - differing

@@ -26,10 +26,11 @@ _LETTER = r"(?:[^\W\d_][\u0300-\u036f]?)"
 _PART = rf"{_LETTER}(?:{_LETTER}|['’.])*(?:\s?-\s?(?:{_LETTER}|['’])+)*"
 # No initial, which is never part of a last name; "St. John" is.
 _LONG = rf"(?:[Ss][Tt]e?\.|{_LETTER}(?:{_LETTER}|['’])+(?:\s?-\s?(?:{_LETTER}|['’])+)*)"
-_LAST_FIRST = re.compile(
-    rf"\s*(?P<last>{_LONG}(?: {_LONG}){{0,3}})(?:\s?,?\s*(?P<suffix>{_LETTER}{{1,4}}\.?))??\s?,"
-    rf"\s*(?P<first>{_PART})(?P<rest>(?: {_PART}){{0,2}})"
-)
+_LAST = rf"\s*(?P<last>{_LONG}(?: {_LONG}){{0,3}})"
+_FIRST = rf"\s?,\s*(?P<first>{_PART})(?: {_PART}){{0,2}}"
+_LAST_FIRST = re.compile(_LAST + _FIRST)
+_LAST_SUFFIX_FIRST = re.compile(rf"{_LAST}\s?,?\s*(?P<suffix>{_LETTER}{{1,4}}\.?){_FIRST}")
+_ABBREVIATED = 5  # characters of a first name cut short ("Chas.", "Thos."), its point included
 _IN_ORDER = re.compile(rf"\s*(?P<parts>{_PART}(?: {_PART}){{1,5}})")
 
 
@@ -52,8 +53,10 @@ def read_name(text: str, rules: NameRules, *, labelled: bool = False) -> tuple[P
 def _last_first(
     text: str, rules: NameRules, no_names: Collection[str], *, labelled: bool
 ) -> tuple[PersonName, int] | None:
-    match = _LAST_FIRST.match(text)
-    if match is None or (match["suffix"] and _plain(match["suffix"]) not in rules.suffixes):
+    match = _LAST_SUFFIX_FIRST.match(text)
+    if match is None or _plain(match["suffix"]) not in rules.suffixes:
+        match = _LAST_FIRST.match(text)
+    if match is None:
         return None
     lasts, first = _without_debris(_clean(match["last"]).split(), rules), _clean(match["first"])
     lasts = [part for part in lasts if _plain(part) not in rules.suffixes] or lasts
@@ -94,6 +97,10 @@ def _ordered(kept: Sequence[str], particles: Sequence[bool]) -> PersonName:
     if particles[0] and not all(particles):  # "DE LA CRUZ MARIA"
         behind = particles.index(False) + 1
         return PersonName(" ".join(kept[:behind]), kept[behind] if behind < len(kept) else "")
+    if len(kept[0]) > _ABBREVIATED and kept[0].endswith(
+        "."
+    ):  # OCR took the comma of "Vane, Robert" for a point
+        return PersonName(kept[0].strip("."), kept[1])
     initials = [part for part in kept[1:] if len(part.strip(".")) == 1]
     if len(kept) == 2 and initials:  # "KOWALKE B", "Laverne S."
         return PersonName(kept[0], kept[1].strip("."))

@@ -31,6 +31,9 @@ def read(*texts: str, form: str = FORM) -> tuple[Patient, IdentityConflict, tupl
 
 
 FORMS = [
+    "Last  name  Thornbury            First name - Agnes\nDOB 04/05/1950\nMember ID  BAY 123456789\n"
+    "PROVIDER\nName      Rhoda Pell, MD    Urology",
+    "Patient: Thornbury. Agnes     DOB 4/5/1950\nID#: BAY 123456789",
     "Patient: Agnes R. Thornbury     DOB 4/5/1950\nID#: BAY 123456789",
     "Last name  Thornbury    First name  Agnes    MI R\nBirth date  April 5, 1950\nID no.  BAY 123456789",
     "Last name Thornbury First name Agnes\nDOB 04-05-1950 Sex F\nMember no. BAY 123456789 Group 12",
@@ -150,6 +153,84 @@ LIKENESS = [
 @pytest.mark.parametrize(("one", "other", "likeness"), LIKENESS)
 def test_likeness_of_names(one: tuple[str, str], other: tuple[str, str], likeness: int) -> None:
     assert name_likeness(PersonName(*one), PersonName(*other), RULES.names) == likeness
+
+
+NAMES = [
+    ("Muñoz, José", "Muñoz, José"),
+    ("JOSÉ MUÑOZ", "Muñoz, José"),
+    ("José Mun\u0303oz", "Mun\u0303oz, José"),
+    ("de la Cruz, Maria", "de la Cruz, Maria"),
+    ("Maria de la Cruz", "de la Cruz, Maria"),
+    ("DE LA CRUZ MARIA", "De La Cruz, Maria"),
+    ("Pieter van der Meer", "van der Meer, Pieter"),
+    ("St. John, Mary", "St. John, Mary"),
+    ("Mary St. John", "St. John, Mary"),
+    ("Vane Jr, Robert", "Vane, Robert"),
+    ("Vane, Jr., Robert", "Vane, Robert"),
+    ("Robert Vane, Jr.", "Vane, Robert"),
+    ("Robert Vane III", "Vane, Robert"),
+    ("O'Brien-Vane, Siobhán", "O'Brien-Vane, Siobhán"),
+    ("Case, Norman", "Case, Norman"),
+    ("Linda Prior", "Prior, Linda"),
+    ("Grace Center", "Center, Grace"),
+    ("Do, Linh", "Do, Linh"),
+]
+
+
+@pytest.mark.parametrize(("written", "name"), NAMES)
+def test_names_as_papers_write_them(written: str, name: str) -> None:
+    patient = read(form=f"Patient name:  {written}     DOB  04/05/1950")[0]
+    assert patient.name.value == name
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["same as above", "Female", "Member ID", "DOB 04/05/1950", "see attached", "Rhoda Pell, MD", "Unknown"],
+)
+def test_what_is_no_name_behind_a_label(words: str) -> None:
+    assert read(form=f"Patient name:  {words}     Sex  F")[0].name.status is Status.NOT_FOUND
+
+
+SAME = [
+    ("Muñoz, José", "MUNOZ, JOSE"),
+    ("de la Cruz, Maria", "Delacruz, Maria"),
+    ("de la Cruz, Maria", "Cruz, Maria"),
+    ("St. John, Mary", "Saint John, Mary"),
+    ("St. John, Mary", "STJOHN, MARY"),
+    ("Vane Jr, Robert", "Bob Vane"),
+    ("Thornbury, Guadalupe", "Thornbury, Lupe"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_one_person_under_two_spellings(one: str, other: str) -> None:
+    form = f"Patient name:  {one}     DOB  04/05/1950"
+    _, conflict, documents = read(f"Patient: {other}     MRN 700123", form=form)
+    assert (conflict.value, documents[1].belongs_to_patient) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Vane Sr, Robert", "Vane Jr, Robert"), ("Cruz, Ana", "de la Cruz, Ana")]
+)
+def test_the_birth_date_parts_people_of_one_name(one: str, other: str) -> None:
+    form = f"Patient name:  {one}     DOB  04/05/1950"
+    _, conflict, _ = read(f"Patient: {other}     DOB 11/30/1974     MRN 911000", form=form)
+    assert conflict.value
+
+
+YEARS = [
+    ("DOB 4/5/50", "Seen 06/02/2026 and 06/09/2026", "1950-04-05"),
+    ("DOB 4/5/12", "Seen 06/02/2026 and 06/09/2026", "2012-04-05"),
+    ("DOB 4/5/30", "Seen 06/02/2026 and 06/09/2026", "1930-04-05"),
+    ("DOB 4/5/30", "Seen 06/02/2031 and 06/09/2031", "2030-04-05"),
+    ("DOB 4/5/30", "Seen 06/02/2026 and 06/09/2026. Effective through 12/31/2099.", "1930-04-05"),
+]
+
+
+@pytest.mark.parametrize(("birth", "papers", "day"), YEARS)
+def test_the_century_of_a_birth_year_is_told_by_the_packets_dates(birth: str, papers: str, day: str) -> None:
+    patient = read(papers, form=f"Patient: Thornbury, Agnes     {birth}\nMember ID BAY 123456789")[0]
+    assert patient.dob.value == day
 
 
 def test_a_strangers_page_inside_a_document_becomes_a_document() -> None:
