@@ -52,6 +52,14 @@ def annotated(nlp: Language, text: str) -> AnnotatedDocument:
         ("kidney", "Mass of 5 cm. It does not appear to. extend into the perinephric fat.", "T1"),
         ("breast", "Invasive carcinoma, grade III. MEASURING 2.3 CM IN LARGEST DIMENSION.", "T2"),
         ("breast", "Invasive carcinoma. SPECIMEN MEASURING 12 CM IN LARGEST DIMENSION.", None),
+        ("breast", "Invasive ductal carcinoma. Nodules range in size from 1.0 cm up to. 3.7 cm.", "T2"),
+        ("breast", "Foci of invasive carcinoma separated by 3.0 cm of breast tissue.", None),
+        ("breast", "Left breast, sized 26 x 18 x 5 cm. Tumour sized 3.5 x 2.5 cm.", "T2"),
+        ("breast", "Tumor size: 3 cm. There is tumor extension into the skin.", "T4"),
+        ("thyroid", "PAPILLARY CARCINOMA OF THYROID, LEFT LOBE (3.5 CM).", "T2"),
+        ("kidney", "Renal cell carcinoma, 7.5 cm, invasive into renal sinus adipose tissue.", "T3"),
+        ("adrenal", "Tumor is 208 g; measuring 9.3 x 8.7 cm.", "T2"),
+        ("head_neck", "Laryngectomy: squamous carcinoma in thyroid cartilage.", "T4"),
         ("uvea", "Choroidal melanoma. LBD 14 mm, height 5 mm.", "T2"),
         ("uvea", "Choroidal melanoma, 13 mm base, 7 mm height.", "T3"),
         ("uvea", "Choroidal melanoma. The eye measures 25 x 24 mm.", None),
@@ -66,6 +74,18 @@ def annotated(nlp: Language, text: str) -> AnnotatedDocument:
 )
 def test_derived_t(nlp: Language, site: str, text: str, t: str | None) -> None:
     assert derived_t(annotated(nlp, text), site, RULES).value == t
+
+
+def test_a_row_of_another_edition_names_it(nlp: Language) -> None:
+    """AJCC 6 calls a serosa penetrated T3, AJCC 7 T4a."""
+    field = derived_t(annotated(nlp, "Tumor extent: serosa."), "stomach", RULES)
+    assert (field.value, field.edition) == ("T3", "6")
+
+
+def test_a_row_of_another_edition_names_it(nlp: Language) -> None:
+    """AJCC 6 calls a serosa penetrated T3, AJCC 7 T4a."""
+    field = derived_t(annotated(nlp, "Tumor extent: serosa."), "stomach", RULES)
+    assert (field.value, field.edition) == ("T3", "6")
 
 
 @pytest.mark.parametrize(
