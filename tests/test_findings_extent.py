@@ -82,12 +82,6 @@ def test_a_row_of_another_edition_names_it(nlp: Language) -> None:
     assert (field.value, field.edition) == ("T3", "6")
 
 
-def test_a_row_of_another_edition_names_it(nlp: Language) -> None:
-    """AJCC 6 calls a serosa penetrated T3, AJCC 7 T4a."""
-    field = derived_t(annotated(nlp, "Tumor extent: serosa."), "stomach", RULES)
-    assert (field.value, field.edition) == ("T3", "6")
-
-
 @pytest.mark.parametrize(
     ("site", "text", "n"),
     [
