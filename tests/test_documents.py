@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.catalog.documents import load_documents
 from pipeline.documents import classify_text, split_documents
-from pipeline.domain import Page
+from pipeline.domain import Barcode, Box, Page
 
 TYPES = load_documents(Path(__file__).parents[1] / "models")
 
@@ -124,7 +124,8 @@ def test_a_complete_document_misses_nothing() -> None:
 
 def test_the_fax_machines_page_count_is_not_the_documents() -> None:
     banner = "05/01/2026 09:1{0}  FROM: 555-0101  TO: 555-0199   PAGE 00{0}/004\n\n"
-    texts = [banner.format(number) + text for number, text in enumerate((COVER.replace("PAGES: 5", "PAGES: 4"), FORM, CT, PLAN), 1)]
+    cover = COVER.replace("PAGES: 5", "PAGES: 4")
+    texts = [banner.format(number) + text for number, text in enumerate((cover, FORM, CT, PLAN), 1)]
     documents, problems = split_documents(pages(*texts), TYPES)
     assert [document.type for document in documents] == [
         "fax_cover",
@@ -321,6 +322,58 @@ def test_every_type_of_the_contract_is_known() -> None:
 def test_title_and_date_of_service() -> None:
     document = split_documents(pages(CONSULT_1, CONSULT_2), TYPES)[0][0]
     assert (document.title, document.service_date) == ("CONSULTATION", "2026-06-02")
+
+
+TITLES = [
+    ("CONSULTATION", "CONSULTATION"),
+    ("DEPARTMENT OF UROLOGY - CONSULTATION", "DEPARTMENT OF UROLOGY - CONSULTATION"),
+    ("Consultation note:", "Consultation note"),
+    ("Planning sheet - office cryo", "Planning sheet - office cryo"),
+    ("Mr. Vane returned for a consultation about his kidney.", None),
+    ("see the consultation note", None),
+    ("Please send the consultation", None),
+    ("Consultation 06/02/2026, CT 05/04/2026.", None),
+    ("Phone: consultation desk", None),
+]
+
+
+@pytest.mark.parametrize(("line", "title"), TITLES)
+def test_a_title_is_a_heading_or_none(line: str, title: str | None) -> None:
+    text = f"{line}\nPatient: Thornbury, Agnes\nSeen today. Lungs clear. She feels well."
+    document = split_documents(pages(text), TYPES)[0][0]
+    assert document.title == (title or TYPES[document.type].title)
+
+
+def test_the_first_day_is_no_birth_date_whose_label_was_lost() -> None:
+    head = "OFFICE NOTE\nThornbury, Agnes   04/05/1950   MRN 700123\n06/02/2026\nSeen today 06/02/2026."
+    assert split_documents(pages(head), TYPES)[0][0].service_date == "2026-06-02"
+
+
+def test_words_of_a_separate_sheet_make_no_separator() -> None:
+    page = Page("f.pdf", 1, "ocr", 0, 612, 792, CONSULT_1 + "\nThe plan is on a separate sheet.", ())
+    assert split_documents([page], TYPES)[0][0].type == "consultation"
+
+
+@pytest.mark.parametrize(
+    "barcoded", [True, False], ids=["separator", "no barcode: a page without words of its own"]
+)
+def test_a_barcode_and_hardly_a_word_part_documents(barcoded: bool) -> None:
+    codes = (Barcode("BATCH-0004", Box(100, 100, 300, 160)),) if barcoded else ()
+    sheet = Page("fax.pdf", 2, "ocr", 0, 612, 792, "0004", (), barcodes=codes)
+    rest = CONSULT_2.replace("Page 2 of 2", "")
+    first = CONSULT_1.replace("Page 1 of 2", "")
+    documents, _ = split_documents([page(1, first), sheet, page(3, CT), page(4, rest)], TYPES)
+    found = [(document.type, tuple(page.number for page in document.pages)) for document in documents]
+    assert (("other", (2,)) in found) is barcoded
+
+
+def test_a_barcode_on_a_page_of_words_parts_nothing() -> None:
+    codes = (Barcode("MRN700123", Box(100, 100, 300, 160)),)
+    texts = (CONSULT_1.replace("Page 1 of 2", ""), CONSULT_2.replace("Page 2 of 2", "continued"))
+    pages = [
+        Page("fax.pdf", n, "ocr", 0, 612, 792, text, (), barcodes=codes) for n, text in enumerate(texts, 1)
+    ]
+    assert [len(document.pages) for document in split_documents(pages, TYPES)[0]] == [2]
 
 
 def test_misread_titles_are_recognised() -> None:

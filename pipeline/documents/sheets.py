@@ -22,6 +22,8 @@ from pipeline.documents.pages import (
 )
 from pipeline.domain import Page
 
+SEPARATOR = "separator"  # its name in `models/shapes.toml`
+_FEW_WORDS = 20  # on a sheet that a barcode makes a separator
 TITLE_STARTS = 3.5  # title score from which a page is a document's first
 TITLE_LINES = 7  # lines in which such a title stands
 _BANNER_PAGES, _BANNER_SHARE = 4, 0.75  # pages of a file, and the share of them that begin alike
@@ -46,6 +48,11 @@ class Sheet:
     @property
     def title_score(self) -> float:
         return max(self.cues.titles.values(), default=0.0)
+
+    @property
+    def is_separator(self) -> bool:
+        """Whether it only parts documents: it says so, or bears a barcode and hardly a word."""
+        return SEPARATOR in self.cues.shapes
 
     @property
     def is_titled(self) -> bool:
@@ -95,9 +102,12 @@ def _sheet(page: Page, types: DocumentTypes, common: str | None) -> Sheet:
     start, end, line = first_line(page)
     if common is not None and _masked(line) == common:
         skip = (*skip, (start, end))
+    cues = page_cues(page.text, types, misread=page.source == "ocr", skip=skip)
+    if page.barcodes and len(page.text.split()) <= _FEW_WORDS:
+        cues = replace(cues, shapes=cues.shapes | {SEPARATOR})
     return Sheet(
         page=page,
-        cues=page_cues(page.text, types, misread=page.source == "ocr", skip=skip),
+        cues=cues,
         numbering=numbering(page, skip),
         header=header_words(page, skip),
         lines=tuple(head_lines(page, skip, count=12)),

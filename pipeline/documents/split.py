@@ -83,7 +83,7 @@ def _common_words(sheets: Sequence[Sheet]) -> frozenset[str]:
 def _continued(sheet: Sheet, runs: Iterable[Run], common: frozenset[str]) -> Run | None:
     """The run that `sheet` goes on, the nearest before it where several would take it."""
     number, total = sheet.numbering.number, sheet.numbering.total
-    before = list(runs)
+    before = [run for run in runs if not run.sheets[0].is_separator]
     if not before:
         return None
     if total:

@@ -18,11 +18,11 @@ _STARTS = 2.0  # sum of the signs from which a page without a number starts a do
 def starts(sheet: Sheet, runs: Sequence[Run], types: DocumentTypes) -> bool:
     """Whether a page is a document's first."""
     number = sheet.numbering.number
-    if number == 1:
+    if number == 1 or sheet.is_separator:
         return True
     if number > 1 or sheet.numbering.continued:
         return False
-    if not runs:
+    if not runs or runs[-1].sheets[-1].is_separator:
         return True
     return _signs_of_start(sheet, runs[-1], types) >= _STARTS
 
