@@ -24,9 +24,11 @@ from typing import Final
 from pipeline import cases
 from pipeline import ledger as led
 from pipeline.case_json import from_json, to_json
+from pipeline.correspondence import letters_out
 from pipeline.domain import Case, Evaluation, Problem, Reading, Submission
 from pipeline.errors import (
     ConfigurationError,
+    DeliveryError,
     EvaluatorError,
     LeaseLost,
     LedgerUnavailable,
@@ -91,6 +93,7 @@ class Worker:
         self._stages = stages or library_stages(settings)
         self._on_page = on_page
         self._outputs = outputs(settings)
+        self._letters = letters_out(ledger, cases.Knowledge(settings))
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -203,7 +206,7 @@ class Worker:
         led.evaluated(self.ledger, sending, content, [Outgoing(name, sending.key) for name in self._outputs])
 
     def _output(self, sending: Sending) -> None:
-        output = self._outputs.get(sending.target)
+        output = self._outputs.get(sending.target) or self._letters.get(sending.target)
         if output is None:
             led.undelivered(self.ledger, sending, "no_such_output", can_pass=False)
             return
@@ -213,6 +216,11 @@ class Worker:
         except OSError as error:
             _log.warning("Delivery %d to %s: %s.", sending.id, sending.target, type(error).__name__)
             led.undelivered(self.ledger, sending, "output_failed", can_pass=True)
+            return
+        except DeliveryError as error:
+            self.failure = error
+            _log.warning("Delivery %d to %s: %s", sending.id, sending.target, error)
+            led.undelivered(self.ledger, sending, "not_taken", can_pass=error.retryable)
             return
         led.delivered(self.ledger, sending)
 
@@ -241,5 +249,4 @@ def _renewed(ledger: Ledger, claim: Claim) -> Iterator[threading.Event]:
     try:
         yield lost
     finally:
-        ended.set()
-        thread.join()
+        ended.set()  # and not waited for: on a busy machine that takes longer than all the rest

@@ -144,11 +144,12 @@ def save_reading(ledger: Ledger, claim: Claim, reading: Reading) -> None:
     ledger.write(work)
 
 
-def check_held(db: Connection, claim: Claim) -> None:
-    """Raises LeaseLost; else nobody can claim the submission until the caller's transaction ends."""
-    held = select(submissions.c.id).where(*_is_held(claim)).with_for_update()
-    if db.execute(held).first() is None:
+def check_held(db: Connection, claim: Claim) -> Row[Any]:
+    """The submission, which nobody can claim until the caller's transaction ends. Raises LeaseLost."""
+    row = db.execute(select(submissions).where(*_is_held(claim)).with_for_update()).first()
+    if row is None:
         raise _lost(claim)
+    return row
 
 
 def end_attempt(

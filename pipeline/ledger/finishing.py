@@ -14,7 +14,7 @@ from pipeline.ledger.opening import Ledger
 from pipeline.ledger.outbox import enqueue
 from pipeline.ledger.receiving import attach_delivery
 from pipeline.ledger.records import Claim, Outgoing, PageMark, State
-from pipeline.ledger.tables import cases, files, pages, submissions
+from pipeline.ledger.tables import cases, files, pages
 from pipeline.ledger.texts import CASE, save
 
 RESENT = "resent"
@@ -40,12 +40,11 @@ def finish(
     def work(db: Connection) -> int:
         if (done := _made_by(db, claim)) is not None:
             return done
-        check_held(db, claim)
+        number = (check_held(db, claim).case_number or 0) + 1
         now = ledger.now(db)
-        number = _next_number(db, claim.submission_id)
         save(ledger, db, claim.submission_id, CASE, number, case)
         db.execute(insert(cases).values(_case_row(claim, case, number, now)))
-        _save_pages(db, claim.submission_id, marks, page_counts)
+        _save_pages(db, claim, marks, page_counts)
         end_attempt(db, claim.submission_id, claim.token, now, "finished", None)
         waits = outgoing is not None and case["status"] != "parked"
         if outgoing is not None and waits:
@@ -86,7 +85,7 @@ def attach_resent(
     def work(db: Connection) -> None:
         check_held(db, claim)
         now = ledger.now(db)
-        _save_pages(db, claim.submission_id, marks, page_counts)
+        _save_pages(db, claim, marks, page_counts)
         end_attempt(db, claim.submission_id, claim.token, now, RESENT, None)
         attach_delivery(db, original, claim.submission_id, now)
         move(
@@ -144,11 +143,6 @@ def _made_by(db: Connection, claim: Claim) -> int | None:
     return number
 
 
-def _next_number(db: Connection, submission_id: str) -> int:
-    last = select(submissions.c.case_number).where(submissions.c.id == submission_id)
-    return (db.execute(last).scalar_one() or 0) + 1
-
-
 def _case_row(claim: Claim, case: Mapping[str, Any], number: int, now: datetime) -> dict[str, Any]:
     policy = case["policy"] or {}
     return {
@@ -163,13 +157,14 @@ def _case_row(claim: Claim, case: Mapping[str, Any], number: int, now: datetime)
     }
 
 
-def _save_pages(
-    db: Connection, submission_id: str, marks: Sequence[PageMark], page_counts: Sequence[int]
-) -> None:
-    db.execute(delete(pages).where(pages.c.submission_id == submission_id))
+def _save_pages(db: Connection, claim: Claim, marks: Sequence[PageMark], page_counts: Sequence[int]) -> None:
+    """The pages of this round in place of an earlier one's."""
+    name = claim.submission_id
+    if claim.round > 1:
+        db.execute(delete(pages).where(pages.c.submission_id == name))
     rows = [
         {
-            "submission_id": submission_id,
+            "submission_id": name,
             "position": mark.file,
             "number": mark.number,
             "state": mark.state,
@@ -181,5 +176,5 @@ def _save_pages(
     if rows:
         db.execute(insert(pages), rows)
     for position, count in enumerate(page_counts):
-        one = update(files).where(files.c.submission_id == submission_id, files.c.position == position)
+        one = update(files).where(files.c.submission_id == name, files.c.position == position)
         db.execute(one.values(pages=count))

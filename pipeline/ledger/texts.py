@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.domain import Reading, SourceFile, Submission
 from pipeline.errors import UsageError
@@ -28,9 +29,12 @@ def save(
     """Keep `content` (what JSON can hold), in place of an earlier one, in the caller's transaction."""
     data = json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode()
     sealed = ledger.keys.seal(data, about(submission_id, kind, number))
-    where = {"submission_id": submission_id, "kind": kind, "number": number}
-    db.execute(delete(records).filter_by(**where))
-    db.execute(insert(records).values(**where, content=sealed, key_name=ledger.keys.current))
+    upsert = sqlite.insert if ledger.database.is_sqlite else postgresql.insert
+    row = upsert(records).values(
+        submission_id=submission_id, kind=kind, number=number, content=sealed, key_name=ledger.keys.current
+    )
+    again = {"content": row.excluded.content, "key_name": row.excluded.key_name}
+    db.execute(row.on_conflict_do_update(index_elements=list(records.primary_key), set_=again))
 
 
 def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str, Any] | None:
