@@ -68,7 +68,7 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.intake.folder import left_out, receive
     from pipeline.summary import summarize
 
-    submission = replace(receive(options.paths), received=options.received)
+    submission = replace(receive(options.paths), received=_received(options))
     with progress(options, "Pages") as step, _processor(options, settings, on_page=step) as process:
         case = told(process(submission), left_out(options.paths))
     if options.output:
@@ -85,7 +85,7 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     statuses, why = [], list[str]()
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
-        works = work_each(options.each, process, received=options.received, on_bug=report_bug)
+        works = work_each(options.each, process, received=_received(options), on_bug=report_bug)
         for done, (worked, in_all) in enumerate(works, 1):
             folder = options.output_dir / worked.name
             _write(folder / "case.json", to_json(worked.case))
@@ -114,6 +114,11 @@ def _show(
 
         with _writable(folder / options.report):
             write_report(case, submission, folder / options.report, settings)
+
+
+def _received(options: argparse.Namespace) -> date:
+    """The day of receipt: as the user says, else today (UTC), as in the ledger."""
+    return options.received or datetime.now(UTC).date()
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from fpdf import FPDF
 from ledgers import ledger_settings
@@ -64,7 +66,12 @@ class TestDesk:
 def open_desk(home: Path, *packets: str | Path, kind: str = "sqlite") -> Iterator[TestDesk]:
     """A desk over worked cases, the first of them in `submission_id`; a packet is a text, which is printed
     on one page, or a folder of files."""
-    with ledger_settings(kind, home, workers="1") as settings, open_ledger(settings) as ledger:
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    with (
+        patch.object(accounts, "_hasher", lambda: cheap),
+        ledger_settings(kind, home, workers="1") as settings,
+        open_ledger(settings) as ledger,
+    ):
         ids = [_worked(ledger, settings, packet, home / f"{n}.pdf") for n, packet in enumerate(packets)]
         for name, role in USERS.items():
             accounts.add(ledger, name, role, PASSWORD, actor="operator:test")
