@@ -91,7 +91,7 @@ def member_numbers(text: str, labels: NumberLabels, *, misread: bool) -> Iterato
     """Every number of `text` that may be the member's, in text order, with its rank.
 
     EXPLICIT: a word for a member stands in the label; NAMED: a label calls it a number and no other
-    number is called so; BARE: only "ID" or "No."; UNLABELLED: its letters alone.
+    number is called so; BARE: only "ID" or "No."; UNLABELLED: its letters alone, or it is another plan's.
     """
     above, position = "", 0
     for line in text.split("\n"):
@@ -99,17 +99,28 @@ def member_numbers(text: str, labels: NumberLabels, *, misread: bool) -> Iterato
             start, end = _trimmed(line, match.start(), match.end(), labels)
             if not _is_number(line[start:end]):
                 continue
-            rank = _rank(_label(line, start), labels, misread=misread)
-            if rank is not None and labels.second_phrases.find(tokenize(line[:start]), misread=misread):
-                rank = UNLABELLED
-            if rank is None and not line[:start].strip():
-                rank = _rank(_header(above, start), labels, misread=misread, header=True)
-            if rank is None and _PLAN_LETTERS.match(line[start:end]) and _parted(line, start):
-                rank = UNLABELLED
+            rank = _rank_at(line, start, end, above, labels, misread=misread)
             if rank is not None and (not line[start:end].isdigit() or end - start >= 6):
                 yield MemberNumber(position + start, position + end, rank)
         above = line if line.strip() else above
         position += len(line) + 1
+
+
+def _rank_at(
+    line: str, start: int, end: int, above: str, labels: NumberLabels, *, misread: bool
+) -> int | None:
+    """How surely a number is the member's, by the label before it or over it; None where it is none."""
+    rank = _rank(_label(line, start), labels, misread=misread)
+    if rank is not None:
+        second = labels.second_phrases.find(tokenize(line[:start]), misread=misread)
+        return UNLABELLED if second else rank
+    if not _parted(line, start) or _calls_another(_cell(line, start), labels, misread=misread):
+        return None
+    over = _header(above, start)
+    rank = _rank(over, labels, misread=misread, header=True)
+    if rank is not None or _calls_another(over, labels, misread=misread):
+        return rank
+    return UNLABELLED if _PLAN_LETTERS.match(line[start:end]) else None
 
 
 def _trimmed(line: str, start: int, end: int, labels: NumberLabels) -> tuple[int, int]:
@@ -133,17 +144,29 @@ def _is_number(words: str) -> bool:
 
 def _label(line: str, start: int) -> str:
     """The words that label the number at `start`: those in front of it in its sentence or cell."""
+    match = _LABEL.search(_cell(line, start))
     leader = _LEADER.search(line, 0, start)
-    at = leader.start() if leader else start
-    cell = re.split(r" {2,}|\t|\.{2,}|[,;:(|\]]", line[:at])[-1]
-    match = _LABEL.search(cell)
-    return (match.group() if match else "") + ("#" if "#" in line[at:start] else "")
+    return (match.group() if match else "") + ("#" if leader and "#" in leader.group() else "")
+
+
+def _cell(line: str, start: int) -> str:
+    """What stands in front of `start` in its sentence or cell, without the marks that lead to it."""
+    leader = _LEADER.search(line, 0, start)
+    return re.split(r" {2,}|\t|\.{2,}|[,;:(|\]]", line[: leader.start() if leader else start])[-1]
 
 
 def _header(above: str, start: int) -> str:
     """The cell of the line above that stands over `start`: forms print labels over their values."""
     over = (match for match in _CELL.finditer(above) if match.start() <= start + 3 and match.end() >= start)
-    return next((match.group() for match in over), "")
+    cell = next((match.group() for match in over), "")
+    return "" if re.search(r"[:,;]\s", cell) else cell  # a label with its value is over nothing
+
+
+def _calls_another(label: str, labels: NumberLabels, *, misread: bool) -> bool:
+    """Whether a label calls it a number of something else alone: of a group, a claim, a record."""
+    hits = labels.phrases.find(tokenize(label), misread=misread)
+    last = {labels.kinds[hit.phrase] for hit in hits if not re.search(r"[A-Za-z0-9]", label[hit.end :])}
+    return "others" in last and all(labels.kinds[hit.phrase] != "member" for hit in hits)
 
 
 def _rank(label: str, labels: NumberLabels, *, misread: bool, header: bool = False) -> int | None:

@@ -67,13 +67,18 @@ def test_other_numbers(text: str) -> None:
     assert [number for number in read(text) if number[1] > UNLABELLED] == []
 
 
+@pytest.mark.parametrize("text", ["Group     AB-2210-556", "Group        Plan\nAB-2210-556  Choice PPO"])
+def test_a_group_number_is_not_even_a_last_resort(text: str) -> None:
+    assert read(text) == []
+
+
 def test_a_sex_or_a_date_behind_the_number_is_no_part_of_it() -> None:
     assert read("Member ID QRS 410227983 F 04/05/1950") == [("QRS 410227983", EXPLICIT)]
 
 
 def test_the_number_of_another_plan_counts_least() -> None:
     assert read("Secondary: Medicaid      Recipient ID: 55019927733") == [("55019927733", UNLABELLED)]
-    assert read("Medicaid plan      Recipient ID: 55019927733") == [("55019927733", BARE)]
+    assert read("Medicaid plan      Recipient ID: 55019927733") == [("55019927733", EXPLICIT)]
 
 
 # --------------------------------------------------------------------------- several papers

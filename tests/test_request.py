@@ -42,6 +42,8 @@ FORMS = [
     ("CPT\n [X] 50593  percutaneous\n [ ] 50542  laparoscopic\n [ ] 50250  open", ["50593"], []),
     ("REQUESTED\n[ ] 43211 resection\n[X] 43229 ablation\nDX\nC15.5 ESOPHAGUS", ["43229"], ["C15.5"]),
     ("CPT\n[ ] 50593\n[ ] 50542", [], []),
+    ("_X_ 17272  scalp, 1.1 to 2.0        17282  face, 1.1 to 2.0", ["17272"], []),
+    ("X  50593, 77013", ["50593", "77013"], []),
     ("CPT\n 50592  rf (crossed out)\n XX 50593  cryo\n 50542  lap", ["50593"], []),
     ("  17260   to 0.5 cm\n  17262   to 2.0 cm    <-- this one\n  17263   to 3.0 cm", ["17262"], []),
     ("* 17262   to 2.0 cm\n  17263   to 3.0 cm", ["17262"], []),

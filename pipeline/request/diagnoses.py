@@ -20,7 +20,7 @@ from pipeline.request.ticks import EMPTY_BOX, TICKED_BEFORE
 from pipeline.spelling import DIGITS, tokenize
 
 _ICD10 = re.compile(
-    r"""(?<![A-Za-z0-9/-])(?<![A-Za-z0-9]\.)
+    r"""(?<![A-Za-z0-9/-])(?<![A-Za-z0-9]{2}\.)(?<!\d\.)
     (?P<letter>[A-TV-Za-tv-z12850|!€¢©(])(?P<digits>[0-9OIlSBJ/][0-9OIlSBA])  # C64 as OCR reads it
     (?:(?P<point>\s?[.,]\s?|\ (?=\d{1,3}(?:[\s,;)]|$))|(?=\d{1,4}(?:[\s,;)]|$)))(?P<rest>[0-9OIlSBA-Z]{1,4}))?
     (?![A-Za-z0-9/]|\.\d)""",
@@ -28,7 +28,7 @@ _ICD10 = re.compile(
 )
 # What stands in a code's place and may be one to an eye as bad as OCR's.
 _BLURRED = re.compile(
-    r"(?<![A-Za-z0-9/-])(?<![A-Za-z0-9]\.)[A-Za-z0-9|!€¢©([\]]{2,6}[.,]?[A-Za-z0-9|!]{0,4}(?![A-Za-z0-9/-])"
+    r"(?<![A-Za-z0-9/-])(?<![A-Za-z0-9]{2}\.)(?<!\d\.)[A-Za-z0-9|!€¢©([\]]{2,6}[.,]?[A-Za-z0-9|!]{0,4}(?![A-Za-z0-9/-])"
 )
 # On a form, a diagnosis in words may stand in front of its code.
 _BEHIND_WORDS = re.compile(r"[a-z]{4,}[,:(]?\s{1,4}\(?$", re.IGNORECASE)

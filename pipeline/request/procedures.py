@@ -24,6 +24,7 @@ _CPT = re.compile(r"(?<![\w$#/.-])(?:[0-9OoIlSB]{4}[0-9TtFUuMm])(?![\w/]|-(?!(?:
 _BORDERED = re.compile(r"(?<![\w$#/.-])[1Il|]([0-9]{4}[0-9T])(?![\w/.-])")
 # The letter of a code of four digits and a letter, read as a digit.
 _THIRD_CATEGORY = re.compile(r"0[2-9]\d\d[71Il]")
+_OTHER_CELL = re.compile(r"^.*(?<!\w)\d{4}[\dT](?!\w).*\s{3,}")
 _CORRECTED_WITHIN = 4  # lines above a correction in which the code stands that it takes back
 # In front of numbers that are no codes: extensions, postal codes, accounts.
 _TELEPHONE = re.compile(r"(?i)(?:\bext?\.?|(?-i:[a-z] x ?)|zip|phone|fax|box)\s*#?:?\s*$")
@@ -72,7 +73,8 @@ def _codes_of_line(
         if _part_of_number(line.text, start, end, known=known):
             continue
         if not _struck(before) and not EMPTY_BOX.search(before):
-            ticked = bool(TICKED_LINE.match(before + " ") or re.search(rf"{TICK}\s*$", before))
+            own = _OTHER_CELL.sub("", before)  # a tick at the margin is not that of a second column
+            ticked = bool(TICKED_LINE.match(own + " ") or re.search(rf"{TICK}\s*$", before))
             ticked = ticked or bool(_MARKED.search(after))
             yield StatedCode(value, line.start + start, line.start + end, number, start, ticked)
 
