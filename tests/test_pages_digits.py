@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.ocr import Engine, Image, OcrWord, load
 from pipeline.pages.second_opinion import read_digits_again
+from pipeline.pages.strokes import read_strokes
 
 PAPER = np.full((100, 400), 255, np.uint8)
 
@@ -21,25 +22,31 @@ def words(*texts: str) -> list[OcrWord]:
     ]
 
 
-def engine(second: str, by_shape: str) -> Engine:
-    return Engine(lambda *_: [], reread=lambda _: second, reread_by_shape=lambda _: by_shape)
+def engine(second: str, by_shape: str, third: str = "") -> Engine:
+    readings = iter((second, third))
+    return Engine(lambda *_: [], reread=lambda _: next(readings), reread_by_shape=lambda _: by_shape)
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "by_shape", "read"),
+    ("first", "second", "by_shape", "third", "read"),
     [
-        ("45", "4.5", "4.5", "4.5"),
-        ("0820/1943", "08/20/1943", "08/20/l943", "08/20/1943"),
-        ("45", "4.5", "45", "45"),
-        ("4.5", "45", "4.6", "4.5"),
-        ("4.5", "4.5", "45", "4.5"),
-        ("C22.0", "", "(222.0", "C22.0"),
-        ("1A2", "IA2", "IA2", "1A2"),
-        ("liver", "river", "river", "liver"),
+        ("45", "4.5", "4.5", "", "4.5"),
+        ("0820/1943", "08/20/1943", "08/20/l943", "", "08/20/1943"),
+        ("45", "4.5", "45", "4.5", "45"),
+        ("45", "4.5", "4.6", "4.5", "4.5"),
+        ("4.5", "45", "4.6", "4.5", "4.5"),
+        ("4.5", "45", "4.6", "4.8", "4.5"),
+        ("4.5", "4.5", "45", "45", "4.5"),
+        ("C22.0", "", "(222.0", "", "C22.0"),
+        ("1A2", "IA2", "IA2", "IA2", "1A2"),
+        ("liver", "river", "river", "river", "liver"),
     ],
 )
-def test_what_two_of_three_readings_say_is_taken(first: str, second: str, by_shape: str, read: str) -> None:
-    assert [word.text for word in read_digits_again(PAPER, words(first), engine(second, by_shape))] == [read]
+def test_what_two_others_say_is_taken_against_the_first(
+    first: str, second: str, by_shape: str, third: str, read: str
+) -> None:
+    both = engine(second, by_shape, third)
+    assert [word.text for word in read_digits_again(PAPER, PAPER, words(first), both)] == [read]
 
 
 @pytest.mark.parametrize(
@@ -55,11 +62,11 @@ def test_what_two_of_three_readings_say_is_taken(first: str, second: str, by_sha
 )
 def test_zero_or_o_beside_a_stage_is_told_by_its_shape(line: str, by_shape: str, read: str) -> None:
     both = engine("", by_shape)
-    assert " ".join(word.text for word in read_digits_again(PAPER, words(*line.split()), both)) == read
+    assert " ".join(word.text for word in read_digits_again(PAPER, PAPER, words(*line.split()), both)) == read
 
 
 def test_an_engine_with_one_way_of_reading_is_left_alone() -> None:
-    assert read_digits_again(PAPER, words("45"), Engine(lambda *_: [])) == words("45")
+    assert read_digits_again(PAPER, PAPER, words("45"), Engine(lambda *_: [])) == words("45")
 
 
 @pytest.mark.parametrize("font", ["Times", "Helvetica", "Courier"])
@@ -89,3 +96,45 @@ def test_streaks_of_a_bad_line_go_and_letters_and_rules_stay(tmp_path: Path) -> 
     assert (cleaned[1500:1503, 300:1100] == 0).all()
     assert (cleaned[1800] == 255).all()
     assert (cleaned != whole).sum() < 100
+
+
+def line_of(tmp_path: Path, font: str, text: str) -> tuple[Image, list[OcrWord]]:
+    """A drawn line, and its words with boxes around their ink."""
+    image = samples.draw(samples.text_pdf(tmp_path / "a.pdf", [text], font=font))
+    columns = np.flatnonzero((image < 128).any(axis=0))
+    parts = np.split(columns, np.flatnonzero(np.diff(columns) > 7) + 1)
+    assert len(parts) == len(text.split())
+    found = []
+    for part, word in zip(parts, text.split(), strict=True):
+        rows = np.flatnonzero((image[:, part[0] : part[-1] + 1] < 128).any(axis=1))
+        found.append(OcrWord(word, part[0], rows[0], part[-1] + 1, rows[-1] + 1, 0.9, 1))
+    return image, found
+
+
+@pytest.mark.parametrize(
+    ("font", "printed", "recognised", "read"),
+    [
+        ("Helvetica", "but I think", "but | think", "but I think"),
+        ("Helvetica", "Name | Date", "Name | Date", "Name | Date"),
+        ("Times", "Name | Date", "Name | Date", "Name | Date"),
+        ("Times", "Lidocaine 1 percent", "Lidocaine | percent", "Lidocaine 1 percent"),
+        ("Helvetica", "stage III today", "stage Ill today", "stage III today"),
+        ("Helvetica", "stage II, today", "stage Il, today", "stage II, today"),
+        ("Helvetica", "General: Ill appearing", "General: Ill appearing", "General: Ill appearing"),
+        ("Helvetica", "box II here", "box || here", "box || here"),
+    ],
+)
+def test_words_of_upright_strokes_are_read_by_where_they_stand(
+    tmp_path: Path, font: str, printed: str, recognised: str, read: str
+) -> None:
+    image, words = line_of(tmp_path, font, printed)
+    words = [word._replace(text=text) for word, text in zip(words, recognised.split(), strict=True)]
+    assert " ".join(word.text for word in read_strokes(image, words)) == read
+
+
+def test_a_rule_of_a_table_stays_a_bar(tmp_path: Path) -> None:
+    image, words = line_of(tmp_path, "Helvetica", "but I think")
+    words[1] = words[1]._replace(text="|")
+    image = image.copy()
+    image[:, int(words[1].x0) : int(words[1].x1)] = 0
+    assert read_strokes(image, words)[1].text == "|"

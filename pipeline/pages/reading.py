@@ -160,6 +160,7 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
     from pipeline.pages.barcodes import read_barcodes
     from pipeline.pages.leftover import look_again
     from pipeline.pages.second_opinion import read_digits_again
+    from pipeline.pages.strokes import read_strokes
     from pipeline.pages.ticks import read_ticks
 
     raster = images.clean(stored)
@@ -169,7 +170,8 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
         )
     raster, prepared, found = _recognise_upright(raster, engine)
     found = look_again(prepared.image, prepared.dpi, found, engine)
-    found = read_ticks(prepared.image, read_digits_again(prepared.image, found, engine))
+    found = read_digits_again(prepared.sharp, prepared.image, found, engine)
+    found = read_strokes(prepared.sharp, read_ticks(prepared.image, found))
     text, placed = lay_out(
         [Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line) for word in found]
     )

@@ -1,11 +1,12 @@
 """A second reading of words that hold digits, where one wrong character makes another value.
 
 What recognition gets wrong about a date, a size or a number it gets wrong surely: a lost decimal point has
-the confidence of a good word. So each such word is cut out and read once more, enlarged and on its own;
-where that differs, a recogniser of another kind, which looks at the shapes of single characters, is
-asked too, and only what these two agree on against the first reading is taken. N0 and M0 beside other
-letters of a stage are read NO and MO by the first kind, which has learnt words; there the shape of the
-character decides.
+the confidence of a good word. So each such word is cut out and read once more, enlarged and on its own,
+and from the image before it was blurred: blur makes good words and closes the 6 and the 9. Where that
+differs, a recogniser of another kind, which looks at the shapes of single characters, is asked too, and
+where it knows neither, the blurred word, larger still. Only what two of these agree on against the first
+reading is taken. N0 and M0 beside other letters of a stage are read NO and MO by the first kind, which
+has learnt words; there the shape of the character decides.
 
 All that stands here is what an engine saw. What a code or a date can be is not asked: that is for the
 stages that take values from the text.
@@ -21,7 +22,7 @@ import numpy as np
 
 from pipeline.ocr import Engine, Image, OcrWord
 
-_ENLARGED = 1.5
+_ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
 # Characters that the recognisers write differently without seeing anything else.
@@ -30,8 +31,10 @@ _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
 _STAGE_LETTER = re.compile(r"\(?[cpyra]{0,3}(?:T(?:is|[0-4XIlO])|N[0-3XO]|M[01XOIl])")
 
 
-def read_digits_again(image: Image, words: Sequence[OcrWord], engine: Engine) -> list[OcrWord]:
-    """The words, those with digits in the reading that two of three agree on."""
+def read_digits_again(
+    sharp: Image, blurred: Image, words: Sequence[OcrWord], engine: Engine
+) -> list[OcrWord]:
+    """The words, those with digits in the reading that most agree on; the page before and after blurring."""
     if engine.reread is None or engine.reread_by_shape is None:
         return list(words)
     result = list(words)
@@ -39,9 +42,9 @@ def read_digits_again(image: Image, words: Sequence[OcrWord], engine: Engine) ->
         if word.bottom - word.top < _LEAST_HEIGHT:
             continue
         if any(character.isdigit() for character in word.text):
-            text = _agreed(word.text, _cut_out(image, word), engine)
+            text = _agreed(word.text, _cut_out(sharp, word), _cut_out(blurred, word), engine)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
-            text = _with_zero(word.text, _cut_out(image, word), engine)
+            text = _with_zero(word.text, _cut_out(blurred, word), engine)
         else:
             continue
         result[index] = word._replace(text=text)
@@ -61,13 +64,18 @@ def _on_paper(image: Image, scale: float) -> Image:
     return np.pad(image, _PAPER, constant_values=255)
 
 
-def _agreed(first: str, cut: Image, engine: Engine) -> str:
+def _agreed(first: str, sharp: Image, blurred: Image, engine: Engine) -> str:
     assert engine.reread is not None
     assert engine.reread_by_shape is not None
-    second = engine.reread(_on_paper(cut, _ENLARGED))
+    second = engine.reread(_on_paper(sharp, _ENLARGED))
     if not second or _same(first, second):
         return first
-    return second if _same(second, engine.reread_by_shape(_on_paper(cut, 1))) else first
+    shape = engine.reread_by_shape(_on_paper(sharp, 1))
+    if _same(first, shape):
+        return first
+    if _same(second, shape) or _same(second, engine.reread(_on_paper(blurred, _LARGER_STILL))):
+        return second
+    return first
 
 
 def _same(one: str, other: str) -> bool:
