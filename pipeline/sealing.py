@@ -210,9 +210,10 @@ def _head(name: str) -> bytes:
 def _read_head(sealed: IO[bytes]) -> tuple[str, bytes]:
     """The name of the key, and the bytes read so far."""
     start = _read(sealed, len(_MAGIC) + 1)
-    if len(start) <= len(_MAGIC) or not start.startswith(_MAGIC):
+    is_ours = len(start) > len(_MAGIC) and start.startswith(_MAGIC)
+    name = _read(sealed, start[-1]) if is_ours else b""
+    if not name or len(name) < start[-1]:
         raise SealBroken("What is kept here is not sealed as it should be.")
-    name = _read(sealed, start[-1])
     return name.decode("ascii", "replace"), start + name
 
 

@@ -88,6 +88,14 @@ def open_ledger(settings: Settings, *, clock: Callable[[], datetime] | None = No
     LedgerUnavailable where the database does not answer.
     """
     database = connect(ledger_url(settings))
+    try:
+        return _opened(database, settings, clock)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _opened(database: Database, settings: Settings, clock: Callable[[], datetime] | None) -> Ledger:
     if not database.is_sqlite and not (settings.keys or settings.key_file):
         raise ConfigurationError(
             "A ledger on PostgreSQL needs keys that all its machines have.",
