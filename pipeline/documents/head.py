@@ -8,7 +8,7 @@ from pipeline.documents.sheets import Sheet
 
 _HEAD = 1500  # characters in which a document states its day
 _BEFORE = 28  # characters in front of a date in which its label stands
-_OLDEST = 25  # years before the packet's papers; an older day is a birth date whose label was lost
+OLDEST = 25  # years before the packet's papers; an older day is a birth date whose label was lost
 
 
 def title_of(sheet: Sheet, kind: str) -> str | None:
@@ -37,7 +37,7 @@ def service_date(sheet: Sheet, rules: PageRules, newest: int | None) -> str | No
         for date in find_dates(text)
         if not any(low <= date.start < high for low, high in sheet.skip)
         and not rules.before_birth_date.search(text[max(0, date.start - _BEFORE) : date.start])
-        and (newest is None or int(date.day[:4]) >= newest - _OLDEST)
+        and (newest is None or int(date.day[:4]) >= newest - OLDEST)
     ]
     labelled = [
         date

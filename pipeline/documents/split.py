@@ -9,6 +9,7 @@ from pipeline.dates import newest_year
 from pipeline.documents.classify import classify
 from pipeline.documents.head import service_date, title_of
 from pipeline.documents.missing import counted_not_received, numbered_not_received
+from pipeline.documents.settle import settled
 from pipeline.documents.sheets import Run, Sheet, sheets_of
 from pipeline.documents.starts import gain, repeats_head, starts
 from pipeline.domain import Document, Page, Problem
@@ -61,7 +62,7 @@ def _runs(sheets: Sequence[Sheet], types: DocumentTypes) -> list[Run]:
             runs.append(Run([sheet]))
         else:
             run.sheets.append(sheet)
-    return sorted(runs, key=lambda run: min(sheet.page.number for sheet in run.sheets))
+    return sorted(settled(runs, types), key=lambda run: min(sheet.page.number for sheet in run.sheets))
 
 
 def _resumed(sheet: Sheet, runs: Sequence[Run], types: DocumentTypes) -> Run | None:
