@@ -68,6 +68,13 @@ def test_every_tumour_of_a_text_has_its_codes(nlp: Language) -> None:
     assert found["breast"][:1] == ["ICD-O-3 C50.9"]
 
 
+def test_a_tumour_of_another_organ_is_listed_apart(nlp: Language) -> None:
+    source = annotated(nlp, "FINAL DIAGNOSIS: Left kidney, biopsy: oncocytoma. History of melanoma in 2001.")
+    found = {n.site: (n.status, [code.code for code in n.codes]) for n in neoplasms(source, RULES)}
+    assert found["kidney"] == ("current", ["C64.9", "D30.02", "64033007", "8290/0"])
+    assert found[None] == ("history", ["8720/3"])
+
+
 @pytest.mark.parametrize(
     ("behavior", "morphology", "metastatic", "nature"),
     [

@@ -63,7 +63,7 @@ def with_codes(found: Mapping[str, Field], rules: SiteCodeRules) -> dict[str, Fi
 
 
 def codes_of_mentions(
-    site: str, topography: Code | None, mentions: Iterable[Mention], rules: SiteCodeRules
+    site: str | None, topography: Code | None, mentions: Iterable[Mention], rules: SiteCodeRules
 ) -> tuple[Code, ...]:
     """The codes of a tumour from its mentions and its organ's: those of the site, and each morphology."""
     named = list(mentions)
@@ -82,7 +82,7 @@ def codes_of_mentions(
     )
     return (
         *((topography,) if topography else ()),
-        *rules.codes(site, nature, sides.pop() if len(sides) == 1 else None, morphology),
+        *rules.codes(site or "", nature, sides.pop() if len(sides) == 1 else None, morphology),
         *(Code("ICD-O-3", code, name) for code, name in morphologies.items()),
     )
 

@@ -101,11 +101,12 @@ def neoplasms(source: AnnotatedDocument, rules: FindingRules) -> tuple[Neoplasm,
     """Every tumour that the text names: one for each site and relation, in order of mention.
 
     Of several statements about one site the strongest counts: current, suspected, history, ruled
-    out. A tumour named without a site is taken for the one that the text is about.
+    out. A tumour named without a site is taken for the one that the text is about, unless its histology is
+    not one of that organ (a melanoma in a text about a kidney): such a one is listed without a site.
     """
     weights = rules.one_text.site
     principal = principal_site(source, weights).value
-    groups: dict[tuple[str, str], list[Tumour]] = {}
+    groups: dict[tuple[str | None, str], list[Tumour]] = {}
     loose: list[Tumour] = []
     for tumour in tumours(source):
         if tumour.relation == "family" and tumour.status == "ruled_out":
@@ -115,11 +116,21 @@ def neoplasms(source: AnnotatedDocument, rules: FindingRules) -> tuple[Neoplasm,
         if tumour.site is not None:
             groups.setdefault((tumour.site, tumour.relation), []).append(tumour)
     if isinstance(principal, str):
+        strange = [one for one in loose if one.site is None and _is_elsewhere(one, principal, rules)]
+        loose = [one for one in loose if one not in strange]
+        for tumour in strange:
+            groups.setdefault((None, tumour.relation), []).append(tumour)
         own = groups.setdefault((principal, "patient"), [])
         own += [one for one in loose if one.relation == "patient" and (not own or _is_specific(one))]
         if not own:
             del groups[principal, "patient"]
     return tuple(_merged(source, key[0], group, rules) for key, group in groups.items())
+
+
+def _is_elsewhere(tumour: Tumour, site: str, rules: FindingRules) -> bool:
+    """Whether a tumour's histology occurs in other organs than `site`, as far as the dictionary knows."""
+    histology = rules.histologies.get(tumour.mention.value)
+    return histology is not None and bool(histology.likely) and site not in histology.likely
 
 
 def _is_specific(tumour: Tumour) -> bool:
@@ -128,7 +139,9 @@ def _is_specific(tumour: Tumour) -> bool:
     )
 
 
-def _merged(source: AnnotatedDocument, site: str, group: Sequence[Tumour], rules: FindingRules) -> Neoplasm:
+def _merged(
+    source: AnnotatedDocument, site: str | None, group: Sequence[Tumour], rules: FindingRules
+) -> Neoplasm:
     status = "history" if group[0].relation == "family" else merged_status(group, rules.one_text.site)
     shown = [tumour.mention for tumour in group if tumour.status == status] or [
         tumour.mention for tumour in group
@@ -139,12 +152,12 @@ def _merged(source: AnnotatedDocument, site: str, group: Sequence[Tumour], rules
         relation=group[0].relation,
         evidence=tuple(_evidence(source, mention) for mention in shown[:3]),
         codes=codes_of_mentions(
-            site, rules.topography.get(site), [*shown, *_places(source, site)], rules.site_codes
+            site, rules.topography.get(site or ""), [*shown, *_places(source, site)], rules.site_codes
         ),
     )
 
 
-def _places(source: AnnotatedDocument, site: str) -> list[Mention]:
+def _places(source: AnnotatedDocument, site: str | None) -> list[Mention]:
     """Where the text names the organ."""
     return [mention for mention in source.mentions if mention.label == "site" and mention.value == site]
 
