@@ -1,6 +1,6 @@
 """Patient and request fields on the small request papers of `fixtures/fields/`, by how the paper came.
 
-    python benchmarks/measure_fields.py [--differences]
+    python benchmarks/measure_fields.py [--differences] [--render digital]
 
 Each paper is drawn, then read from its text layer, from a scan, from a fine and from a standard fax (about
 four minutes on one core). Papers in `forms_b.toml` were kept aside while the readers were written.
@@ -29,6 +29,7 @@ from pipeline.pages import read_submission
 from pipeline.request import check_request, read_request
 from pipeline.settings import load_settings
 
+_BOXES = str.maketrans({"☐": "[ ]", "☒": "[X]"})  # the fonts of a PDF's core have no boxes
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models"
 RENDERS = ("digital", "scan", "fax_fine", "fax_standard")
@@ -42,11 +43,13 @@ SITE_OF = load_target(MODELS).site_of_icd10
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--differences", action="store_true", help="print every difference")
-    shown = parser.parse_args().differences
+    parser.add_argument("--render", choices=RENDERS, help="only papers that came so")
+    options = parser.parse_args()
+    shown = options.differences
     print("papers   came as        stated answered  right precision  recall")
     for path in sorted((ROOT / "fixtures" / "fields").glob("forms_*.toml")):
         forms = tomllib.loads(path.read_text(encoding="utf-8"))["form"]
-        for render in RENDERS:
+        for render in [options.render] if options.render else RENDERS:
             counts: Counter[str] = Counter()
             for number, form in enumerate(forms):
                 page = drawn_and_read(form, render, FONTS[number % len(FONTS)])
@@ -62,7 +65,7 @@ def main() -> None:
 
 
 def drawn_and_read(form: dict[str, Any], render: str, font: str) -> Page:
-    file = {"render": render, "font": font, "documents": [{"pages": [form["text"]]}]}
+    file = {"render": render, "font": font, "documents": [{"pages": [form["text"].translate(_BOXES)]}]}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fax.pdf"
         path.write_bytes(render_file(file, seed=form["name"]))
