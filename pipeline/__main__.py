@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from pipeline import commands, evaluator_commands, queue_commands, review_commands
+from pipeline import commands, evaluator_commands, queue_commands, request_commands, review_commands
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
 
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "--received",
         type=_day,
         metavar="YYYY-MM-DD",
-        help="day of receipt: which version of the policy holds, how old a document is",
+        help="day of receipt, today without: which version of the policy holds, how old a document is",
     )
     run.add_argument("--flow", action="store_true", help="through the Prefect flow instead of in process")
     run.set_defaults(function=commands.run)
@@ -88,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluator_commands(command, shared)
     review_commands.add_commands(command, shared)
     queue_commands.add_commands(command, shared)
+    request_commands.add_commands(command, shared)
     return top
 
 

@@ -6,6 +6,7 @@ when it went out, or `failed` with the reason's code; until then it has only bee
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -58,7 +59,8 @@ class Folder:
         return text if _CODE.fullmatch(text) else "failed"
 
     def _of(self, parcel: Parcel) -> Path:
-        return self.folder / f"{parcel.reference}-{parcel.key.rpartition(':')[2][:12]}"
+        digest = hashlib.sha256(parcel.key.encode()).hexdigest()
+        return self.folder / f"{parcel.reference}-{digest[:12]}"
 
     def _lay_down(self, parcel: Parcel, target: Path) -> None:
         make_private(self.folder)

@@ -27,6 +27,7 @@ _CONFUSED = ({"0", "3", "5", "6", "8", "9"}, {"1", "4", "7"})
 NEAR = 1.5
 """Differences up to which a day or a number may be a misreading of another: three confused digits, or one
 that is confused and one that is not."""
+_ONE_MORE = 0.5
 _SHARE_MISREAD = 0.25  # of a name's letters
 _NEAR_NAME = 3  # words between the parts of a name
 
@@ -220,15 +221,20 @@ def _states_birth(lines: Iterable[str]) -> bool:
 
 
 def _nearest_number(numbers: Iterable[str], read: Iterable[str]) -> float | None:
-    return min(
-        (
-            sum(_cost(letter, other) for letter, other in zip(number, wanted, strict=True))
-            for wanted in numbers
-            for number in read
-            if len(number) == len(wanted)
-        ),
-        default=None,
-    )
+    found = [_number_apart(number, wanted) for wanted in numbers for number in read]
+    return min((apart for apart in found if apart is not None), default=None)
+
+
+def _number_apart(number: str, wanted: str) -> float | None:
+    """The digits by which two numbers differ; a speck may have been read as one more."""
+    if len(number) == len(wanted) + 1:
+        without = (number[:place] + number[place + 1 :] for place in range(len(number)))
+        return _ONE_MORE + min(_digits_apart(left, wanted) for left in without)
+    return _digits_apart(number, wanted) if len(number) == len(wanted) else None
+
+
+def _digits_apart(number: str, wanted: str) -> float:
+    return sum(_cost(letter, other) for letter, other in zip(number, wanted, strict=True))
 
 
 def _digits(text: str) -> str:

@@ -1,0 +1,82 @@
+"""What goes into the correspondence and comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final
+
+from pipeline.information_request.as_json import request_from_json, request_to_json
+from pipeline.information_request.fhir import Provider
+from pipeline.information_request.record import InformationRequest
+
+REQUEST: Final = "request"
+"""Kind of the ledger's sealed record."""
+
+
+class State(StrEnum):
+    """Where a request is. One that a second request follows is closed."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    CLOSED = "closed"  # by a person, or by a second request
+    EXPIRED = "expired"  # nothing came in time; a person decides what follows
+
+
+@dataclass(frozen=True, slots=True)
+class To:
+    """Where a request goes: the channels' names, the provider, and the fax number or address."""
+
+    channels: tuple[str, ...]
+    provider: Provider = field(default_factory=Provider)
+    address: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request as lists show it. `open_items` and `closed_items` are codes."""
+
+    reference: str
+    submission_id: str
+    number: int
+    state: State
+    cause: str | None
+    issued_on: date
+    due_on: date
+    expires_on: date
+    reminders: int
+    open_items: tuple[str, ...]
+    closed_items: tuple[str, ...]
+    sendings: Mapping[str, str] = field(default_factory=dict)
+    """Channel to the state of its latest sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A submission that may be a reply, and why a person must say."""
+
+    submission_id: str
+    reason: str
+
+
+def sealed(request: InformationRequest, to: To) -> dict[str, Any]:
+    """Request and recipient as one record."""
+    provider = to.provider
+    return {
+        "request": request_to_json(request),
+        "to": {
+            "channels": list(to.channels),
+            "address": to.address,
+            "provider": [provider.name, provider.npi, provider.fax],
+        },
+    }
+
+
+def unsealed(record: Mapping[str, Any]) -> tuple[InformationRequest, To]:
+    """What `sealed` was given."""
+    to = record["to"]
+    return request_from_json(record["request"]), To(
+        tuple(to["channels"]), Provider(*to["provider"]), to["address"]
+    )

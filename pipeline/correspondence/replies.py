@@ -1,0 +1,238 @@
+"""Replies in the ledger: found, joined to the submission that they answer, which is then worked again.
+
+A submission is looked at once it has a case of its own. What joins two submissions is one transaction: the
+original gets the reply's files and a reading with all pages, and waits for a worker; the reply keeps its own
+case and history. Nothing of either is moved or lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from pipeline.case_json import from_json
+from pipeline.cases import Knowledge
+from pipeline.correspondence.records import REQUEST, State, Waiting, unsealed
+from pipeline.correspondence.tables import replies, requests
+from pipeline.domain import Case, Reading, SourceFile, Submission
+from pipeline.errors import UsageError
+from pipeline.ledger import ENDED, Ledger, load, load_case, load_reading, save
+from pipeline.ledger import State as SubmissionState
+from pipeline.ledger.changes import move, note
+from pipeline.ledger.reading_json import reading_to_json
+from pipeline.ledger.tables import files, submissions
+from pipeline.ledger.texts import NAMES, READING
+from pipeline.rejoin import Known, Match, joined, match, portrait_of, references_in
+
+_JOINED, _WAITING, _NONE = "joined", "waiting", "none"
+
+
+def find_replies(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict[str, Match]:
+    """Every submission that was not looked at yet, held against the requests; the match by its id.
+
+    What answers one is joined to it; what may answer one waits for a person (`waiting_replies`).
+    """
+    known = _known(ledger)
+    if not known:
+        return {}
+    found = {}
+    for row in ledger.read(lambda db: db.execute(_not_looked_at()).all()):
+        answer = _match(ledger, knowledge, row, known)
+        found[row.id] = answer
+        if answer.request is None:
+            _put_aside(ledger, row.id, answer, actor)
+        else:
+            assert answer.request.reference is not None
+            assert answer.by is not None
+            _join(ledger, row.id, answer.request.reference, answer.by, actor)
+    return found
+
+
+def waiting_replies(ledger: Ledger) -> list[Waiting]:
+    """Submissions of which a person must say whether and what they answer."""
+    found = select(replies).where(replies.c.state == _WAITING).order_by(replies.c.at)
+    rows = ledger.read(lambda db: db.execute(found).all())
+    return [Waiting(row.submission_id, row.reason) for row in rows]
+
+
+def join(ledger: Ledger, submission_id: str, reference: str, *, actor: str) -> None:
+    """Join a submission to the request that it answers, because a person says so. Raises UsageError."""
+    _join(ledger, submission_id, reference, "person", actor)
+
+
+# --------------------------------------------------------------------------- matching
+
+
+def _known(ledger: Ledger) -> list[Known]:
+    """All requests with what their cases say of the patients; none where none is open."""
+    rows = ledger.read(lambda db: db.execute(select(requests).order_by(requests.c.reference)).all())
+    if not any(row.state == State.OPEN for row in rows):
+        return []
+    known = []
+    for row in rows:
+        record = load(ledger, row.submission_id, REQUEST, row.number)
+        case = load_case(ledger, row.submission_id)
+        if record is not None and case is not None:
+            request, _ = unsealed(record)
+            known.append(Known(request, portrait_of(from_json(case)), row.state == State.OPEN))
+    return known
+
+
+def _not_looked_at() -> Any:
+    """Submissions that ended with a case, since the first open request, and that no request is about."""
+    looked_at = select(replies.c.submission_id)
+    asked_about = select(requests.c.submission_id)
+    first = (
+        select(requests.c.issued_on)
+        .where(requests.c.state == State.OPEN)
+        .order_by(requests.c.issued_on)
+        .limit(1)
+        .scalar_subquery()
+    )
+    c = submissions.c
+    return (
+        select(c.id, c.round)
+        .where(c.state.in_(ENDED), c.state != SubmissionState.REJECTED, c.case_number.is_not(None))
+        .where(c.id.not_in(looked_at), c.id.not_in(asked_about), c.duplicate_of.is_(None))
+        .where(c.updated_at >= first)
+        .order_by(c.received_at)
+    )
+
+
+def _match(ledger: Ledger, knowledge: Knowledge, row: Row[Any], known: Sequence[Known]) -> Match:
+    case: Case = from_json(load_case(ledger, row.id))
+    reading = load_reading(ledger, row.id, row.round) or Reading((), (), {})
+    seen = references_in(reading, [one.reference for one in known])
+    return match(case, seen, known, knowledge.catalog.letters)
+
+
+def _put_aside(ledger: Ledger, submission_id: str, answer: Match, actor: str) -> None:
+    state = _NONE if answer.reason == "unknown" else _WAITING
+
+    def work(db: Connection) -> None:
+        if _looked_at(db, submission_id) is not None:
+            return
+        now = ledger.now(db)
+        values = {"submission_id": submission_id, "state": state, "reason": answer.reason, "at": now}
+        db.execute(insert(replies).values(values))
+        if state == _WAITING:
+            data = {"candidates": list(answer.candidates)}
+            note(db, submission_id, "reply_waits", at=now, actor=actor, cause=answer.reason, data=data)
+
+    ledger.write(work)
+
+
+# --------------------------------------------------------------------------- joining
+
+
+def _join(ledger: Ledger, reply_id: str, reference: str, by: str, actor: str) -> None:
+    original_id = _original(ledger, reference)
+    if original_id == reply_id:
+        raise UsageError(f"Submission {reply_id} is the one that the request is about.")
+    original, reply = _held(ledger, original_id), _held(ledger, reply_id)
+    submission, reading = joined(original, reply)
+
+    def work(db: Connection) -> None:
+        known = _looked_at(db, reply_id)
+        if known is not None and known.state == _JOINED:
+            if known.reference != reference:
+                raise UsageError(f"Submission {reply_id} is joined to request {known.reference}.")
+            return
+        now = ledger.now(db)
+        new = submission.files[len(original[0].files) :]
+        _add_files(ledger, db, submission, reply_id, [file.sha256 for file in new])
+        save(ledger, db, original_id, READING, _round(db, original_id) + 1, reading_to_json(reading))
+        data = {"reference": reference, "reply": reply_id, "files": len(new), "pages": len(reading.pages)}
+        _work_again(db, submission, data, now, actor)
+        values = {"state": _JOINED, "reference": reference, "found_by": by, "reason": None, "at": now}
+        if known is None:
+            db.execute(insert(replies).values(submission_id=reply_id, **values))
+        else:
+            db.execute(update(replies).where(replies.c.submission_id == reply_id).values(**values))
+        data = {"reference": reference, "original": original_id}
+        note(db, reply_id, "joined", at=now, actor=actor, cause=by, data=data)
+
+    ledger.write(work, durable=True)
+
+
+def _add_files(
+    ledger: Ledger, db: Connection, submission: Submission, reply_id: str, new: Sequence[str]
+) -> None:
+    """The original gets the reply's files that it does not have, behind its own."""
+    found = select(files).where(files.c.submission_id == reply_id, files.c.sha256.in_(new))
+    rows = {row.sha256: row for row in db.execute(found).all()}
+    first = len(submission.files) - len(new)
+    for position, sha256 in enumerate(new, first):
+        row = rows[sha256]
+        values = {"sha256": sha256, "media_type": row.media_type, "bytes": row.bytes, "pages": row.pages}
+        db.execute(insert(files).values(submission_id=submission.id, position=position, **values))
+    save(ledger, db, submission.id, NAMES, 0, {"names": [file.name for file in submission.files]})
+
+
+def _work_again(
+    db: Connection, submission: Submission, data: dict[str, Any], now: datetime, actor: str
+) -> None:
+    total = select(func.sum(files.c.bytes)).where(files.c.submission_id == submission.id)
+    move(
+        db,
+        submission.id,
+        SubmissionState.RECEIVED,
+        "reply_joined",
+        at=now,
+        actor=actor,
+        data=data,
+        round=submissions.c.round + 1,
+        attempts=0,
+        claimable_at=now,
+        reason=None,
+        outcome=None,
+        file_count=len(submission.files),
+        byte_count=total.scalar_subquery(),
+    )
+
+
+def _round(db: Connection, submission_id: str) -> int:
+    number: int = db.execute(
+        select(submissions.c.round).where(submissions.c.id == submission_id)
+    ).scalar_one()
+    return number
+
+
+def _original(ledger: Ledger, reference: str) -> str:
+    found = select(requests.c.submission_id).where(
+        requests.c.reference == reference, requests.c.state.in_([State.OPEN, State.EXPIRED])
+    )
+    submission_id = ledger.read(lambda db: db.execute(found).scalar())
+    if submission_id is None:
+        raise UsageError(f"There is no open request {reference}.", next_step="`triage request list`.")
+    return str(submission_id)
+
+
+def _held(ledger: Ledger, submission_id: str) -> tuple[Submission, Reading]:
+    """A submission's files by name and hash, without their bytes, and what was read of them."""
+
+    def work(db: Connection) -> tuple[Any, Any]:
+        rows = select(files).where(files.c.submission_id == submission_id).order_by(files.c.position)
+        round_ = select(submissions.c.round).where(submissions.c.id == submission_id)
+        return db.execute(rows).all(), db.execute(round_).scalar()
+
+    rows, round_number = ledger.read(work)
+    names = load(ledger, submission_id, NAMES, 0)
+    reading = None if round_number is None else load_reading(ledger, submission_id, round_number)
+    if names is None or reading is None:
+        raise UsageError(f"Submission {submission_id} is not in the ledger, was not read, or is erased.")
+    return Submission(
+        submission_id,
+        tuple(
+            SourceFile(name, Path(), row.sha256, row.media_type)
+            for name, row in zip(names["names"], rows, strict=True)
+        ),
+    ), reading
+
+
+def _looked_at(db: Connection, submission_id: str) -> Row[Any] | None:
+    return db.execute(select(replies).where(replies.c.submission_id == submission_id)).one_or_none()

@@ -1,0 +1,407 @@
+"""The whole way in the ledger: sent once, delivered, answered in part, asked again for the rest, closed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ledgers import DATABASES, Time, ledger_settings
+from request_packets import KNOWLEDGE, LETTERS, Made, made, read_exactly, recipe_of
+
+from fixtures import render
+from fixtures.assemble import assemble
+from fixtures.printing import print_packet
+from fixtures.records import Sheet
+from fixtures.replies import answering_records
+from pipeline import correspondence as cor
+from pipeline import ledger as led
+from pipeline.__main__ import main
+from pipeline.cases import Knowledge, build_case
+from pipeline.domain import Case, Reading, Submission
+from pipeline.errors import DeliveryError, ExitCode, UsageError
+from pipeline.information_request import InformationRequest
+from pipeline.information_request.fhir import Provider
+from pipeline.information_request.pdf import letter_pdf
+from pipeline.ledger import Arrival, Incoming, Ledger
+from pipeline.settings import Settings
+from pipeline.working import Stages, Worker
+
+ACTOR = "user:clerk"
+PROVIDER = Provider("Lakeside Urology", "1234567893", "(614) 555-0101")
+
+
+_BUILT: dict[tuple[object, ...], Case] = {}
+
+
+def _built(submission: Submission, reading: Reading) -> Case:
+    """The case of a submission; the same one is built once a session."""
+    key = (submission.id, submission.received, tuple((file.name, file.sha256) for file in submission.files))
+    if key not in _BUILT:
+        _BUILT[key] = build_case(submission, reading, KNOWLEDGE)
+    return _BUILT[key]
+
+
+class House:
+    """A ledger with a worker that reads text layers in this process, and counts what it read."""
+
+    def __init__(self, ledger: Ledger, settings: Settings, time: Time) -> None:
+        self.ledger, self.settings, self.time = ledger, settings, time
+        self.knowledge = Knowledge(settings)
+        self.read: list[str] = []
+        from pipeline.evaluation import evaluate
+
+        stages = Stages(
+            read=lambda submission, after: self._read(submission),
+            build=_built,
+            evaluate=lambda case: evaluate(case, settings),
+        )
+        self.worker = Worker(ledger, settings, "w", stages=stages)
+
+    def _read(self, submission: Submission) -> Reading:
+        self.read.append(submission.id)
+        return read_exactly(submission)
+
+    def receive(self, content: bytes, name: str = "fax.pdf") -> str:
+        [receipt] = led.receive(self.ledger, [Arrival([Incoming(name, content)], channel="test")])
+        self.work()
+        return receipt.submission_id
+
+    def work(self) -> None:
+        """All that waits, until nothing does."""
+        while claims := led.claim(self.ledger, "w", 1):
+            self.worker.work(claims[0])
+        while sendings := led.claim_sendings(self.ledger, "w", 1):
+            self.worker.send(sendings[0])
+
+    def send(self, submission_id: str, *channels: str) -> InformationRequest:
+        to = cor.To(channels or ("folder",), PROVIDER, "(614) 555-0101")
+        return cor.send(self.ledger, self.knowledge, submission_id, to, actor=ACTOR)
+
+    def run(self) -> None:
+        """What `triage request run` does, and the work that comes of it."""
+        cor.find_replies(self.ledger, self.knowledge, actor=ACTOR)
+        self.work()
+        cor.settle_requests(self.ledger, self.knowledge, actor=ACTOR)
+
+    def entries(self) -> list[cor.Entry]:
+        return cor.requests_of(self.ledger, states=list(cor.State))
+
+    def outcome(self, submission_id: str) -> str | None:
+        return led.item(self.ledger, submission_id).outcome
+
+    def kinds(self, submission_id: str) -> list[str]:
+        return [event.kind for event in led.history(self.ledger, submission_id).events]
+
+
+@pytest.fixture(params=DATABASES)
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    time = Time()
+    time.now = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    more = {"request_folder": str(tmp_path / "out")}
+    with (
+        ledger_settings(request.param, tmp_path / "home", **more) as settings,
+        led.open_ledger(settings, clock=time) as ledger,
+    ):
+        yield House(ledger, settings, time)
+
+
+def packet_bytes(packet: Made) -> bytes:
+    [file] = print_packet(assemble(packet.recipe))
+    return file.content
+
+
+def pdf_of(sheets: list[Sheet], letter: bytes | None = None) -> bytes:
+    """Records as a digital PDF, the plan's cover sheet on top where a letter is given."""
+    import pikepdf
+
+    pages = [
+        render.DrawnPage(lines, sheet.font, sheet.two_column)
+        for sheet in sheets
+        for lines in render.paginate(sheet)
+    ]
+    content = render.draw(pages)[0]
+    if letter is None:
+        return content
+    import io
+
+    with pikepdf.open(io.BytesIO(letter)) as own, pikepdf.open(io.BytesIO(content)) as records:
+        whole = pikepdf.new()
+        whole.pages.append(own.pages[-1])
+        whole.pages.extend(records.pages)
+        out = io.BytesIO()
+        whole.save(out, deterministic_id=True)
+    return out.getvalue()
+
+
+NO_EXAM = made("kidney_clear_cell", "no_exam")
+TWO_ITEMS = made("lung_stage_not_stated", "wrong_patient")
+
+
+# ------------------------------------------------------------------ sending
+
+
+def test_a_request_is_sent_once_however_often_it_is_asked(house: House, tmp_path: Path) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    first = house.send(submission)
+    house.work()
+    assert house.send(submission) == first
+    house.work()
+    [folder] = (tmp_path / "out").iterdir()
+    assert folder.name.startswith(f"{first.reference}-")
+    assert (folder / "letter.pdf").read_bytes() == letter_pdf(first, LETTERS)
+    assert json.loads((folder / "task.json").read_text())["identifier"][0]["value"] == first.reference
+    [entry] = house.entries()
+    assert (entry.state, entry.open_items) == ("open", ("history_and_physical.physical_exam",))
+    assert entry.sendings == {"folder": "delivered"}
+    assert house.kinds(submission).count("request_sent") == 1
+    assert led.item(house.ledger, submission).pended_at is not None
+
+
+def test_a_case_that_lacks_nothing_is_not_asked_about(house: House) -> None:
+    submission = house.receive(packet_bytes(made("kidney_clear_cell", "complete")))
+    with pytest.raises(UsageError, match="lacks nothing"):
+        house.send(submission)
+    assert house.entries() == []
+
+
+def test_a_channel_that_fails_gets_it_later_and_nothing_is_lost(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.delivery.folder import Folder
+
+    deliver, failures = Folder.deliver, [3]
+
+    def failing(self: Folder, parcel: object) -> object:
+        if failures[0]:
+            failures[0] -= 1
+            raise DeliveryError("The gateway answered with status 500.", retryable=True)
+        return deliver(self, parcel)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Folder, "deliver", failing)
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    for _ in range(3):
+        house.work()
+        assert house.entries()[0].sendings == {"folder": "waiting"}
+        house.time.pass_(minutes=11)
+    house.work()
+    assert house.entries()[0].sendings == {"folder": "delivered"}
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_what_was_refused_for_good_can_be_sent_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.delivery.folder import Folder
+
+    def refusing(self: Folder, parcel: object) -> object:
+        raise DeliveryError("The gateway answered with status 400.", retryable=False)
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "deliver", refusing)
+        house.send(submission)
+        house.work()
+    assert house.entries()[0].sendings == {"folder": "failed"}
+    house.send(submission)
+    house.work()
+    assert house.entries()[0].sendings == {"folder": "delivered"}
+
+
+def test_no_text_of_a_patient_stands_in_clear_in_the_database(house: House, tmp_path: Path) -> None:
+    request = house.send(house.receive(packet_bytes(NO_EXAM), "Doe, Jane.pdf"))
+    assert request.about.name
+    if house.ledger.database.is_sqlite:
+        content = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("ledger.db*"))
+        for word in (*request.about.name.split(", "), str(request.about.dob), "Lakeside"):
+            assert word.encode() not in content
+
+
+# ------------------------------------------------------------------ answered
+
+
+def test_a_reply_with_its_sheet_is_joined_worked_again_and_closes_the_request(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    assert house.outcome(submission) == "needs_information"
+    reply = house.receive(pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS)), "fax.pdf")
+    read_before = list(house.read)
+    house.run()
+    assert house.read == read_before  # nothing is recognised twice
+    assert house.outcome(submission) == "meets"
+    [entry] = house.entries()
+    assert (entry.state, entry.cause, entry.open_items) == ("answered", "answered", ())
+    case = led.load_case(house.ledger, submission)
+    assert case is not None
+    assert [file["name"] for file in case["files"]] == [NO_EXAM.submission.files[0].name, "fax.pdf"] or len(
+        case["files"]
+    ) == 2
+    own = led.load_case(house.ledger, reply)
+    assert own is not None
+    assert len(case["pages"]) == len(NO_EXAM.reading.pages) + len(own["pages"])
+    assert led.item(house.ledger, submission).pended_at is None
+    assert "joined" in house.kinds(reply)
+    assert "request_settled" in house.kinds(submission)
+    with led.opened(house.ledger, submission) as opened:
+        assert len(opened.files) == 2
+        assert all(file.path.stat().st_size for file in opened.files)
+
+
+def test_a_partial_reply_closes_its_item_and_a_second_request_asks_only_for_the_rest(house: House) -> None:
+    submission = house.receive(packet_bytes(TWO_ITEMS))
+    first = house.send(submission)
+    assert first.codes == ("history_and_physical", "stage_group")
+    house.receive(pdf_of(answering_records(TWO_ITEMS.recipe)))  # no sheet on top
+    house.run()
+    [entry] = house.entries()
+    assert (entry.state, entry.open_items, entry.closed_items) == (
+        "open",
+        ("stage_group",),
+        ("history_and_physical",),
+    )
+    house.time.pass_(days=1)
+    second = house.send(submission)
+    assert (second.number, second.follows, second.codes) == (2, first.reference, ("stage_group",))
+    states = {entry.reference: (entry.state, entry.cause) for entry in house.entries()}
+    assert states == {first.reference: ("closed", "followed"), second.reference: ("open", None)}
+    case = led.load_case(house.ledger, submission)
+    assert case is not None
+    assert len(case["files"]) == 2
+
+
+def test_running_again_changes_nothing(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    house.receive(pdf_of(answering_records(NO_EXAM.recipe)))
+    house.run()
+    events = len(led.history(house.ledger, submission).events)
+    house.run()
+    house.run()
+    assert len(led.history(house.ledger, submission).events) == events
+
+
+def test_packets_of_others_are_left_alone(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    other = house.receive(packet_bytes(made("prostate_focal", "no_area")))
+    house.run()
+    assert cor.waiting_replies(house.ledger) == []
+    assert "joined" not in house.kinds(other)
+    assert house.outcome(submission) == "needs_information"
+
+
+def test_a_doubtful_reply_waits_and_a_person_joins_it(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    house.send(house.receive(packet_bytes(TWO_ITEMS)))
+    # the right sheet on the records of somebody else
+    wrong = pdf_of(answering_records(recipe_of("prostate_focal", "no_area")), letter_pdf(request, LETTERS))
+    reply = house.receive(wrong)
+    house.run()
+    [waiting] = cor.waiting_replies(house.ledger)
+    assert (waiting.submission_id, waiting.reason) == (reply, "another_patient")
+    assert request.reference
+    cor.join(house.ledger, reply, request.reference, actor=ACTOR)
+    cor.join(house.ledger, reply, request.reference, actor=ACTOR)  # asked twice, done once
+    house.run()
+    assert cor.waiting_replies(house.ledger) == []
+    entry = next(entry for entry in house.entries() if entry.reference == request.reference)
+    assert entry.open_items == ("history_and_physical.physical_exam",)  # it answered nothing
+    case = led.load_case(house.ledger, submission)
+    assert case is not None
+    assert case["completeness"]["identity_conflict"]["value"] is True
+
+
+# ------------------------------------------------------------------ days, closing, the command
+
+
+def test_reminders_and_expiry_come_by_the_policys_days(house: House, tmp_path: Path) -> None:
+    request = house.send(house.receive(packet_bytes(NO_EXAM)))
+    days = LETTERS.deadlines(request.policy.id, expedited=False)
+
+    def remind() -> tuple[list[str], list[str]]:
+        told = cor.remind(house.ledger, house.knowledge, actor=ACTOR)
+        house.work()
+        return told
+
+    house.work()
+    passed = 0
+    for day in days.remind_days:
+        house.time.pass_(days=day - passed - 1)
+        assert remind() == ([], [])
+        house.time.pass_(days=1)
+        assert remind() == ([request.reference], [])
+        assert remind() == ([], [])
+        passed = day
+    assert len(list((tmp_path / "out").iterdir())) == 1 + len(days.remind_days)
+    house.time.pass_(days=days.expire_days - passed)
+    assert remind() == ([], [request.reference])
+    [entry] = house.entries()
+    assert (entry.state, entry.cause, entry.reminders) == ("expired", "no_answer", len(days.remind_days))
+    assert remind() == ([], [])
+
+
+def test_a_person_closes_a_request_with_a_reason(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    assert request.reference
+    with pytest.raises(UsageError, match="reason is a code"):
+        cor.close(house.ledger, request.reference, reason="they called, Mr. Doe", actor=ACTOR)
+    cor.close(house.ledger, request.reference, reason="withdrawn_by_office", actor=ACTOR)
+    [entry] = house.entries()
+    assert (entry.state, entry.cause) == ("closed", "withdrawn_by_office")
+    with pytest.raises(UsageError, match="no open request"):
+        cor.close(house.ledger, request.reference, reason="again", actor=ACTOR)
+    assert led.item(house.ledger, submission).pended_at is None
+
+
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ledger_settings("sqlite", tmp_path / "home") as settings, led.open_ledger(settings) as ledger:
+        submission = House(ledger, settings, Time()).receive(packet_bytes(NO_EXAM))
+    environ = {
+        "TRIAGE_HOME": str(settings.home),
+        "TRIAGE_KEYS": settings.keys,
+        "TRIAGE_MIN_FREE_MB": "1",
+        "TRIAGE_REQUEST_FOLDER": str(tmp_path / "out"),
+    }
+
+    def triage(*arguments: str) -> tuple[int, str]:
+        code = main(["request", *arguments], environ)
+        return code, capsys.readouterr().out
+
+    code, text = triage("preview", submission)
+    assert code == ExitCode.DONE
+    assert "has no physical examination" in text
+    assert "(Reads at school grade" in text
+    code, text = triage("send", submission, "--npi", "1234567893", "--to", "(614) 555-0101")
+    assert code == ExitCode.DONE
+    reference = text.split()[1].rstrip(":")
+    assert "folder: delivered" in text
+    for form in ("html", "pdf", "json", "task", "communication", "x12"):
+        out = tmp_path / f"request.{form}"
+        code, _ = triage("preview", reference, "--format", form, "--npi", "1234567893", "--output", str(out))
+        assert code == ExitCode.DONE
+        assert out.stat().st_size > 400
+        assert out.stat().st_mode & 0o077 == 0
+    assert triage("list")[1].startswith(f"{reference}  {submission}  open")
+    assert json.loads(triage("list", "--json")[1])["requests"][0]["reference"] == reference
+    assert triage("run") == (0, "0 replies joined, 0 requests settled, 0 reminded, 0 expired.\n")
+    assert triage("join", submission, reference)[0] == ExitCode.USAGE
+    assert triage("close", reference, "--reason", "no_longer_needed")[0] == ExitCode.DONE
+    assert triage("list")[1] == ""
+    assert "closed" in triage("list", "--all")[1]
+    assert triage("preview", "nothing")[0] == ExitCode.USAGE
+    assert triage("send", submission, "--by", "pigeon")[0] == ExitCode.USAGE
+
+
+def test_preview_of_a_case_file_needs_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipeline.case_json import to_json
+
+    for packet, told in (
+        (NO_EXAM, "We need more records"),
+        (made("kidney_clear_cell", "complete"), "Nothing"),
+    ):
+        (tmp_path / "case.json").write_text(json.dumps(to_json(packet.case)))
+        assert main(["request", "preview", str(tmp_path / "case.json")], {}) == ExitCode.DONE
+        assert told in capsys.readouterr().out
