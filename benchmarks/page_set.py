@@ -29,8 +29,8 @@ from fixtures.render import PAGE_WIDTH, new_pdf
 KINDS = {"scan": "scan 200 dpi", "fax_fine": "fine fax 204x196", "fax_standard": "standard fax 204x98"}
 FACES = ("Helvetica", "Times", "Courier")
 SIZES = (10.0, 10.5, 11.0)
-_LEFT, _TOP, _BOTTOM = 54.0, 60.0, 745.0
-_LEADING = 1.22
+LEFT, TOP, BOTTOM = 54.0, 60.0, 745.0
+LEADING = 1.22
 _PIECE = re.compile(r"\S+(?: \S+)*")
 # Of the core fonts, in sizes: how far capitals and descenders reach.
 _ASCENT, _DESCENT = 0.74, 0.21
@@ -56,15 +56,16 @@ class ImageFile:
 def make_pages(count: int, seed: int) -> list[SetPage]:
     """Full pages: the documents of made-up packets, one below the other."""
     pages: list[SetPage] = []
-    text = _lines(seed)
+    text = lines_of(seed)
     while len(pages) < count:
         face, size = FACES[len(pages) % 3], SIZES[len(pages) // 3 % 3]
-        rows = int((_BOTTOM - _TOP) / (size * _LEADING))
-        pages.append(SetPage(tuple(islice(_wrapped(text, face, size), rows)), face, size))
+        rows = int((BOTTOM - TOP) / (size * LEADING))
+        pages.append(SetPage(tuple(islice(wrapped(text, face, size), rows)), face, size))
     return pages
 
 
-def _lines(seed: int) -> Iterator[str]:
+def lines_of(seed: int) -> Iterator[str]:
+    """The documents of made-up packets line by line, an empty line after each."""
     for recipe in recipes(10_000, seed):
         for file in assemble(recipe).files:
             for sheet in file.sheets:
@@ -72,9 +73,9 @@ def _lines(seed: int) -> Iterator[str]:
                 yield ""
 
 
-def _wrapped(lines: Iterator[str], face: str, size: float) -> Iterator[str]:
+def wrapped(lines: Iterator[str], face: str, size: float) -> Iterator[str]:
     """Lines that fit the page; one that does not goes on below, as far indented."""
-    width = int((PAGE_WIDTH - 2 * _LEFT) / (size * {"Courier": 0.6}.get(face, 0.52)))
+    width = int((PAGE_WIDTH - 2 * LEFT) / (size * {"Courier": 0.6}.get(face, 0.52)))
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
         yield from textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
@@ -86,9 +87,9 @@ def _draw(pdf: FPDF, page: SetPage) -> list[TrueWord]:
     column = pdf.get_string_width("Patient history and examination") / 31
     words: list[TrueWord] = []
     for number, line in enumerate(page.lines):
-        base, pen = _TOP + number * page.size * _LEADING, _LEFT
+        base, pen = TOP + number * page.size * LEADING, LEFT
         for piece in _PIECE.finditer(line):
-            pen = max(_LEFT + piece.start() * column, pen)
+            pen = max(LEFT + piece.start() * column, pen)
             pdf.text(pen, base, piece[0])
             for word in re.finditer(r"\S+", piece[0]):
                 x0 = pen + pdf.get_string_width(piece[0][: word.start()])

@@ -5,8 +5,10 @@ the confidence of a good word. So each such word is cut out and read once more, 
 and from the image before it was blurred: blur makes good words and closes the 6 and the 9. Where that
 differs, a recogniser of another kind, which looks at the shapes of single characters, is asked too, and
 where it knows neither, the blurred word, larger still. Only what two of these agree on against the first
-reading is taken. N0 and M0 beside other letters of a stage are read NO and MO by the first kind, which
-has learnt words; there the shape of the character decides.
+reading is taken. A lone figure is not asked about: out of its line it is read worse than in it.
+
+N0 and M0 beside other letters of a stage are read NO and MO by the first kind, which has learnt words;
+there the shape of the character decides.
 
 All that stands here is what an engine saw. What a code or a date can be is not asked: that is for the
 stages that take values from the text.
@@ -41,7 +43,7 @@ def read_digits_again(
     for index, word in enumerate(words):
         if word.bottom - word.top < _LEAST_HEIGHT:
             continue
-        if any(character.isdigit() for character in word.text):
+        if sum(map(str.isalnum, word.text)) > 1 and any(map(str.isdigit, word.text)):
             text = _agreed(word.text, _cut_out(sharp, word), _cut_out(blurred, word), engine)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
             text = _with_zero(word.text, _cut_out(blurred, word), engine)
