@@ -31,9 +31,9 @@ from pipeline.settings import Settings, load_settings
 from pipeline.working import Stages, Worker
 
 PACKET_BYTES = 50_000
-STAGE_S = 0.5
+STAGE_S = 2.0  # a short packet; a page of fax alone takes about 1 s
 WORKERS = (1, 2, 4, 8, 16)
-EACH = 30  # submissions for each worker
+EACH = 10  # submissions for each worker
 
 
 def packet(number: int) -> bytes:
