@@ -13,17 +13,18 @@ POOR = 0.75
 
 
 def poor_pages(pages: Iterable[Page]) -> tuple[Problem, ...]:
-    """A problem for each page that read badly."""
-    return tuple(
-        Problem(
-            page.file,
-            page.number,
-            "poor_quality",
-            "The page is hard to read. Check what was taken from it, or ask for a better copy.",
-        )
-        for page in pages
-        if page.mean_confidence is not None and page.mean_confidence < POOR
-    )
+    """A problem for each page that read badly, or on which something is but no word was found."""
+    return tuple(problem for page in pages if (problem := _poor(page)) is not None)
+
+
+def _poor(page: Page) -> Problem | None:
+    if page.source == "ocr" and not page.words and not page.blank:
+        told = "Something is on the page, but no words were found on it. Look at it yourself."
+        return Problem(page.file, page.number, "no_words", told)
+    if page.mean_confidence is None or page.mean_confidence >= POOR:
+        return None
+    told = "The page is hard to read. Check what was taken from it, or ask for a better copy."
+    return Problem(page.file, page.number, "poor_quality", told)
 
 
 def capped(fields: Mapping[str, Field], pages: Sequence[Page]) -> dict[str, Field]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pipeline.domain import NOT_FOUND, Evidence, Field, Page, Status
+from pipeline.domain import NOT_FOUND, Box, Evidence, Field, Page, Status, Word
 from pipeline.legibility import POOR, capped, poor_pages
 
 
 def page(number: int, mean_confidence: float | None) -> Page:
-    return Page("fax.pdf", number, "ocr", 0, 612, 792, "x", (), mean_confidence=mean_confidence)
+    words = () if mean_confidence is None else (Word("x", Box(0, 0, 9, 9), 0, 1, mean_confidence),)
+    return Page("fax.pdf", number, "ocr", 0, 612, 792, "x", words, mean_confidence=mean_confidence)
 
 
 def shown_on(*pages: int, confidence: float = 0.9) -> Field:
@@ -20,8 +23,10 @@ def shown_on(*pages: int, confidence: float = 0.9) -> Field:
 PAGES = [page(1, 0.95), page(2, POOR), page(3, POOR - 0.01), page(4, None)]
 
 
-def test_pages_below_the_limit_are_told_and_pages_without_words_are_not() -> None:
-    assert [(problem.page, problem.code) for problem in poor_pages(PAGES)] == [(3, "poor_quality")]
+def test_pages_below_the_limit_are_told_and_pages_with_something_but_no_words() -> None:
+    blank = replace(page(5, None), blank=True)
+    told = [(problem.page, problem.code) for problem in poor_pages([*PAGES, blank])]
+    assert told == [(3, "poor_quality"), (4, "no_words")]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ _LEAST_CONFIDENCE = 0.4
 
 def look_again(image: Image, dpi: float, words: list[OcrWord], engine: Engine) -> list[OcrWord]:
     """The words of a page, those of a second look after `words`, those of the first."""
-    if not words or engine.recognize_sparse is None:
+    if engine.recognize_sparse is None:
         return words
     words = _without_upright_columns(words)
     rest = _wiped(image, words, dpi / 200)
@@ -37,7 +37,7 @@ def look_again(image: Image, dpi: float, words: list[OcrWord], engine: Engine) -
     alone = np.full_like(image, 255)
     for region in regions:
         alone[region] = rest[region]
-    last = max(word.line for word in words)
+    last = max((word.line for word in words), default=0)
     return words + [
         word._replace(line=word.line + last)
         for word in engine.recognize_sparse(alone, dpi)
@@ -47,6 +47,8 @@ def look_again(image: Image, dpi: float, words: list[OcrWord], engine: Engine) -
 
 def _without_upright_columns(words: Sequence[OcrWord]) -> list[OcrWord]:
     """Without what comes of a column of numbers that is taken for one word written upwards."""
+    if not words:
+        return []
     height = statistics.median(word.bottom - word.top for word in words)
     return [
         word
