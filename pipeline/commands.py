@@ -65,7 +65,8 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.batch import told
-    from pipeline.case_json import to_json
+    from pipeline.catalog import Catalog
+    from pipeline.information_request import case_with_request
     from pipeline.intake.folder import left_out, receive
     from pipeline.summary import summarize
 
@@ -73,7 +74,7 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
     with progress(options, "Pages") as step, _processor(options, settings, on_page=step) as process:
         case = told(process(submission), left_out(options.paths))
     if options.output:
-        _write(Path(options.output), to_json(case))
+        _write(Path(options.output), case_with_request(case, Catalog(settings.models_dir)))
     _show(case, submission, options, settings, Path())
     if options.output != "-" and not options.quiet:
         sys.stdout.write(summarize(case))
@@ -82,14 +83,16 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.batch import reasons, work_each
-    from pipeline.case_json import to_json
+    from pipeline.catalog import Catalog
+    from pipeline.information_request import case_with_request
 
+    catalog = Catalog(settings.models_dir)
     statuses, why = [], list[str]()
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
         works = work_each(options.each, process, received=_received(options), on_bug=report_bug)
         for done, (worked, in_all) in enumerate(works, 1):
             folder = options.output_dir / worked.name
-            _write(folder / "case.json", to_json(worked.case))
+            _write(folder / "case.json", case_with_request(worked.case, catalog))
             _show(worked.case, worked.submission, options, settings, folder)
             statuses.append(worked.case.status)
             why += reasons(worked)

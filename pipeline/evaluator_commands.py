@@ -22,9 +22,10 @@ _PASS, _FAIL = "ok    ", "FAILED"
 
 def evaluate(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage evaluate`: asks the evaluator about a case that is there; its pages are not read again."""
-    from pipeline.case_json import to_json
     from pipeline.cases import evaluate as evaluate_case
     from pipeline.cases import reopened
+    from pipeline.catalog import Catalog
+    from pipeline.information_request import case_with_request
     from pipeline.summary import summarize
 
     case = reopened(_case(options.case))
@@ -34,7 +35,8 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> ExitCode:
             next_step="Run the submission again.",
         )
     case = evaluate_case(replace(case, evaluation=None), settings)
-    written = json.dumps(to_json(case), indent=2, ensure_ascii=False) + "\n"
+    content = case_with_request(case, Catalog(settings.models_dir))
+    written = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     if options.output == "-":
         sys.stdout.write(written)
     else:

@@ -10,14 +10,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.case_json import SCHEMA_VERSION, evaluation_to_json, from_json
-from pipeline.domain import Evaluation, PolicyRef
+from pipeline.case_json import SCHEMA_VERSION, from_json
+from pipeline.catalog import Catalog
+from pipeline.domain import Case, Evaluation, PolicyRef
 from pipeline.errors import TriageError, UsageError
 from pipeline.evaluation import policies_in, ruleset_for
 from pipeline.files import write_whole
+from pipeline.information_request import case_with_request
 from pipeline.rules import evaluate
 from pipeline.settings import Settings
 
@@ -68,7 +71,8 @@ def reevaluate(
 ) -> list[Reevaluated]:
     """Each case judged by the embedded evaluator under `ref`, in the order of `paths`.
 
-    With `write` each file then names that policy and holds that evaluation; all else in it stays. A
+    With `write` each file then names that policy, holds that evaluation and what the provider would be
+    asked for under it; all else in it stays. A
     case that cannot be read, or that is parked, is skipped. `on_case` is told (cases done, in all).
     """
     results = []
@@ -92,10 +96,20 @@ def _reevaluated(path: Path, ref: PolicyRef, settings: Settings, *, write: bool)
         return Reevaluated(str(path), case.case_id, skipped="is parked")
     after = evaluate(replace(case, policy=ref), ruleset_for(ref, settings))
     if write:
-        policy = {"id": ref.id, "version": ref.version}
-        changed = {**data, "policy": policy, "evaluation": evaluation_to_json(after)}
+        changed = {**data, **_judged(replace(case, policy=ref, evaluation=after), settings)}
         write_whole(path, json.dumps(changed, indent=2, ensure_ascii=False) + "\n")
     return Reevaluated(str(path), case.case_id, case.evaluation, after)
+
+
+def _judged(case: Case, settings: Settings) -> dict[str, Any]:
+    """What of a case's JSON another policy changes: the policy, its evaluation, what would be asked for."""
+    content = case_with_request(case, _catalog(settings.models_dir))
+    return {name: content[name] for name in ("policy", "evaluation", "information_request")}
+
+
+@lru_cache(maxsize=1)
+def _catalog(models_dir: Path) -> Catalog:
+    return Catalog(models_dir)
 
 
 # ---------------------------------------------------------------------- report

@@ -193,12 +193,13 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
 def _request_of(subject: str, knowledge: Knowledge) -> InformationRequest | None:
     """The draft of a case file or a submission, or a request that was sent, by its reference."""
     from pipeline.case_json import from_json
-    from pipeline.correspondence.sending import draft_of, sent_request
+    from pipeline.correspondence.sending import sent_request
+    from pipeline.information_request import draft_of
     from pipeline.ledger import load_case, open_ledger
 
     if (path := Path(subject)).is_file():
         try:
-            return draft_of(from_json(json.loads(path.read_bytes())), knowledge)
+            return draft_of(from_json(json.loads(path.read_bytes())), knowledge.catalog)
         except ValueError:
             raise UsageError(f"{path} is not a case.") from None
     with open_ledger(knowledge.settings) as ledger:
@@ -207,7 +208,7 @@ def _request_of(subject: str, knowledge: Knowledge) -> InformationRequest | None
         case = load_case(ledger, subject)
     if case is None:
         raise UsageError(f"{subject} is no file, no reference and no submission with a case.")
-    return draft_of(from_json(case), knowledge)
+    return draft_of(from_json(case), knowledge.catalog)
 
 
 Form = Callable[["InformationRequest", "Knowledge", "Provider"], bytes]

@@ -20,7 +20,8 @@ from fixtures.truth import expected
 from pipeline.cases import Knowledge, build_case, evaluate
 from pipeline.catalog.letters import Letters
 from pipeline.domain import Case, Reading, Submission
-from pipeline.information_request import InformationRequest, draft_request, issued
+from pipeline.information_request import InformationRequest, issued
+from pipeline.information_request import draft_of as draft_of_case
 from pipeline.intake.folder import receive
 from pipeline.ocr import load
 from pipeline.pages import read_pages
@@ -67,9 +68,7 @@ class Made:
 
 def draft_of(case: Case) -> InformationRequest | None:
     """What the case's provider is asked for."""
-    assert case.policy is not None
-    catalog = KNOWLEDGE.catalog
-    return draft_request(case, catalog.policies.version(case.policy), LETTERS, catalog.documents)
+    return draft_of_case(case, KNOWLEDGE.catalog)
 
 
 def sent(draft: InformationRequest, reference: str = REFERENCE) -> InformationRequest:

@@ -22,7 +22,8 @@ from pipeline.__main__ import main
 from pipeline.cases import Knowledge, build_case
 from pipeline.domain import Case, Reading, Submission
 from pipeline.errors import DeliveryError, ExitCode, UsageError
-from pipeline.information_request import InformationRequest
+from pipeline.information_request import InformationRequest, case_with_request
+from pipeline.information_request.as_json import request_from_json
 from pipeline.information_request.fhir import Provider
 from pipeline.information_request.pdf import letter_pdf
 from pipeline.ledger import Arrival, Incoming, Ledger
@@ -393,6 +394,15 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "closed" in triage("list", "--all")[1]
     assert triage("preview", "nothing")[0] == ExitCode.USAGE
     assert triage("send", submission, "--by", "pigeon")[0] == ExitCode.USAGE
+
+
+def test_a_case_says_what_its_provider_would_be_asked_for() -> None:
+    told = case_with_request(NO_EXAM.case, KNOWLEDGE.catalog)["information_request"]
+    assert [item["code"] for item in told["items"]] == ["history_and_physical.physical_exam"]
+    assert (told["reference"], told["due"]) == (None, None)
+    assert request_from_json(told) == NO_EXAM.draft
+    complete = made("kidney_clear_cell", "complete").case
+    assert case_with_request(complete, KNOWLEDGE.catalog)["information_request"] is None
 
 
 def test_preview_of_a_case_file_needs_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,9 +26,8 @@ NEW = "2025-01-01"
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Two versions of the policy: the newer one wants kidney tumors to be malignant."""
-    models = tmp_path_factory.mktemp("models")
-    for folder in ("policies", "documents", "fields", "staging"):
-        shutil.copytree(load_settings({}).models_dir / folder, models / folder)
+    models = tmp_path_factory.mktemp("settings") / "models"
+    shutil.copytree(load_settings({}).models_dir, models, ignore=shutil.ignore_patterns("ner"))
     packs = models / "policies" / "cryosurgical-ablation"
     shutil.copytree(packs / OLD, packs / NEW)
     path = packs / NEW / "policy.toml"
@@ -100,7 +99,10 @@ def test_written_only_where_that_is_asked_for(tmp_path: Path, settings: Settings
         case = from_json(new)
         assert case.policy == PolicyRef("cryosurgical-ablation", NEW)
         assert case.evaluation == evaluate(case, settings)
-        assert {**new, "policy": 0, "evaluation": 0} == {**old, "policy": 0, "evaluation": 0}
+        judged = dict.fromkeys(("policy", "evaluation", "information_request"), 0)
+        assert {**new, **judged} == {**old, **judged}
+        asks = case.evaluation is not None and case.evaluation.outcome == "needs_information"
+        assert bool(new["information_request"]) is asks
     assert after[5] == before[5]
     assert paths[0].stat().st_mode & 0o777 == 0o640
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"case.json"}

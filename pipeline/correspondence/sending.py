@@ -14,9 +14,8 @@ from pipeline.cases import Knowledge
 from pipeline.correspondence.outgoing import target
 from pipeline.correspondence.records import REQUEST, Entry, State, To, sealed, unsealed
 from pipeline.correspondence.tables import request_items, requests
-from pipeline.domain import Case
 from pipeline.errors import UsageError
-from pipeline.information_request import InformationRequest, draft_request, issued
+from pipeline.information_request import InformationRequest, draft_of, issued
 from pipeline.information_request.record import expiry_day
 from pipeline.information_request.reference import new_reference
 from pipeline.ledger import Ledger, Outgoing, load, load_case, pend, resume, save
@@ -25,14 +24,6 @@ from pipeline.ledger.outbox import enqueue
 from pipeline.ledger.tables import outbox, submissions
 
 _FOLLOWED = "followed"
-
-
-def draft_of(case: Case, knowledge: Knowledge) -> InformationRequest | None:
-    """What the case's provider would be asked for now."""
-    if case.policy is None:
-        return None
-    catalog = knowledge.catalog
-    return draft_request(case, catalog.policies.version(case.policy), catalog.letters, catalog.documents)
 
 
 def send(
@@ -45,7 +36,7 @@ def send(
     the case lacks nothing.
     """
     content = load_case(ledger, submission_id)
-    draft = None if content is None else draft_of(from_json(content), knowledge)
+    draft = None if content is None else draft_of(from_json(content), knowledge.catalog)
     if draft is None:
         raise UsageError(
             f"Submission {submission_id} lacks nothing that a provider could be asked for.",

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, select, update
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
 from pipeline.correspondence.records import REQUEST, State, unsealed
-from pipeline.correspondence.sending import draft_of
 from pipeline.correspondence.tables import request_items, requests
+from pipeline.information_request import draft_of
 from pipeline.ledger import Ledger, load, load_case, resume
 from pipeline.ledger.changes import note
 from pipeline.ledger.tables import submissions
@@ -45,7 +45,7 @@ def _settle(ledger: Ledger, knowledge: Knowledge, row: Row[Any], actor: str) -> 
         return None
     case = from_json(content)
     outcome = case.evaluation.outcome if case.evaluation else None
-    settled = settle(unsealed(record)[0], draft_of(case, knowledge), outcome=outcome)
+    settled = settle(unsealed(record)[0], draft_of(case, knowledge.catalog), outcome=outcome)
 
     def work(db: Connection) -> None:
         now = ledger.now(db)

@@ -1,4 +1,4 @@
-"""A request as JSON and back, record for record."""
+"""A request as JSON and back, record for record; and the contract's case with the draft of its request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from pipeline.case_json import to_json
+from pipeline.catalog import Catalog
+from pipeline.domain import Case
+from pipeline.information_request.build import draft_of
 from pipeline.information_request.record import InformationRequest
 
 
@@ -24,3 +28,9 @@ def request_to_json(request: InformationRequest) -> dict[str, Any]:
 def request_from_json(data: Any) -> InformationRequest:
     """What `request_to_json` was given."""
     return _adapter().validate_python(data)
+
+
+def case_with_request(case: Case, catalog: Catalog) -> dict[str, Any]:
+    """The contract's object for a case; `information_request` is what its provider would be asked for."""
+    draft = draft_of(case, catalog)
+    return to_json(case) | {"information_request": request_to_json(draft) if draft else None}

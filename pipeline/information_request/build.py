@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.catalog import Catalog
 from pipeline.catalog.documents import DocumentTypes
 from pipeline.catalog.letters import FactItem, Letters
 from pipeline.catalog.policies import Policy, RequiredDocument
 from pipeline.domain import NOT_FOUND, Case, Code, CriterionResult, Evaluation, Field, Met, Missing, Status
+from pipeline.errors import UsageError
 from pipeline.information_request.came import Came
 from pipeline.information_request.record import AskedAbout, Found, InformationRequest, Record, RequestItem
 from pipeline.information_request.say import a, listed, lowered, record_of, sentence
@@ -39,6 +41,15 @@ def draft_request(
         received=case.received,
         notes=tuple(writer.came.not_read()),
     )
+
+
+def draft_of(case: Case, catalog: Catalog) -> InformationRequest | None:
+    """As `draft_request`, under the policy version of the case; None too where that is not kept any more."""
+    try:
+        policy = catalog.policies.version(case.policy) if case.policy else None
+    except UsageError:
+        return None
+    return draft_request(case, policy, catalog.letters, catalog.documents) if policy else None
 
 
 def _about(case: Case) -> AskedAbout:
