@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 
 from pipeline.errors import LeaseLost, UsageError
 from pipeline.ledger.records import State
@@ -25,6 +25,11 @@ _FROM: Final[Mapping[State, tuple[State, ...]]] = {
     State.REJECTED: (State.RECEIVED, State.IN_FLIGHT, State.DONE, State.PARTIAL, State.PARKED),
 }
 
+# Built once: building a statement costs as much as running it.
+_EVENT: Final = insert(events)
+_ONE: Final = update(submissions).where(submissions.c.id == bindparam("moved"))
+_HELD: Final = _ONE.where(submissions.c.token == bindparam("held"), submissions.c.state == State.IN_FLIGHT)
+_FREE: Final = {state: _ONE.where(submissions.c.state.in_(before)) for state, before in _FROM.items()}
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
 
 
@@ -40,17 +45,16 @@ def note(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Add an event to the history. Its data are codes, counts, hashes and times."""
-    db.execute(
-        insert(events).values(
-            submission_id=submission_id,
-            at=at,
-            kind=kind,
-            state=state,
-            actor=actor[:120],
-            cause=cause,
-            data=dict(data or {}),
-        )
-    )
+    row = {
+        "submission_id": submission_id,
+        "at": at,
+        "kind": kind,
+        "state": state,
+        "actor": actor[:120],
+        "cause": cause,
+        "data": dict(data or {}),
+    }
+    db.execute(_EVENT, row)
 
 
 def move(
@@ -71,12 +75,9 @@ def move(
     With `held`, the token of a claim, only its holder may: LeaseLost otherwise. Without, a state from
     which there is no way there raises UsageError.
     """
-    change = update(submissions).where(submissions.c.id == submission_id)
-    if held is not None:
-        change = change.where(submissions.c.token == held, submissions.c.state == State.IN_FLIGHT)
-    else:
-        change = change.where(submissions.c.state.in_(_FROM[state]))
-    if not db.execute(change.values(state=state, updated_at=at, **values)).rowcount:
+    row = {"moved": submission_id, "state": state, "updated_at": at, **values}
+    change, row = (_FREE[state], row) if held is None else (_HELD, row | {"held": held})
+    if not db.execute(change, row).rowcount:
         if held is not None:
             raise LeaseLost(f"Submission {submission_id} is not held any more.")
         raise UsageError(

@@ -86,11 +86,8 @@ def _take(ledger: Ledger, db: Connection, row: Row[Any], worker: str, now: datet
         token=held.token,
         worker=worker,
     )
-    db.execute(
-        insert(attempts).values(
-            submission_id=row.id, token=held.token, round=row.round, worker=worker, started_at=now
-        )
-    )
+    begun = {"submission_id": row.id, "token": held.token, "round": row.round, "worker": worker}
+    db.execute(insert(attempts), begun | {"started_at": now})
     return held
 
 
@@ -145,8 +142,10 @@ def save_reading(ledger: Ledger, claim: Claim, reading: Reading) -> None:
 
 
 def check_held(db: Connection, claim: Claim) -> Row[Any]:
-    """The submission, which nobody can claim until the caller's transaction ends. Raises LeaseLost."""
-    row = db.execute(select(submissions).where(*_is_held(claim)).with_for_update()).first()
+    """The submission's `case_number`; nobody can claim it until the caller's transaction ends. Raises
+    LeaseLost."""
+    held = select(submissions.c.case_number).where(*_is_held(claim)).with_for_update()
+    row = db.execute(held).first()
     if row is None:
         raise _lost(claim)
     return row

@@ -43,7 +43,7 @@ def finish(
         number = (check_held(db, claim).case_number or 0) + 1
         now = ledger.now(db)
         save(ledger, db, claim.submission_id, CASE, number, case)
-        db.execute(insert(cases).values(_case_row(claim, case, number, now)))
+        db.execute(insert(cases), _case_row(claim, case, number, now))
         _save_pages(db, claim, marks, page_counts)
         end_attempt(db, claim.submission_id, claim.token, now, "finished", None)
         waits = outgoing is not None and case["status"] != "parked"

@@ -35,20 +35,19 @@ def enqueue(
 ) -> None:
     """Let each target have the case, in the caller's transaction."""
     for one in outgoing:
-        db.execute(
-            insert(outbox).values(
-                submission_id=submission_id,
-                case_number=case_number,
-                target=one.target,
-                key=one.key,
-                state="waiting",
-                expedited=expedited,
-                attempts=0,
-                token=0,
-                claimable_at=now,
-                created_at=now,
-            )
-        )
+        row = {
+            "submission_id": submission_id,
+            "case_number": case_number,
+            "target": one.target,
+            "key": one.key,
+            "state": "waiting",
+            "expedited": expedited,
+            "attempts": 0,
+            "token": 0,
+            "claimable_at": now,
+            "created_at": now,
+        }
+        db.execute(insert(outbox), row)
 
 
 def claim_sendings(ledger: Ledger, worker: str, most: int = 1, *, only: str | None = None) -> list[Sending]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from pipeline.errors import UsageError
 from pipeline.ledger.opening import Ledger
@@ -60,15 +60,18 @@ def items(
     *,
     states: Sequence[State] = (),
     reason: str | None = None,
+    among: Select[Any] | None = None,
     after: str | None = None,
     most: int = 100,
 ) -> list[Item]:
     """Submissions in the order in which they should be looked at: expedited first, then by due date.
 
-    `after` is the id of the last one of the page before.
+    `among` selects the ids that count; `after` is the id of the last one of the page before.
     """
     c = submissions.c
     found = select(*_COLUMNS)
+    if among is not None:
+        found = found.where(c.id.in_(among))
     if states:
         found = found.where(c.state.in_(states))
     if reason is not None:
