@@ -10,7 +10,7 @@ from datetime import timedelta
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
 
-_TOKEN_DAYS = 90
+_TOKEN_DAYS, _MOST_TOKEN_DAYS = 90, 366
 
 
 def add_commands(
@@ -131,11 +131,14 @@ def make_token(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
     from pipeline.review import accounts, sessions
 
+    if not 1 <= options.days <= _MOST_TOKEN_DAYS:
+        raise UsageError(f"A token lasts 1 to {_MOST_TOKEN_DAYS} days.")
     with open_ledger(settings) as ledger:
         user = accounts.user(ledger, options.name)
         if user is None or user.disabled:
             raise UsageError(f"There is no user {options.name}.", next_step="`triage user list` lists them.")
-        token = sessions.begin(ledger, user, program=True, lasts=timedelta(days=options.days))
+        lasts = timedelta(days=options.days)
+        token = sessions.begin(ledger, user, program=True, lasts=lasts, actor=_operator())
     sys.stdout.write(f"{token}\n")
     return ExitCode.DONE
 

@@ -91,6 +91,8 @@ def listed(ledger: Ledger) -> Sequence[User]:
 
 def user(ledger: Ledger, name: str) -> User | None:
     """The user of that name, also one that is disabled."""
+    if not _NAME.fullmatch(name):
+        return None
     row = ledger.read(lambda db: db.execute(select(users).where(users.c.name == name)).first())
     return User(row.name, Role(row.role), row.disabled_at is not None) if row else None
 
@@ -100,6 +102,7 @@ def checked(ledger: Ledger, name: str, password: str) -> User | None:
 
     Every try is in the audit trail; of a name that is no user's, only that there was one.
     """
+    name = name if _NAME.fullmatch(name) else ""  # what is no name is nobody's
     row = ledger.read(lambda db: db.execute(select(users).where(users.c.name == name)).first())
     right = _matches(row.password if row and row.password else _nobody(), password)
 
@@ -108,7 +111,8 @@ def checked(ledger: Ledger, name: str, password: str) -> User | None:
         if row is None:
             audit.record(ledger, db, "nobody", "login_refused", data={"why": "no_user"})
             return None
-        fresh = db.execute(select(users).where(users.c.name == name)).one()
+        # Tries that come at once are counted one after another.
+        fresh = db.execute(select(users).where(users.c.name == name).with_for_update()).one()
         locked = fresh.locked_until is not None and fresh.locked_until > now
         if right and row.password == fresh.password and not locked and fresh.disabled_at is None:
             db.execute(update(users).where(users.c.name == name).values(failures=0, locked_until=None))

@@ -4,7 +4,7 @@ ends there."""
 from __future__ import annotations
 
 import io
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -59,13 +59,21 @@ class Pictures:
             if position >= len(submission.files):
                 return None
             file = submission.files[position]
+            pool = self._processes()
             try:
-                job = self._processes().submit(_png, file, page, rotation, width, Limits.of(self.settings))
+                job = pool.submit(_png, file, page, rotation, width, Limits.of(self.settings))
+            except RuntimeError:  # it is broken, or another request just gave it up
+                self._give_up(pool)
+                return None
+            try:
                 return job.result(timeout=self.settings.page_timeout_s)
             except TimeoutError:
-                self._start_anew()
+                if not job.cancel():  # it has begun, so it hangs; else it only waited
+                    self._give_up(pool)
             except BrokenProcessPool:
-                self._start_anew()
+                self._give_up(pool)
+            except CancelledError:
+                pass
         return None
 
     def _processes(self) -> ProcessPoolExecutor:
@@ -78,11 +86,16 @@ class Pictures:
                 )
             return self._pool
 
-    def _start_anew(self) -> None:
+    def _give_up(self, pool: ProcessPoolExecutor) -> None:
+        """End the pool with its processes, also one that a file keeps busy for ever."""
         with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
-                self._pool = None
+            if self._pool is not pool:
+                return
+            self._pool = None
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
 
 
 def _png(file: SourceFile, page: int, rotation: int, width: int, limits: Limits) -> bytes | None:

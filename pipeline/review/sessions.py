@@ -40,8 +40,11 @@ class Session:
         return submission_id in self.glass and permission in behind_glass(self.user.role)
 
 
-def begin(ledger: Ledger, user: User, *, program: bool = False, lasts: timedelta = LONGEST) -> str:
-    """A new session; returns its token, which is kept nowhere. The login is in the audit trail."""
+def begin(
+    ledger: Ledger, user: User, *, program: bool = False, lasts: timedelta = LONGEST, actor: str = ""
+) -> str:
+    """A new session; returns its token, which is kept nowhere. It is in the audit trail: a login of the
+    user's, or a token that `actor` made for a program."""
     token = secrets.token_urlsafe(32)
 
     def work(db: Connection) -> None:
@@ -59,7 +62,11 @@ def begin(ledger: Ledger, user: User, *, program: bool = False, lasts: timedelta
                 glass={},
             )
         )
-        audit.record(ledger, db, user.name, "token_made" if program else "login")
+        if program:
+            data = {"user": user.name, "days": lasts.days}
+            audit.record(ledger, db, actor or user.name, "token_made", data=data)
+        else:
+            audit.record(ledger, db, user.name, "login")
 
     ledger.write(work, durable=True)
     return token
@@ -98,7 +105,7 @@ def break_glass(ledger: Ledger, session: Session, submission_id: str, reason: st
 
     def work(db: Connection) -> None:
         now = ledger.now(db)
-        row = db.execute(select(sessions.c.glass).where(sessions.c.id == session.id)).one()
+        row = db.execute(select(sessions.c.glass).where(sessions.c.id == session.id).with_for_update()).one()
         glass = {**row.glass, submission_id: now.isoformat()}
         db.execute(update(sessions).where(sessions.c.id == session.id).values(glass=glass))
         audit.record(ledger, db, session.user.name, "glass_broken", submission_id, {"reason": reason})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from pipeline.errors import UsageError
 from pipeline.ledger import Item, Ledger, State, items
@@ -43,10 +43,8 @@ def lines(
     """Lines in the order of work; `mine` are those assigned to that user, `reference` the start of an id."""
     if reference and not _REFERENCE.fullmatch(reference):
         return []
-    wanted = _ids(ledger, mine, reference) if mine or reference else None
-    found = items(ledger, states=states, after=after, most=most if wanted is None else 10_000)
-    if wanted is not None:
-        found = [one for one in found if one.id in wanted][:most]
+    among = _ids(mine, reference) if mine or reference else None
+    found = items(ledger, states=states, among=among, after=after, most=most)
     ids = [one.id for one in found]
 
     def work(db: Connection) -> tuple[dict[str, str], dict[str, int], datetime]:
@@ -87,11 +85,11 @@ def assign(ledger: Ledger, submission_id: str, user: User | None, *, actor: str)
     ledger.write(work, durable=True)
 
 
-def _ids(ledger: Ledger, mine: str | None, reference: str) -> set[str]:
+def _ids(mine: str | None, reference: str) -> Select[str]:
     query = select(submissions.c.id)
     if reference:
         query = query.where(submissions.c.id.startswith(reference))
     if mine:
         a = tables.assignments.c
         query = query.join(tables.assignments, a.submission_id == submissions.c.id).where(a.user_name == mine)
-    return set(ledger.read(lambda db: db.execute(query).scalars().all()))
+    return query
