@@ -16,7 +16,7 @@ from pipeline.domain import Box
 from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Ledger, State
 from pipeline.review import audit, worklist
-from pipeline.review.casefile import CaseFile, Change, Mark, VersionChanged, correct, open_case
+from pipeline.review.casefile import CaseErased, CaseFile, Change, Mark, VersionChanged, correct, open_case
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import Allowance, allowed, own_form, session_of
 from pipeline.review.roles import Permission
@@ -30,6 +30,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "No session, or its token has ended."},
     403: {"description": "The role does not cover it."},
     404: {"description": "There is no such case."},
+    410: {"description": "The case was erased when its time to be kept was over."},
     413: {"description": "The request is too large."},
     422: {"description": "Something in it makes no sense; `detail` says what, and quotes nothing."},
     429: {"description": "Too many requests."},
@@ -144,7 +145,9 @@ def api(ledger: Ledger, settings: Settings) -> APIRouter:
     def get_corrections(session: Who, id: Id) -> list[Made]:
         """Every correction of the case, the undone ones marked."""
         allowed(ledger, session, Permission.ANSWERS, id)
-        return _made(_case(ledger, id))
+        file = _case(ledger, id)
+        audit.write(ledger, session.user.name, "corrections_exported", id, case=file.number)
+        return _made(file)
 
     @router.post(
         "/cases/{id}/corrections",
@@ -184,6 +187,8 @@ def api(ledger: Ledger, settings: Settings) -> APIRouter:
             file = correct(ledger, settings, id, change, version=if_match.strip('"'), actor=session.user.name)
         except VersionChanged as error:
             raise HTTPException(412, str(error)) from None
+        except CaseErased as error:
+            raise HTTPException(410, str(error)) from None
         except UsageError as error:
             raise HTTPException(422, str(error)) from None
         except TriageError as error:
@@ -194,7 +199,7 @@ def api(ledger: Ledger, settings: Settings) -> APIRouter:
     @router.get("/audit")
     def get_audit(
         session: Who,
-        before: Annotated[int | None, Query(ge=1, le=2**31)] = None,
+        before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> list[AuditRow]:
         """The audit trail from its newest row back."""
@@ -234,6 +239,8 @@ def _case(ledger: Ledger, submission_id: str) -> CaseFile:
         file = open_case(ledger, submission_id)
     except UsageError:
         file = None
+    except CaseErased as error:
+        raise HTTPException(410, str(error)) from None
     if file is None:
         raise HTTPException(404, "There is no such case.")
     return file

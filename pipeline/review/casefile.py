@@ -7,8 +7,10 @@ refused, so that two reviewers never overwrite each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,7 +21,8 @@ from pipeline.cases import evaluate
 from pipeline.catalog.fields import load_fields
 from pipeline.domain import Box, Case, Evidence
 from pipeline.errors import TriageError, UsageError
-from pipeline.ledger import Item, Ledger, item, load, load_case, load_reading, save
+from pipeline.ledger import Item, Ledger, State, item, load, load_case, load_reading, save
+from pipeline.ledger.tables import submissions
 from pipeline.review import audit, tables
 from pipeline.review.corrections import Correction, Kind, check, corrected, marked, value_of
 from pipeline.settings import Settings
@@ -32,15 +35,25 @@ class VersionChanged(TriageError):
     """Someone else changed the case since it was shown."""
 
 
+class CaseErased(TriageError):
+    """The submission's pages and texts were erased when their time to be kept was over."""
+
+
+class RecordMissing(TriageError):
+    """A sealed record of the case is not in the ledger: what is left is not the case as it stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """A case with its history. `read` is the case as it was read, `case` as it stands."""
+    """A case with its history. `read` is the case as it was read, `case` as it stands; `earlier` counts the
+    corrections of an earlier reading, which are not applied to this one."""
 
     item: Item
     number: int
     read: Case
     case: Case
     corrections: tuple[Correction, ...]
+    earlier: int = 0
 
     @property
     def version(self) -> str:
@@ -75,15 +88,20 @@ class Change:
 
 
 def open_case(ledger: Ledger, submission_id: str) -> CaseFile | None:
-    """The case as it stands; None while there is none. Raises UsageError where there is no submission."""
+    """The case as it stands; None while there is none.
+
+    Raises UsageError where there is no submission, CaseErased where it was erased, RecordMissing where a
+    part of it is gone and nobody erased it.
+    """
     listed = item(ledger, submission_id)
-    number = listed.case_number
-    if number is None or (data := load_case(ledger, submission_id, number)) is None:
+    _check_kept(listed.erased_at)
+    if listed.case_number is None:
         return None
-    read = from_json(data)
-    corrections = _corrections(ledger, submission_id, number)
-    now = load(ledger, submission_id, _CORRECTED, corrections[-1].number) if corrections else None
-    return CaseFile(listed, number, read, from_json(now) if now else read, corrections)
+    try:
+        return _opened(ledger, listed, listed.case_number)
+    except RecordMissing:
+        _check_kept(item(ledger, submission_id).erased_at)  # erased while it was opened
+        raise
 
 
 def correct(
@@ -91,8 +109,9 @@ def correct(
 ) -> CaseFile:
     """The case file after one more correction.
 
-    Raises VersionChanged where `version` is not the case's any more, UsageError where the correction makes
-    no sense, EvaluatorError where the rules evaluator gives no answer: then nothing is changed.
+    Raises VersionChanged where `version` is not the case's any more, CaseErased, UsageError where the
+    correction makes no sense, EvaluatorError where the rules evaluator gives no answer: then nothing is
+    changed.
     """
     file = open_case(ledger, submission_id)
     if file is None:
@@ -107,10 +126,18 @@ def correct(
 
     def work(db: Connection) -> Correction:
         now = ledger.now(db)
+        # One correction after another, none beside a new reading or an erasure: each takes this row first.
+        c = submissions.c
+        held = select(c.case_number, c.erased_at, c.state).where(c.id == submission_id).with_for_update()
+        row = db.execute(held).one()
+        _check_kept(row.erased_at)
         last = _last_number(db, submission_id)
         of_case = sum(one.case_number == file.number for one in _rows(db, submission_id))
-        if of_case != len(file.corrections):
+        if (row.case_number, of_case) != (file.number, len(file.corrections)):
             raise VersionChanged("Someone else changed this case.", next_step="Look at it again.")
+        if row.state in (State.RECEIVED, State.IN_FLIGHT):
+            # What is read anew would leave the correction behind, and an evaluation to come overtakes it.
+            raise UsageError("The packet is being worked on.", next_step="Correct it when that is done.")
         made = replace(correction, number=last + 1, at=now)
         db.execute(
             insert(tables.corrections).values(
@@ -146,7 +173,7 @@ def words_in(ledger: Ledger, file: CaseFile, mark: Mark, actor: str) -> Evidence
 
 def _correction(ledger: Ledger, file: CaseFile, change: Change, actor: str) -> Correction:
     if change.kind is Kind.UNDO:
-        return _undo(file, change)
+        return _undo(file, change, actor)
     return Correction(
         number=0,
         at=file.item.updated_at,
@@ -161,35 +188,50 @@ def _correction(ledger: Ledger, file: CaseFile, change: Change, actor: str) -> C
     )
 
 
-def _undo(file: CaseFile, change: Change) -> Correction:
+def _undo(file: CaseFile, change: Change, actor: str) -> Correction:
     numbers = {one.number for one in file.corrections if one.kind is not Kind.UNDO} - file.undone
-    if not change.subject.isdigit() or int(change.subject) not in numbers:
+    if not re.fullmatch("[1-9][0-9]{0,8}", change.subject) or int(change.subject) not in numbers:
         raise UsageError("There is no such correction to undo.")
-    return Correction(0, file.item.updated_at, "", Kind.UNDO, change.subject, why=change.why.strip())
+    return Correction(0, file.item.updated_at, actor, Kind.UNDO, change.subject, why=change.why.strip())
 
 
-def _corrections(ledger: Ledger, submission_id: str, case_number: int) -> tuple[Correction, ...]:
-    rows = ledger.read(lambda db: _rows(db, submission_id))
-    found = []
-    for row in rows:
-        if row.case_number != case_number:
-            continue
-        said = load(ledger, submission_id, _CORRECTION, row.number) or {}
-        found.append(
-            Correction(
-                number=row.number,
-                at=row.at,
-                actor=row.actor,
-                kind=Kind(row.kind),
-                subject=row.subject,
-                before=said.get("before"),
-                after=said.get("after"),
-                basis=said.get("basis"),
-                why=said.get("why", ""),
-                evidence=_EVIDENCE.validate_python(said.get("evidence", ())),
-            )
+def _check_kept(erased_at: datetime | None) -> None:
+    if erased_at is not None:
+        raise CaseErased(f"The pages and the case were erased on {erased_at:%Y-%m-%d}, as is the rule.")
+
+
+def _opened(ledger: Ledger, listed: Item, number: int) -> CaseFile:
+    read = from_json(_kept(load_case(ledger, listed.id, number)))
+    rows = ledger.read(lambda db: _rows(db, listed.id))
+    own = [row for row in rows if row.case_number == number]
+    corrections = tuple(_loaded(ledger, row) for row in own)
+    now = from_json(_kept(load(ledger, listed.id, _CORRECTED, own[-1].number))) if own else read
+    return CaseFile(listed, number, read, now, corrections, earlier=len(rows) - len(own))
+
+
+def _kept(record: dict[str, Any] | None) -> dict[str, Any]:
+    if record is None:
+        raise RecordMissing(
+            "A record of this case is missing, so it is not shown.",
+            next_step="Tell who runs the desk.",
         )
-    return tuple(found)
+    return record
+
+
+def _loaded(ledger: Ledger, row: Any) -> Correction:
+    said = _kept(load(ledger, row.submission_id, _CORRECTION, row.number))
+    return Correction(
+        number=row.number,
+        at=row.at,
+        actor=row.actor,
+        kind=Kind(row.kind),
+        subject=row.subject,
+        before=said["before"],
+        after=said["after"],
+        basis=said["basis"],
+        why=said["why"],
+        evidence=_EVIDENCE.validate_python(said["evidence"]),
+    )
 
 
 def _rows(db: Connection, submission_id: str) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from pipeline.errors import UsageError
 SURE: Final = 1.0
 _PATIENT: Final = ("name", "dob", "member_id")
 _BASES: Final = ("c", "p", "yc", "yp", "r", "rc")
+_LONGEST_VALUE, _LONGEST_REASON, _MOST_MARKS = 300, 2000, 20
 
 
 class Kind(StrEnum):
@@ -97,6 +98,8 @@ def check(correction: Correction, case: Case, rules: Mapping[str, FieldRule]) ->
         raise UsageError("There is no value to reject.")
     if correction.kind is not Kind.ACCEPT and not correction.why.strip():
         raise UsageError("A change needs its reason.")
+    if len(correction.why) > _LONGEST_REASON:
+        raise UsageError(f"The reason is longer than {_LONGEST_REASON} characters.")
     if correction.kind is not Kind.CHANGE:
         return
     if group == "elements":
@@ -107,8 +110,18 @@ def check(correction: Correction, case: Case, rules: Mapping[str, FieldRule]) ->
         return
     if not correction.evidence:
         raise UsageError("Mark the words that show the value.")
+    if len(correction.evidence) > _MOST_MARKS:
+        raise UsageError(f"More than {_MOST_MARKS} places are marked.")
     if group == "findings":
+        if name not in rules:
+            raise UsageError("This finding is not known any more.")
         _check_finding(correction, rules[name])
+    elif correction.subject == "request.expedited":
+        _check_flag(correction.after)
+    else:
+        _check_text(correction.after)
+        if correction.subject == "patient.dob" and not _is_day(correction.after):
+            raise UsageError("A date of birth is written year-month-day, as 1950-02-28.")
 
 
 def marked(case: Case, reading: Reading, file: str, page: int, area: Box, actor: str) -> Evidence:
@@ -224,14 +237,32 @@ def _element(case: Case, path: str) -> tuple[str, str, Element]:
 
 def _check_finding(correction: Correction, rule: FieldRule) -> None:
     if rule.kind == "flag":
-        if not isinstance(correction.after, bool):
-            raise UsageError("The value is yes or no.")
-    elif not isinstance(correction.after, str) or not correction.after.strip():
-        raise UsageError("The value is empty.")
-    elif rule.kind == "choice" and correction.after not in rule.values:
+        _check_flag(correction.after)
+    else:
+        _check_text(correction.after)
+    if rule.kind == "choice" and correction.after not in rule.values:
         raise UsageError(f"{rule.title}: one of {', '.join(rule.values)}.")
     if correction.basis is not None and correction.basis not in _BASES:
         raise UsageError(f"The prefix is one of {', '.join(_BASES)}.")
+
+
+def _check_flag(value: Any) -> None:
+    if not isinstance(value, bool):
+        raise UsageError("The value is yes or no.")
+
+
+def _check_text(value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError("The value is empty.")
+    if len(value) > _LONGEST_VALUE or not value.isprintable():
+        raise UsageError(f"The value is one line of at most {_LONGEST_VALUE} characters.")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _middle_in(box: Box, area: Box) -> bool:

@@ -5,6 +5,7 @@ same operations stand under `/api/v1` for programs (`api`).
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,10 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, FastAPI, Form, HTTPException, Request
+from fastapi import Body, Depends, FastAPI, Form, HTTPException, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.staticfiles import StaticFiles
@@ -29,7 +32,16 @@ from pipeline.ledger import Ledger, State, history
 from pipeline.report.titles import titles_for
 from pipeline.review import accounts, audit, sessions, worklist
 from pipeline.review.api import api
-from pipeline.review.casefile import CaseFile, Change, Mark, VersionChanged, correct, open_case, words_in
+from pipeline.review.casefile import (
+    CaseErased,
+    CaseFile,
+    Change,
+    Mark,
+    VersionChanged,
+    correct,
+    open_case,
+    words_in,
+)
 from pipeline.review.casepage import case_page
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import COOKIE, Allowance, allowed, headers, own_form, session_of
@@ -39,14 +51,28 @@ from pipeline.review.sessions import Session
 from pipeline.settings import Settings
 from pipeline.wording import OUTCOMES, label_of, labels_of, lead, plain, reason
 
+_log = logging.getLogger(__name__)
 _HERE: Final = Path(__file__).parent
-_ID: Final = r"[0-9a-f]{16,32}"
+Id = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{16,32}$")]
+_REFERENCE: Final = re.compile(r"[0-9a-f]{16,32}")
 # What text of a packet must not bring along: controls, and marks that change the direction of what follows.
 _NOT_SHOWN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _GLASS_REASONS: Final = ("emergency_cover", "complaint", "legal_request", "technical_fault", "quality_audit")
 _LOGINS_A_MINUTE, _REQUESTS_A_MINUTE = 20, 1200
+
+
+_NO_MARKS: Final = "The marks on the page were not understood."
+
+
+class _Area(BaseModel):
+    file: int = Field(ge=0, le=10_000)
+    page: int = Field(ge=1, le=100_000)
+    area: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+
+
+_AREAS: Final = TypeAdapter(Annotated[list[_Area], Field(max_length=20)])
 
 
 @dataclass
@@ -95,13 +121,15 @@ class Desk:
         return HTMLResponse(html, status)
 
     def case(self, submission_id: str) -> CaseFile:
-        """The case file. Raises 404 where there is none."""
+        """The case file. Raises 404 where there is none, 410 where it was erased."""
         try:
             file = open_case(self.ledger, submission_id)
         except UsageError:
             raise HTTPException(404, "There is no such submission.") from None
+        except CaseErased as error:
+            raise HTTPException(410, str(error)) from None
         if file is None:
-            raise HTTPException(404, "There is no case yet: its pages are still being read.")
+            raise HTTPException(404, "There is no case of it, or not yet.")
         return file
 
 
@@ -161,27 +189,47 @@ def _who(shared: Desk) -> Callable[[Request], Iterator[Session]]:
     return who
 
 
+def _for_program(request: Request) -> bool:
+    """Whether the answer is read by a program, the desk's own script among them."""
+    asked = request.headers.get("accept", "")
+    return request.url.path.startswith("/api/") or asked.startswith("application/json")
+
+
 def _errors(app: FastAPI, shared: Desk) -> None:
     @app.exception_handler(_LoginNeeded)
     def login_needed(request: Request, _: Exception) -> Response:
+        if _for_program(request):
+            return Response('{"detail": "Log in first."}', 401, media_type="application/json")
         if request.method != "GET":
-            return shared.page("message.html.jinja", None, status=401, message="Log in first.")
+            return shared.page("message.html.jinja", None, status=401, message="Log in first.", case_id="")
         return RedirectResponse("/login", 303)
 
     @app.exception_handler(StarletteHTTPException)
     def refused(request: Request, error: StarletteHTTPException) -> Response:
-        if request.url.path.startswith("/api/"):
+        if _for_program(request):
             body = json.dumps({"detail": error.detail})
             return Response(body, error.status_code, error.headers, "application/json")
         session = session_of(request, shared.ledger)
-        return shared.page("message.html.jinja", session, status=error.status_code, message=str(error.detail))
+        correcting = request.method == "POST" and error.status_code in (403, 409, 422)
+        case_id = request.path_params.get("id", "") if correcting else ""
+        said = {"message": str(error.detail), "case_id": case_id}
+        return shared.page("message.html.jinja", session, status=error.status_code, **said)
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> Response:
+        if any(one["loc"] == ("path", "id") for one in error.errors()):
+            return refused(request, HTTPException(404, "There is no such submission."))
         # The library's own answer quotes what was sent.
         places = [".".join(map(str, one["loc"])) for one in error.errors()]
-        body = json.dumps({"detail": f"Not as the interface has it: {', '.join(places)}."})
-        return Response(body, 422, media_type="application/json")
+        return refused(request, HTTPException(422, f"Not as the interface has it: {', '.join(places)}."))
+
+    @app.exception_handler(TriageError)
+    def failed(request: Request, error: TriageError) -> Response:
+        _log.error("%s: %s", type(error).__name__, error)
+        if _for_program(request):
+            return Response(json.dumps({"detail": str(error)}), 503, media_type="application/json")
+        # Who asks is not looked up: what failed may be the ledger.
+        return shared.page("message.html.jinja", None, status=503, message=str(error), case_id="")
 
 
 # --------------------------------------------------------------------------- login and logout
@@ -240,7 +288,7 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
                 states=states,
                 mine=session.user.name if mine else None,
                 reference=reference.strip().lower(),
-                after=after or None,
+                after=after if _REFERENCE.fullmatch(after) else None,
             )
         except UsageError as error:
             raise HTTPException(404, str(error)) from None
@@ -251,7 +299,7 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
         )
 
     @app.get("/cases/{id}", include_in_schema=False)
-    def show(session: Who, id: str, said: str = "") -> Response:
+    def show(session: Who, id: Id, said: str = "") -> Response:
         if not session.may(Permission.PAGES, id):
             if Permission.PAGES in behind_glass(session.user.role):
                 return shared.page("glass.html.jinja", session, status=403, id=id)
@@ -263,7 +311,7 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
         return shared.page("case.html.jinja", session, page=page, case=page.case, history=told, said=said)
 
     @app.get("/cases/{id}/pages/{position}/{number}.png", include_in_schema=False)
-    def picture(session: Who, id: str, position: int, number: int, size: str = "page") -> Response:
+    def picture(session: Who, id: Id, position: int, number: int, size: str = "page") -> Response:
         allowed(ledger, session, Permission.PAGES, id)
         if size not in WIDTHS:
             raise HTTPException(404, "There is no such size.")
@@ -277,18 +325,26 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
             raise HTTPException(404, "This page cannot be shown.")
         if size == "page":
             audit.write(ledger, session.user.name, "page_viewed", id, file=position, page=number)
-        return Response(image, media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
+        return Response(image, media_type="image/png")  # kept by no browser: others use the machine, too
 
     @app.post("/cases/{id}/words", include_in_schema=False)
-    async def words(session: Who, request: Request, id: str) -> Response:
+    def words(session: Who, request: Request, id: Id, area: Annotated[Any, Body()]) -> Response:
         allowed(ledger, session, Permission.CORRECT, id)
         own_form(session, request.headers.get("x-csrf-token", ""))
         file = shared.case(id)
-        (mark,) = _marks(file, f"[{(await request.body()).decode('utf-8', 'replace')}]")
+        (mark,) = _marks(file, [area])
         try:
             evidence = words_in(ledger, file, mark, session.user.name)
         except UsageError as error:
             raise HTTPException(422, str(error)) from None
+        audit.write(
+            ledger,
+            session.user.name,
+            "words_read",
+            id,
+            file=[one.name for one in file.case.files].index(mark.file),
+            page=mark.page,
+        )
         boxes = [list(box) for box in evidence.boxes]
         body = json.dumps({"quote": evidence.quote, "boxes": boxes})
         return Response(body, media_type="application/json")
@@ -296,7 +352,7 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
     @app.post("/cases/{id}/corrections", include_in_schema=False)
     def correct_case(
         session: Who,
-        id: str,
+        id: Id,
         csrf: Annotated[str, Form()],
         version: Annotated[str, Form()],
         kind: Annotated[str, Form()],
@@ -318,12 +374,14 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
             after=_value(subject, after, shared.rules),
             basis=basis or None,
             why=why,
-            marks=_marks(file, marks or "[]"),
+            marks=_marks(file, _json(marks or "[]")),
         )
         try:
             correct(ledger, shared.settings, id, change, version=version, actor=session.user.name)
         except VersionChanged as error:
             raise HTTPException(409, str(error)) from None
+        except CaseErased as error:
+            raise HTTPException(410, str(error)) from None
         except TriageError as error:
             raise HTTPException(422, str(error)) from None
         anchor = f"#{row}" if re.fullmatch(r"r\d{1,4}", row) else ""
@@ -331,7 +389,7 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
 
     @app.post("/cases/{id}/assignment", include_in_schema=False)
     def assign(
-        session: Who, id: str, csrf: Annotated[str, Form()], to: Annotated[str, Form()] = ""
+        session: Who, id: Id, csrf: Annotated[str, Form()], to: Annotated[str, Form()] = ""
     ) -> Response:
         allowed(ledger, session, Permission.CORRECT, id)
         own_form(session, csrf)
@@ -346,11 +404,13 @@ def _work(app: FastAPI, shared: Desk, who: Any) -> None:
 
     @app.post("/cases/{id}/glass", include_in_schema=False)
     def break_glass(
-        session: Who, id: str, csrf: Annotated[str, Form()], reason: Annotated[str, Form()]
+        session: Who, id: Id, csrf: Annotated[str, Form()], reason: Annotated[str, Form()]
     ) -> Response:
         own_form(session, csrf)
-        if not behind_glass(session.user.role) or reason not in _GLASS_REASONS:
+        if not behind_glass(session.user.role):
             raise HTTPException(403, "Your role does not cover this.")
+        if reason not in _GLASS_REASONS:
+            raise HTTPException(403, "Choose one of the reasons.")
         shared.case(id)
         sessions.break_glass(ledger, session, id, reason)
         return RedirectResponse(f"/cases/{id}", 303)
@@ -364,9 +424,13 @@ def _offices(app: FastAPI, shared: Desk, who: Any) -> None:
     ledger = shared.ledger
 
     @app.get("/audit", include_in_schema=False)
-    def trail(session: Who, before: int | None = None, case: str = "") -> Response:
+    def trail(
+        session: Who, before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None, case: str = ""
+    ) -> Response:
         allowed(ledger, session, Permission.AUDIT)
-        rows = audit.entries(ledger, before=before, submission_id=case or None)
+        case = case.strip().lower()
+        known = not case or _REFERENCE.fullmatch(case)
+        rows = audit.entries(ledger, before=before, submission_id=case or None) if known else []
         return shared.page("audit.html.jinja", session, rows=rows, case=case)
 
     @app.get("/users", include_in_schema=False)
@@ -386,13 +450,17 @@ def _value(subject: str, text: str, rules: Any) -> Any:
     return text.strip()
 
 
-def _marks(file: CaseFile, text: str) -> tuple[Mark, ...]:
-    """The areas that a person drew: [{"file": position, "page": number, "area": [x0, top, x1, bottom]}]."""
-    names = [one.name for one in file.case.files]
+def _json(text: str) -> Any:
     try:
-        return tuple(
-            Mark(names[int(one["file"])], int(one["page"]), Box(*map(float, one["area"])))
-            for one in json.loads(text)
-        )
-    except (ValueError, TypeError, KeyError, IndexError):
-        raise HTTPException(422, "The marks on the page were not understood.") from None
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise HTTPException(422, _NO_MARKS) from None
+
+
+def _marks(file: CaseFile, areas: Any) -> tuple[Mark, ...]:
+    """The areas that a person drew: [{"file": position, "page": number, "area": [x0, top, x1, bottom]}]."""
+    try:
+        found = _AREAS.validate_python(areas)
+        return tuple(Mark(file.case.files[one.file].name, one.page, Box(*one.area)) for one in found)
+    except (ValidationError, IndexError):
+        raise HTTPException(422, _NO_MARKS) from None

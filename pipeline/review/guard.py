@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -61,11 +62,18 @@ class Allowance:
 async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Every answer's security headers; a body that is too large is not read."""
     length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > _LARGEST_BODY:
+    if not re.fullmatch("[0-9]{1,9}", length) or int(length) > _LARGEST_BODY:
         return Response("The request is too large.", 413, headers=_HEADERS)
+    if "transfer-encoding" in request.headers:
+        return Response("The request does not say how long it is.", 411, headers=_HEADERS)
+    if request.method == "POST" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        # Cookies do not come along from elsewhere; this is for the login, which has none yet.
+        return Response("The request comes from another site.", 403, headers=_HEADERS)
     answer = await call_next(request)
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
+    if request.url.scheme == "https":
+        answer.headers["Strict-Transport-Security"] = "max-age=31536000"
     return answer
 
 
@@ -90,7 +98,7 @@ def allowed(
 
 def own_form(session: Session, token: str) -> None:
     """Raises 403 where a writing request does not carry the session's own token."""
-    if not session.program and not hmac.compare_digest(session.csrf, token):
+    if not session.program and not hmac.compare_digest(session.csrf.encode(), token.encode()):
         raise HTTPException(403, "The form is not of this session. Load the page again.")
 
 

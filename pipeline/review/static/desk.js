@@ -93,18 +93,25 @@
     const [x0, top, x1, bottom] = area(event);
     for (const [name, value] of Object.entries({ x: x0, y: top, width: x1 - x0, height: bottom - top })) rect.setAttribute(name, value);
   });
+  const wordsIn = async (mark) => {
+    try {
+      const answer = await fetch(form.dataset.words, {
+        method: "POST", body: JSON.stringify(mark),
+        headers: { "Accept": "application/json", "Content-Type": "application/json", "X-CSRF-Token": form.elements.csrf.value },
+      });
+      return [answer.ok, await answer.json()];
+    } catch {
+      return [false, { detail: "The desk does not answer; try again." }];
+    }
+  };
   packet.addEventListener("pointerup", async (event) => {
     if (!start) return;
     const mark = { file: Number(start.paper.dataset.file), page: Number(start.paper.dataset.page), area: area(event) };
     stop();
-    const answer = await fetch(form.dataset.words, {
-      method: "POST", body: JSON.stringify(mark),
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": form.elements.csrf.value },
-    });
-    const said = await answer.json();
-    form.querySelector(".quote").textContent = answer.ok ? `“${said.quote}”` : said.detail || "no words there";
-    form.elements.marks.value = answer.ok ? JSON.stringify([mark]) : "[]";
-    if (answer.ok && form.elements.after.value === "" && form.elements.after.matches("input")) form.elements.after.value = said.quote;
+    const [ok, said] = await wordsIn(mark);
+    form.querySelector(".quote").textContent = ok ? `“${said.quote}”` : said.detail;
+    form.elements.marks.value = ok ? JSON.stringify([mark]) : "[]";
+    if (ok && form.elements.after.value === "" && form.elements.after.matches("input")) form.elements.after.value = said.quote;
   });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") stop(); });
 })();
