@@ -19,11 +19,20 @@ from ledgers import DATABASES
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.__main__ import main
+from pipeline.domain import Box
 from pipeline.errors import ExitCode
-from pipeline.ledger import erase_old, replay
+from pipeline.ledger import erase_old, item, replay
 from pipeline.ledger.tables import records, submissions
 from pipeline.review import accounts, audit, sessions, tables, worklist
-from pipeline.review.casefile import CaseErased, Change, RecordMissing, VersionChanged, correct, open_case
+from pipeline.review.casefile import (
+    CaseErased,
+    Change,
+    Mark,
+    RecordMissing,
+    VersionChanged,
+    correct,
+    open_case,
+)
 from pipeline.review.corrections import Kind
 from pipeline.review.pictures import Pictures
 
@@ -250,6 +259,23 @@ def test_a_new_reading_takes_no_correction_of_the_old_one(own: TestDesk) -> None
     form = {"csrf": csrf_of(client), "version": "1.1", "kind": "accept", "subject": "findings.intent"}
     answer = client.post(f"/cases/{own.submission_id}/corrections", data=form)
     assert (answer.status_code, "being worked on" in answer.text) == (422, True)
+
+
+def test_the_worklist_recommends_what_the_case_recommends(own: TestDesk) -> None:
+    assert item(own.ledger, own.submission_id).outcome == "meets"
+    area = area_of_intent(own)
+    mark = Mark("Testperson <b>Alma</b>.pdf", area["page"], Box(*area["area"]))
+    later = Change(Kind.CHANGE, "findings.stage_group", "IIIA", why="per the MD", marks=(mark,))
+    file = correct(own.ledger, own.settings, own.submission_id, later, version="1.0", actor="nora")
+    assert file.case.evaluation is not None
+    assert file.case.evaluation.outcome != "meets"
+    assert item(own.ledger, own.submission_id).outcome == file.case.evaluation.outcome
+    undo = Change(Kind.UNDO, "1")
+    correct(own.ledger, own.settings, own.submission_id, undo, version="1.1", actor="max")
+    assert item(own.ledger, own.submission_id).outcome == "meets"
+    opened = open_case(own.ledger, own.submission_id)
+    assert opened is not None
+    assert [one.actor for one in opened.corrections] == ["nora", "max"]
 
 
 # --------------------------------------------------------------------------- what is gone

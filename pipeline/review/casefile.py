@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.case_json import from_json, to_json
 from pipeline.cases import evaluate
@@ -152,6 +152,9 @@ def correct(
         )
         save(ledger, db, submission_id, _CORRECTION, made.number, _to_json(made))
         save(ledger, db, submission_id, _CORRECTED, made.number, to_json(case))
+        # The worklist says what the case says; what the rules said of the reading stays in `cases`.
+        outcome = case.evaluation.outcome if case.evaluation else None
+        db.execute(update(submissions).where(c.id == submission_id).values(outcome=outcome))
         told = {"kind": made.kind, "subject": made.subject, "number": made.number, "case": file.number}
         audit.record(ledger, db, actor, "corrected", submission_id, told)
         return made
