@@ -13,7 +13,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from desks import LETTER, TestDesk, open_desk
+from desks import LETTER, PASSWORD, TestDesk, open_desk
 from fastapi.testclient import TestClient
 from ledgers import DATABASES
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -34,6 +34,7 @@ from pipeline.review.casefile import (
     open_case,
 )
 from pipeline.review.corrections import Kind
+from pipeline.review.guard import COOKIE
 from pipeline.review.pictures import Pictures
 
 ACCEPT = Change(Kind.ACCEPT, "findings.intent")
@@ -208,6 +209,43 @@ def test_another_site_logs_nobody_in(shared: TestDesk) -> None:
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 401)):
         answer = shared.client().post("/login", data=form, headers={"Sec-Fetch-Site": site})
         assert answer.status_code == status
+
+
+def test_behind_tls_the_cookie_goes_nowhere_else(shared: TestDesk) -> None:
+    form = {"name": "nora", "password": PASSWORD}
+    for scheme, secure in (("http", False), ("https", True)):
+        client = shared.client()
+        client.base_url = f"{scheme}://testserver"  # type: ignore[assignment]
+        answer = client.post("/login", data=form)
+        cookie = answer.headers["set-cookie"].lower()
+        assert ("secure" in cookie, "strict-transport-security" in answer.headers) == (secure, secure)
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+
+
+def test_a_second_login_ends_the_first(own: TestDesk) -> None:
+    client = own.client("nora")
+    first = client.cookies[COOKIE]
+    assert client.post("/login", data={"name": "max", "password": PASSWORD}).status_code == 303
+    again = own.client()
+    again.cookies.set(COOKIE, first)
+    assert again.get("/").headers["location"] == "/login"
+
+
+def test_a_fault_of_the_desk_says_nothing_of_a_patient(
+    own: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ValueError("Quillfeather")
+
+    cookie = own.client("nora").cookies[COOKIE]
+    monkeypatch.setattr(worklist, "lines", broken)
+    client = TestClient(own.client().app, raise_server_exceptions=False, cookies={COOKIE: cookie})
+    for path in ("/", "/api/v1/cases"):
+        answer = client.get(path)
+        assert (answer.status_code, "Quillfeather" in answer.text) == (500, False)
+        assert answer.headers["cache-control"] == "no-store"
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
 
 
 # --------------------------------------------------------------------------- what is seen is on the record

@@ -44,7 +44,7 @@ from pipeline.review.casefile import (
 )
 from pipeline.review.casepage import case_page
 from pipeline.review.corrections import Kind
-from pipeline.review.guard import COOKIE, Allowance, allowed, headers, own_form, session_of
+from pipeline.review.guard import COOKIE, HEADERS, Allowance, allowed, headers, own_form, session_of
 from pipeline.review.pictures import WIDTHS, Pictures
 from pipeline.review.roles import Permission, behind_glass
 from pipeline.review.sessions import Session
@@ -231,6 +231,16 @@ def _errors(app: FastAPI, shared: Desk) -> None:
         # Who asks is not looked up: what failed may be the ledger.
         return shared.page("message.html.jinja", None, status=503, message=str(error), case_id="")
 
+    @app.exception_handler(Exception)
+    def broken(request: Request, _: Exception) -> Response:
+        said = "Something went wrong in the desk; what you did last may not be kept."
+        if _for_program(request):
+            answer = Response(json.dumps({"detail": said}), 500, media_type="application/json")
+        else:
+            answer = shared.page("message.html.jinja", None, status=500, message=said, case_id="")
+        answer.headers.update(HEADERS)  # this answer does not pass where the others get theirs
+        return answer
+
 
 # --------------------------------------------------------------------------- login and logout
 
@@ -254,8 +264,12 @@ def _entrance(app: FastAPI, shared: Desk) -> None:
         if user is None:
             return shared.page("login.html.jinja", None, status=401, refused=True)
         answer = RedirectResponse("/", 303)
+        if (left := session_of(request, shared.ledger)) is not None and not left.program:
+            sessions.end(shared.ledger, left)  # its cookie is overwritten, so nobody could end it
         token = sessions.begin(shared.ledger, user)
-        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=shared.secure)
+        # Behind a proxy that speaks TLS the desk itself does not, and the cookie is for TLS all the same.
+        secure = shared.secure or request.url.scheme == "https"
+        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
         return answer
 
     @app.post("/logout", include_in_schema=False)

@@ -25,7 +25,7 @@ _POLICY: Final = (
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -63,14 +63,14 @@ async def headers(request: Request, call_next: Callable[[Request], Awaitable[Res
     """Every answer's security headers; a body that is too large is not read."""
     length = request.headers.get("content-length", "0")
     if not re.fullmatch("[0-9]{1,9}", length) or int(length) > _LARGEST_BODY:
-        return Response("The request is too large.", 413, headers=_HEADERS)
+        return Response("The request is too large.", 413, headers=HEADERS)
     if "transfer-encoding" in request.headers:
-        return Response("The request does not say how long it is.", 411, headers=_HEADERS)
+        return Response("The request does not say how long it is.", 411, headers=HEADERS)
     if request.method == "POST" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         # Cookies do not come along from elsewhere; this is for the login, which has none yet.
-        return Response("The request comes from another site.", 403, headers=_HEADERS)
+        return Response("The request comes from another site.", 403, headers=HEADERS)
     answer = await call_next(request)
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
     if request.url.scheme == "https":
         answer.headers["Strict-Transport-Security"] = "max-age=31536000"
