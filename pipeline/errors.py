@@ -103,7 +103,7 @@ class EvaluatorError(TriageError):
 
 
 class StorageFull(TriageError):
-    """There is no room for what comes in. Nothing of it is recorded; the source keeps it and sends it again."""
+    """There is no room for what comes in. Nothing of it is recorded; the source keeps it, to try again."""
 
     exit_code = ExitCode.CONFIGURATION
 

@@ -37,7 +37,7 @@ def export(ledger: Ledger, submission_id: str, folder: Path) -> Path:
             _write(target / "names.json", [file.name for file in submission.files])
         for row in history.cases:
             number = row["number"]
-            _write(target / f"case-{number}.json", led.load_case(ledger, submission_id, number))
+            _write(target / f"case-{number}.json", led.standing_case(ledger, submission_id, number))
         _write(target / "history.json", history_as_json(history))
     except OSError as error:
         raise UsageError(

@@ -195,7 +195,7 @@ def _request_of(subject: str, knowledge: Knowledge) -> InformationRequest | None
     from pipeline.case_json import from_json
     from pipeline.correspondence.sending import sent_request
     from pipeline.information_request import draft_of
-    from pipeline.ledger import load_case, open_ledger
+    from pipeline.ledger import open_ledger, standing_case
 
     if (path := Path(subject)).is_file():
         try:
@@ -205,7 +205,7 @@ def _request_of(subject: str, knowledge: Knowledge) -> InformationRequest | None
     with open_ledger(knowledge.settings) as ledger:
         if _REFERENCE.fullmatch(subject):
             return sent_request(ledger, subject)
-        case = load_case(ledger, subject)
+        case = standing_case(ledger, subject)
     if case is None:
         raise UsageError(f"{subject} is no file, no reference and no submission with a case.")
     return draft_of(from_json(case), knowledge.catalog)

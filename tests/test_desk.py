@@ -15,8 +15,11 @@ from ledgers import DATABASES
 from sqlalchemy import delete, select, update
 
 from pipeline.__main__ import main
+from pipeline.case_json import from_json, to_json
+from pipeline.catalog import Catalog
 from pipeline.errors import ConfigurationError, ExitCode, UsageError
-from pipeline.ledger import open_ledger
+from pipeline.information_request import draft_of
+from pipeline.ledger import load_case, open_ledger, standing_case
 from pipeline.review import accounts, audit, sessions, tables
 from pipeline.review.casefile import open_case
 from pipeline.review.guard import COOKIE, check_place
@@ -467,3 +470,17 @@ def test_the_commands(
     capsys.readouterr()
     assert main(["audit", "verify"], environ) == ExitCode.PARKED
     assert "broken at row 1" in capsys.readouterr().out
+
+
+def test_what_is_asked_for_follows_the_corrections(own: TestDesk) -> None:
+    """A letter must not ask for what a nurse has settled, nor an export leave it out."""
+    client = own.client("nora")
+    change_stage(client, own)
+    standing = standing_case(own.ledger, own.submission_id)
+    file = open_case(own.ledger, own.submission_id)
+    assert file is not None
+    assert standing == to_json(file.case)
+    assert load_case(own.ledger, own.submission_id) == to_json(file.read) | {"information_request": None}
+    draft = draft_of(from_json(standing), Catalog(own.settings.models_dir))
+    assert draft is not None
+    assert "stage_group" in [item.code for item in draft.items]

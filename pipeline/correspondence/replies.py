@@ -20,7 +20,7 @@ from pipeline.correspondence.records import REQUEST, State, Waiting, unsealed
 from pipeline.correspondence.tables import replies, requests
 from pipeline.domain import Case, Reading, SourceFile, Submission
 from pipeline.errors import UsageError
-from pipeline.ledger import ENDED, Ledger, load, load_case, load_reading, save
+from pipeline.ledger import ENDED, Ledger, load, load_reading, save, standing_case
 from pipeline.ledger import State as SubmissionState
 from pipeline.ledger.changes import move, note
 from pipeline.ledger.reading_json import reading_to_json
@@ -75,7 +75,7 @@ def _known(ledger: Ledger) -> list[Known]:
     known = []
     for row in rows:
         record = load(ledger, row.submission_id, REQUEST, row.number)
-        case = load_case(ledger, row.submission_id)
+        case = standing_case(ledger, row.submission_id)
         if record is not None and case is not None:
             request, _ = unsealed(record)
             known.append(Known(request, portrait_of(from_json(case)), row.state == State.OPEN))
@@ -104,7 +104,7 @@ def _not_looked_at() -> Any:
 
 
 def _match(ledger: Ledger, knowledge: Knowledge, row: Row[Any], known: Sequence[Known]) -> Match:
-    case: Case = from_json(load_case(ledger, row.id))
+    case: Case = from_json(standing_case(ledger, row.id))
     reading = load_reading(ledger, row.id, row.round) or Reading((), (), {})
     seen = references_in(reading, [one.reference for one in known])
     return match(case, seen, known, knowledge.catalog.letters)

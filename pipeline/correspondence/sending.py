@@ -18,7 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.information_request import InformationRequest, draft_of, issued
 from pipeline.information_request.record import expiry_day
 from pipeline.information_request.reference import new_reference
-from pipeline.ledger import Ledger, Outgoing, load, load_case, pend, resume, save
+from pipeline.ledger import Ledger, Outgoing, load, pend, resume, save, standing_case
 from pipeline.ledger.changes import note
 from pipeline.ledger.outbox import enqueue
 from pipeline.ledger.tables import outbox, submissions
@@ -35,7 +35,7 @@ def send(
     have it get it. A request for other things closes the one before and names it. Raises UsageError where
     the case lacks nothing.
     """
-    content = load_case(ledger, submission_id)
+    content = standing_case(ledger, submission_id)
     draft = None if content is None else draft_of(from_json(content), knowledge.catalog)
     if draft is None:
         raise UsageError(

@@ -11,7 +11,7 @@ from pipeline.cases import Knowledge
 from pipeline.correspondence.records import REQUEST, State, unsealed
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.information_request import draft_of
-from pipeline.ledger import Ledger, load, load_case, resume
+from pipeline.ledger import Ledger, load, resume, standing_case
 from pipeline.ledger.changes import note
 from pipeline.ledger.tables import submissions
 from pipeline.rejoin import Settled, settle
@@ -40,7 +40,7 @@ def _newer() -> Any:
 
 def _settle(ledger: Ledger, knowledge: Knowledge, row: Row[Any], actor: str) -> Settled | None:
     record = load(ledger, row.submission_id, REQUEST, row.number)
-    content = load_case(ledger, row.submission_id, row.newest)
+    content = standing_case(ledger, row.submission_id, row.newest)
     if record is None or content is None:
         return None
     case = from_json(content)

@@ -8,6 +8,7 @@ and on PostgreSQL alike. What they raise is said where they are.
     receive(ledger, [Arrival, ...]) -> [Receipt, ...]  when it returns, the sources may forget the bytes
     opened(ledger, id)                                 context manager: the Submission with plain files
     load_case(ledger, id) -> dict | None               the latest case as the contract's JSON; or a number's
+    standing_case(ledger, id) -> dict | None           the same with what a person corrected
     load_reading, load, save                           other sealed texts, by kind and number (`texts`)
 
     claim(ledger, worker, most) -> [Claim, ...]        expedited first; what dead workers held comes back
@@ -58,7 +59,7 @@ from pipeline.ledger.records import (
 from pipeline.ledger.rekeying import rekey
 from pipeline.ledger.resent import resent_candidates
 from pipeline.ledger.retention import erase_old, sweep
-from pipeline.ledger.texts import load, load_case, load_reading, names, opened, rename, save
+from pipeline.ledger.texts import load, load_case, load_reading, names, opened, rename, save, standing_case
 
 __all__ = [
     "ENDED",
@@ -112,6 +113,7 @@ __all__ = [
     "save",
     "save_reading",
     "sendings_due",
+    "standing_case",
     "sweep",
     "undelivered",
 ]

@@ -21,6 +21,7 @@ from pipeline.ledger.reading_json import reading_from_json
 from pipeline.ledger.tables import files, records, submissions
 
 NAMES, READING, CASE = "names", "reading", "case"
+CORRECTED = "corrected"  # of the number of the case that it corrects
 
 
 def save(
@@ -113,6 +114,16 @@ def load_case(ledger: Ledger, submission_id: str, number: int | None = None) -> 
         query = select(submissions.c.case_number).where(submissions.c.id == submission_id)
         number = ledger.read(lambda db: db.execute(query).scalar())
     return None if number is None else load(ledger, submission_id, CASE, number)
+
+
+def standing_case(ledger: Ledger, submission_id: str, number: int | None = None) -> dict[str, Any] | None:
+    """The JSON of a case as it stands: as a person corrected it, else as it was read (`load_case`)."""
+    if number is None:
+        query = select(submissions.c.case_number).where(submissions.c.id == submission_id)
+        number = ledger.read(lambda db: db.execute(query).scalar())
+    if number is None:
+        return None
+    return load(ledger, submission_id, CORRECTED, number) or load(ledger, submission_id, CASE, number)
 
 
 def about(submission_id: str, kind: str, number: int) -> str:

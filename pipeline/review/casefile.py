@@ -23,11 +23,12 @@ from pipeline.domain import Box, Case, Evidence
 from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Item, Ledger, State, item, load, load_case, load_reading, save
 from pipeline.ledger.tables import submissions
+from pipeline.ledger.texts import CORRECTED
 from pipeline.review import audit, tables
 from pipeline.review.corrections import Correction, Kind, check, corrected, marked, value_of
 from pipeline.settings import Settings
 
-_CORRECTION, _CORRECTED = "correction", "corrected"
+_CORRECTION = "correction"
 _EVIDENCE = TypeAdapter(tuple[Evidence, ...])
 
 
@@ -151,7 +152,7 @@ def correct(
             )
         )
         save(ledger, db, submission_id, _CORRECTION, made.number, _to_json(made))
-        save(ledger, db, submission_id, _CORRECTED, made.number, to_json(case))
+        save(ledger, db, submission_id, CORRECTED, file.number, to_json(case))
         # The worklist says what the case says; what the rules said of the reading stays in `cases`.
         outcome = case.evaluation.outcome if case.evaluation else None
         db.execute(update(submissions).where(c.id == submission_id).values(outcome=outcome))
@@ -208,7 +209,7 @@ def _opened(ledger: Ledger, listed: Item, number: int) -> CaseFile:
     rows = ledger.read(lambda db: _rows(db, listed.id))
     own = [row for row in rows if row.case_number == number]
     corrections = tuple(_loaded(ledger, row) for row in own)
-    now = from_json(_kept(load(ledger, listed.id, _CORRECTED, own[-1].number))) if own else read
+    now = from_json(_kept(load(ledger, listed.id, CORRECTED, number))) if own else read
     return CaseFile(listed, number, read, now, corrections, earlier=len(rows) - len(own))
 
 
