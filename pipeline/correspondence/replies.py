@@ -185,13 +185,13 @@ def _work_again(
         at=now,
         actor=actor,
         data=data,
-        round=submissions.c.round + 1,
+        round=_round(db, submission.id) + 1,
         attempts=0,
         claimable_at=now,
         reason=None,
         outcome=None,
         file_count=len(submission.files),
-        byte_count=total.scalar_subquery(),
+        byte_count=db.execute(total).scalar_one(),
     )
 
 

@@ -70,7 +70,7 @@ def move(
     data: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> None:
-    """The submission gets `state` and `values`, and its history the event.
+    """The submission gets `state` and `values` (not expressions), and its history the event.
 
     With `held`, the token of a claim, only its holder may: LeaseLost otherwise. Without, a state from
     which there is no way there raises UsageError.
