@@ -10,7 +10,7 @@ labels (text, site, t, n, m): where a category is not written but derived, they 
 
 A curve is an isotonic regression (pool adjacent violators) of right on confidence. Imagined answers that are
 right as often as the rules think stand along it, two at every twentieth: where nothing was measured the
-rules' weight stays, and no step says 0 or 1. The figures of a fit are out of fold: five folds, and all
+rules' weight stays. The figures of a fit are out of fold: five folds, and all
 packets of one scenario in the same fold, for two packets of one story are right or wrong together.
 """
 
@@ -37,6 +37,8 @@ LEAST_ANSWERS = 40
 """Fewer answers make no curve: the rules' own weight stays."""
 _IMAGINED = 2.0
 _GRID: Final = np.linspace(0.05, 0.95, 19)
+_MOST: Final = 0.99
+"""Nothing is surer, however many were right: the next packet may be of a kind that was not among them."""
 _BINS = 10
 _HEADER = """\
 # Written by `make calibrate`: of the answers of confidence raw[i], the share share[i] was right.
@@ -98,7 +100,8 @@ def fit(answers: Sequence[Answer]) -> tuple[Floats, Floats]:
         sample_weight=np.concatenate([np.ones(len(raw)), imagined]),
     )
     confidences, first = np.unique(np.round(curve.X_thresholds_, 3), return_index=True)
-    return confidences, np.round(np.maximum.accumulate(curve.y_thresholds_[first]), 3)
+    shares = np.maximum.accumulate(curve.y_thresholds_[first])
+    return confidences, np.round(np.minimum(shares, _MOST), 3)
 
 
 def out_of_fold(answers: Sequence[Answer]) -> Floats:
