@@ -170,8 +170,12 @@ class Images(NamedTuple):
             ("digits", goal.digits, ours.digits >= goal.digits),
             ("CPU", MOST_CPU, times <= MOST_CPU),
         )
-        return f"{said} Goals: " + ", ".join(
-            f"{name} {value} **{'holds' if met else 'does not hold'}**" for name, value, met in goals
+        return (
+            f"{said} Goals: "
+            + ", ".join(
+                f"{name} {value} **{'holds' if met else 'does not hold'}**" for name, value, met in goals
+            )
+            + "."
         )
 
 

@@ -66,13 +66,24 @@ def _reader() -> Any:
 
 @cache
 def _shape_reader() -> Any:
-    """The recogniser of before the neural one; its data are in the same file."""
+    """The recogniser of before the neural one; its data are in the same file.
+
+    It is to say what it sees, so it gets no words to guess by; and where a fax has joined characters it
+    would try cuts for longer than a page is worth (five in vain instead of twenty save a third).
+    """
     tesserocr = _library()
     return tesserocr.PyTessBaseAPI(
         path=str(_data_folder("eng.traineddata")),
         lang="eng",
         psm=tesserocr.PSM.SINGLE_WORD,
         oem=tesserocr.OEM.TESSERACT_ONLY,
+        variables={
+            "load_system_dawg": "0",
+            "load_freq_dawg": "0",
+            "load_unambig_dawg": "0",
+            "load_bigram_dawg": "0",
+            "segsearch_max_futile_classifications": "5",
+        },
     )
 
 

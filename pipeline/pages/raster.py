@@ -49,7 +49,7 @@ class Prepared:
         Where letters touch one another, Tesseract gives a word the height of its line and more.
         """
         left, upper = max(0, int(x0)), max(0, int(top))
-        ink = self.sharp[upper : int(np.ceil(bottom)), left : int(np.ceil(x1))] < _DARK
+        ink = self.image[upper : int(np.ceil(bottom)), left : int(np.ceil(x1))] < _DARK
         rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
         if rows.size:
             x0, x1 = left + columns[0], left + columns[-1] + 1
