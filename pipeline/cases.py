@@ -30,7 +30,7 @@ from pipeline.domain import (
     Submission,
 )
 from pipeline.errors import ConfigurationError, EvaluatorError, UnreadableFile, UsageError
-from pipeline.legibility import capped, poor_pages
+from pipeline.legibility import capped, doubted, poor_pages
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,9 +109,8 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     authors = read_authors(documents, catalog.authors)
     request = read_request(documents, catalog.request)
     annotated = annotate(knowledge.nlp, documents)
-    findings = calibrated(
-        capped(extract_findings(annotated, request, catalog.findings), reading.pages), catalog.calibration
-    )
+    extracted = extract_findings(annotated, request, catalog.findings)
+    findings = calibrated(capped(doubted(extracted, reading.pages), reading.pages), catalog.calibration)
     request, contradictions = check_request(
         annotated, request, findings, catalog.request, catalog.findings.target.site_of_icd10
     )

@@ -52,6 +52,7 @@ _REASONS = {
     "absent": "said not to be there",
     "superseded": "a newer statement stands",
     "outweighed": "less support than the value taken",
+    "hardly_legible": "hardly legible: look at the page",
     "contradicts_tnm": "T, N and M as stated give another stage",
     "derived_from_tnm": "what the stated T, N and M give",
     "printed": "printed form text, not about the patient",

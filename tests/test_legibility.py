@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.domain import NOT_FOUND, Box, Evidence, Field, Page, Status, Word
-from pipeline.legibility import POOR, capped, poor_pages
+from pipeline.legibility import POOR, capped, doubted, poor_pages
 
 
 def page(number: int, mean_confidence: float | None) -> Page:
@@ -41,3 +41,29 @@ def test_pages_below_the_limit_are_told_and_pages_with_something_but_no_words() 
 )
 def test_confidence_is_capped_by_the_most_legible_page(field: Field, confidence: float | None) -> None:
     assert capped({"tumor_site": field}, PAGES)["tumor_site"].confidence == confidence
+
+
+@pytest.mark.parametrize(
+    ("name", "confidences", "status"),
+    [
+        ("stage_group", (0.3,), Status.UNCERTAIN),
+        ("stage_group", (0.3, 0.9), Status.FOUND),
+        ("stage_group", (0.8,), Status.FOUND),
+        ("tumor_site", (0.3,), Status.FOUND),
+    ],
+)
+def test_a_stage_that_was_hardly_read_is_no_answer(
+    name: str, confidences: tuple[float, ...], status: Status
+) -> None:
+    box = Box(0, 0, 30, 10)
+    words = [(Word("Iva", box, 0, 3, confidence),) for confidence in confidences]
+    pages = [Page("fax.pdf", n, "ocr", 0, 612, 792, "Iva", said) for n, said in enumerate(words, 1)]
+    evidence = tuple(
+        Evidence("fax.pdf", n, "d1", 0, 3, "Iva", boxes=(box,), source="ocr")
+        for n in range(1, len(pages) + 1)
+    )
+    field = doubted({name: Field("IVA", Status.FOUND, 0.9, evidence=evidence)}, pages)[name]
+    assert field.status is status
+    assert field.value == (None if status is Status.UNCERTAIN else "IVA")
+    if status is Status.UNCERTAIN:
+        assert [(one.value, one.reason) for one in field.alternatives] == [("IVA", "hardly_legible")]
