@@ -106,7 +106,11 @@ class Child:
 
 
 def end_with_parent() -> None:
-    """In a child: interrupt this process when its stdin closes."""
+    """In a child, in its main thread: interrupt this process when its stdin closes.
+
+    SIGINT may be inherited as ignored (`serve`); then nothing would end it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1):  # not the buffer, which Python closes while this waits

@@ -65,7 +65,9 @@ def serve(
     if watch is not None:
         roles.append([*arguments, "--watch", str(watch)])
     children = [Child(worker_module, role, client, longest_pause_s=longest_pause_s) for role in roles]
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    # A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         _start_api(api, port, home / "server.log")
         for child in children:
