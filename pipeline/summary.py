@@ -9,6 +9,7 @@ from pipeline.domain import NOT_FOUND, Alternative, Case, CasePage, Evidence, Fi
 from pipeline.wording import (
     BASES,
     OUTCOMES,
+    STATUSES,
     label_of,
     labels_of,
     lead,
@@ -37,8 +38,8 @@ def summarize(case: Case) -> str:
 
 def _head(case: Case) -> str:
     lines = [
-        f"Case {case.case_id}: {case.status}, "
-        f"{_count(len(case.pages), 'page')} in {_count(len(case.files), 'file')}"
+        f"Case {case.case_id}: {_count(len(case.pages), 'page')} in {_count(len(case.files), 'file')}, "
+        f"{STATUSES[case.status]}"
     ]
     for problem in case.problems:
         place = place_of(case, problem.file, problem.page)

@@ -9,6 +9,8 @@ from collections.abc import Collection
 
 from pipeline.domain import Alternative, Case, CriterionResult, Value
 
+# How a case's status is said: "complete" would be taken for a packet in which nothing is missing.
+STATUSES = {"complete": "all read", "partial": "read in part", "parked": "parked"}
 OUTCOMES = {
     "meets": "Policy criteria appear to be met",
     "investigational": "Appears to fall under what the policy calls investigational",

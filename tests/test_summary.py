@@ -79,7 +79,7 @@ CASE = Case(
 @pytest.mark.parametrize(
     "line",
     [
-        "Case abc: complete, 4 pages in 1 file",
+        "Case abc: 4 pages in 1 file, all read",
         "consultation                 pages 3-4",
         "other                        pages 1-2  (another patient)",
         "page 2: arrived turned, shown upright (180 degrees)",
@@ -108,7 +108,7 @@ def test_summary_of_a_parked_case_gives_the_reason_and_nothing_else() -> None:
     problem = Problem("fax.pdf", None, "encrypted", "The PDF is locked with a password.")
     parked = Case("abc", "parked", (problem,), None, CASE.files)
     assert summarize(parked).splitlines() == [
-        "Case abc: parked, 0 pages in 1 file",
+        "Case abc: 0 pages in 1 file, parked",
         "  ! fax.pdf: The PDF is locked with a password.",
     ]
 
