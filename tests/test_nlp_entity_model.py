@@ -209,3 +209,9 @@ def test_the_pipeline_loads_as_spacy_loads_pipelines() -> None:
     doc = spacy.load(MODELS / "ner")("Cisplatin for bladder cancer.")
     assert ("bladder cancer", "Cancer") in [(ent.text, ent.label_) for ent in doc.ents]
     assert [span.label_ for span in doc.spans["BC5CDR"]] == ["Chemical", "Disease"]
+
+
+def test_the_weights_name_no_machine() -> None:
+    """The exporter would note the path of every line of code in the graph."""
+    graph = (MODELS / "ner" / "entities" / "model.onnx").read_bytes()
+    assert b".py" not in graph

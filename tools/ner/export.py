@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
@@ -51,12 +52,22 @@ def export(tagger: Tagger, config: Mapping[str, Any], output: Path) -> None:
         exact, output / "model.onnx", weight_type=QuantType.QInt8, per_channel=True,
         op_types_to_quantize=["MatMul", "Gemm", "Gather"],
     )  # fmt: skip
+    _forget_where(output / "model.onnx")
     labels = {
         "version": config["version"],
         "longest": config["longest"],
         "heads": {corpus: _head(tagger, corpus) for corpus in heads},
     }
     (output / "labels.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
+
+
+def _forget_where(path: Path) -> None:
+    """Takes out of the graph what the exporter notes of each step: lines of code with a machine's paths."""
+    model = onnx.load(path)
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]
+    del model.graph.metadata_props[:]
+    onnx.save(model, path)
 
 
 def _head(tagger: Tagger, corpus: str) -> dict[str, object]:
