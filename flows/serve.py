@@ -1,4 +1,4 @@
-"""The whole service on one machine: Prefect's API, workers, and a watched folder, in one command.
+"""The whole service on one machine: Prefect's API, workers, and the parts beside them, in one command.
 
 The parent only keeps its children running. Each of them may be killed at any time: what it did is in the
 ledger, and it is started again.
@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -29,20 +30,39 @@ _log = logging.getLogger(__name__)
 _LOOK_S: Final = 0.5
 
 
+@dataclass(frozen=True)
+class Part:
+    """What runs beside the workers, in a process of its own: a module, or one of triage's own commands."""
+
+    module: str
+    arguments: Sequence[str]
+    uses_prefect: bool = True
+
+    @classmethod
+    def command(cls, *arguments: str) -> Part:
+        """`triage` with these arguments; needs no Prefect."""
+        return cls("flows.command", arguments, uses_prefect=False)
+
+
+def watching(folder: Path) -> Part:
+    """What takes in what comes into `folder`."""
+    return Part("flows.worker", ["--watch", str(folder)])
+
+
 def serve(
     settings: Settings,
     *,
     workers: int,
-    watch: Path | None,
+    parts: Sequence[Part] = (),
     arguments: Sequence[str] = (),
     ready: Callable[[], None] = lambda: None,
     watched: Callable[[Sequence[Child]], None] = lambda children: None,
     worker_module: str = "flows.worker",
     longest_pause_s: float = 30.0,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; then what is being worked is given back. `arguments` go to every child
-    (logging). `ready` is called when all have started, `watched` at each look after them; a child that keeps
-    ending is started again after `longest_pause_s` at most.
+    """Serve until SIGTERM or Ctrl-C; then what is being worked is given back. `arguments` (logging) go to
+    every worker and part, behind its own. `ready` is called when all have started, `watched` at each look
+    after them; a child that keeps ending is started again after `longest_pause_s` at most.
 
     Raises ConfigurationError where the ledger or Prefect's API cannot be used.
     """
@@ -61,10 +81,15 @@ def serve(
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_API_AUTH_STRING": password,
     }
-    roles = [list(arguments) for _ in range(workers)]
-    if watch is not None:
-        roles.append([*arguments, "--watch", str(watch)])
-    children = [Child(worker_module, role, client, longest_pause_s=longest_pause_s) for role in roles]
+    children = [
+        Child(
+            part.module,
+            [*part.arguments, *arguments],
+            client if part.uses_prefect else os.environ,
+            longest_pause_s=longest_pause_s,
+        )
+        for part in (*[Part(worker_module, [])] * workers, *parts)
+    ]
     # A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Item, Ledger
 
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
-SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
+SERVE, WATCHING, DEPLOY = "flows.serve:serve", "flows.serve:watching", "flows.deploy:deploy"
 _MOST = 100_000
 
 
@@ -195,10 +195,9 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
             sys.stdout.write(f"{options.workers} workers run{watched}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
+    parts = [resolve_name(WATCHING)(options.watch)] if options.watch else []
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
-    resolve_name(SERVE)(
-        settings, workers=options.workers, watch=options.watch, arguments=arguments, ready=ready
-    )
+    resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
 
 

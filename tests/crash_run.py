@@ -29,7 +29,7 @@ from pathlib import Path
 import psycopg
 
 from flows.children import Child
-from flows.serve import serve
+from flows.serve import serve, watching
 from pipeline import ledger as led
 from pipeline.files import submission_id
 from pipeline.ledger import Ledger, State, open_ledger
@@ -218,7 +218,7 @@ def crash(kind: str, folder: Path, *, submissions: int, kills: int, seed: int, w
         serve(
             settings,
             workers=workers,
-            watch=inbox,
+            parts=[watching(inbox)],
             ready=ready,
             watched=watched,
             worker_module="tests.crash_worker",
