@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 TRAINING := .venv-train
 
-.PHONY: help setup demo test check lock bench-pages fuzz rejoin crash bench-queue clean evaluate calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz rejoin crash bench-queue clean evaluate gate gate-figures calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -25,15 +25,24 @@ demo: setup ## one faxed packet through the Prefect flow: summary, case.json, pa
 	$(BIN)/python -m fixtures.demo
 
 test: setup ## the tests (under 10 minutes on 2 cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-evaluate: setup ## accuracy, calibration and risk-coverage on our own packets, written and made (about 20 minutes)
+evaluate: setup ## accuracy, calibration and risk-coverage on our own packets, and PACKETS=folder (about 20 minutes)
 	$(BIN)/python -m fixtures.written_packets evaluation/written
-	-$(BIN)/triage evaluate-set evaluation/written --output evaluation/written.json
+	-$(BIN)/triage evaluate-set evaluation/written --output evaluation/written.json --differences evaluation/differences
 	$(BIN)/python -m fixtures.make_packets evaluation/made
-	-$(BIN)/triage evaluate-set evaluation/made --output evaluation/made.json
+	-$(BIN)/triage evaluate-set evaluation/made --output evaluation/made.json --differences evaluation/differences
+	$(if $(PACKETS),-$(BIN)/triage evaluate-set "$(PACKETS)" --output evaluation/packets.json --differences evaluation/differences)
 	$(BIN)/python -m tools.calibrate report evaluation/made evaluation/written \
 		--table evaluation/confidence.md --picture evaluation/confidence.svg
+
+gate: setup ## did anything get worse on 14 packets, by the committed figures (about a minute)
+	$(BIN)/python -m fixtures.make_packets evaluation/gate --seed 3 --count 14
+	$(BIN)/triage evaluate-set evaluation/gate --differences evaluation/differences --against benchmarks/gate.json
+
+gate-figures: setup ## commit to the figures of the code as it stands
+	$(BIN)/python -m fixtures.make_packets evaluation/gate --seed 3 --count 14
+	-$(BIN)/triage evaluate-set evaluation/gate --output benchmarks/gate.json
 
 calibrate: setup ## fit models/calibration.toml anew [REPORTS=labelled.jsonl] (about 20 minutes)
 	rm -rf evaluation/models && mkdir -p evaluation && cp -r models evaluation/models

@@ -84,6 +84,15 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--output", type=Path, metavar="FILE", help="write the figures and differences as JSON"
     )
+    evaluate.add_argument(
+        "--differences", type=Path, metavar="DIR", help="a page to read for each submission with differences"
+    )
+    evaluate.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="figures that --output wrote before: exit code 1 and the rows, if any got worse",
+    )
     evaluate.set_defaults(function=commands.evaluate_set)
     _add_evaluator_commands(command, shared)
     review_commands.add_commands(command, shared)

@@ -195,24 +195,35 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage evaluate-set`: runs every submission that has an expected.json and compares."""
     from pipeline.case_json import to_json
     from pipeline.cases import Knowledge, process
-    from pipeline.evaluate_set import compare, expectations_in, report, request_paper, table
+    from pipeline.evaluate_gate import figures_before, worse
+    from pipeline.evaluate_set import compare, differences, expectations_in, report, request_paper, table
     from pipeline.intake.folder import receive
+    from pipeline.report import write_report
 
     expectations = expectations_in(options.folder)
+    before = figures_before(options.against) if options.against else None
     knowledge = Knowledge(settings)
     comparisons = []
     with progress(options, "Submissions") as step:
         for done, expectation in enumerate(expectations, 1):
             submission = receive([expectation.folder])
-            case = to_json(process(submission, knowledge))
+            case = process(submission, knowledge)
             kind = _kind_of(request_paper(expectation.truth), submission, settings)
-            comparisons.append(compare(case, expectation, kind))
+            comparisons.append(compare(to_json(case), expectation, kind))
+            if options.differences and (remarks := differences(comparisons[-1])):
+                path = options.differences / f"{comparisons[-1].id}.html"
+                with _writable(path):
+                    write_report(case, submission, path, settings, remarks=remarks)
             step(done, len(expectations))
+    now = report(comparisons)
     if options.output:
-        _write(options.output, report(comparisons))
+        _write(options.output, now)
     if options.output != Path("-"):
         sys.stdout.write(table(comparisons))
-    return ExitCode.PARKED if any(one.status != "complete" for one in comparisons) else ExitCode.DONE
+    if lost := worse(before, now) if before is not None else ():
+        sys.stdout.write(f"\nWorse than in {options.against}:\n" + "".join(f"    {one}\n" for one in lost))
+    incomplete = any(one.status != "complete" for one in comparisons)
+    return ExitCode.PARKED if lost or (incomplete and before is None) else ExitCode.DONE
 
 
 def _kind_of(place: tuple[str, int] | None, submission: Submission, settings: Settings) -> str | None:

@@ -268,6 +268,15 @@ def report(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     }
 
 
+def differences(comparison: Comparison) -> list[str]:
+    """What is not as it is known to be, a line each."""
+    return [
+        f"{row.name:32} expected {row.expected!s:40.40} answered {row.answered!s:.60}"
+        for row in comparison.rows
+        if not row.right
+    ]
+
+
 def _as_json(one: Figures) -> dict[str, Any]:
     return {
         "field": one.name,
@@ -301,13 +310,10 @@ def table(comparisons: Sequence[Comparison]) -> str:
         lines += ["", f"request on {kind}", *(_line(one.name, one) for one in found)]
     lines.append("")
     for comparison in comparisons:
-        wrong = [row for row in comparison.rows if not row.right]
+        wrong = differences(comparison)
         if wrong or comparison.status != "complete":
             lines.append(f"{comparison.id} ({comparison.status})")
-        lines += [
-            f"    {row.name:32} expected {row.expected!s:40.40} answered {row.answered!s:.60}"
-            for row in wrong
-        ]
+        lines += [f"    {one}" for one in wrong]
     bad = unsafe(comparisons)
     lines.append("")
     lines.append(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -37,8 +37,11 @@ _NOT_SHOWN = re.compile(
 _FOR_A_PERSON = {"conflict", "uncertain", "unclear", "two patients"}
 
 
-def write_report(case: Case, submission: Submission, path: Path, settings: Settings) -> None:
-    """The case as one self-contained HTML page at `path`; `submission` has the files of its pages.
+def write_report(
+    case: Case, submission: Submission, path: Path, settings: Settings, *, remarks: Sequence[str] = ()
+) -> None:
+    """The case as one self-contained HTML page at `path`; `submission` has the files of its pages, `remarks`
+    stand at the top.
 
     A page whose image cannot be had is told of in its place. Raises OSError where `path` cannot be
     written.
@@ -53,6 +56,7 @@ def write_report(case: Case, submission: Submission, path: Path, settings: Setti
         .get_template("report.html.jinja")
         .render(
             case=case,
+            remarks=remarks,
             titles=titles,
             groups=groups,
             marks=marks,
