@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 TRAINING := .venv-train
+RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz rejoin crash bench-queue clean evaluate gate gate-figures calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz rejoin crash bench-queue clean evaluate gate gate-figures release audit calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -83,6 +84,18 @@ $(TRAINING)/.installed: tools/ner/requirements.txt tools/ner/requirements-base.t
 	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tools/ner/requirements-base.txt
 	@touch $@
 
+release: $(RELEASE)/.installed ## the wheel in dist/, built twice alike and tried outside, SBOM and licences beside it
+	$(RELEASE)/bin/python -m tools.release dist
+
+audit: $(RELEASE)/.installed ## known vulnerabilities of the locked packages (asks PyPI)
+	$(RELEASE)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+
+$(RELEASE)/.installed: tools/release/requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) tools/make_venv.py $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/release/requirements.txt
+	@touch $@
+
 rejoin: setup ## a hundred letters answered by coarse fax: does each reply find its case (about 10 minutes)
 	$(BIN)/python -m pytest -s tests/rejoin_round_trip.py
 
@@ -90,4 +103,4 @@ lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --group fixtures --group dev pyproject.toml requirements-build.in -o requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo-output training .venv-train
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo-output training dist .venv-train .venv-release
