@@ -1,8 +1,8 @@
-"""Builds the wheel and proves it: the same bytes twice, at work outside the checkout, with its bill of materials.
+"""Builds the wheel and proves it: the same bytes twice, at work outside the checkout; its bill of materials.
 
     python -m tools.release OUT
 
-Run in the environment of `make release`. OUT gets the wheel, `sbom.cdx.json` (CycloneDX 1.6, of what the wheel
+Run in the environment of `make release`. OUT gets the wheel, `sbom.cdx.json` (CycloneDX, of what the wheel
 brings along where it was installed) and `licences.txt`.
 """
 
