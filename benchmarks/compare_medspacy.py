@@ -110,8 +110,8 @@ def _said(span: Any) -> str | None:
     return None if span is None else next((name for axis, name in _AXES if getattr(span._, axis)), "present")
 
 
-def measure(name: str, nlp: Any, asserts: Asserter, marked: Sequence[Marked], show: bool) -> None:
-    """Prints macro and micro F1 and F1 of every assertion."""
+def measure(name: str, nlp: Any, asserts: Asserter, marked: Sequence[Marked], show: bool) -> float:
+    """Prints macro and micro F1 and F1 of every assertion; returns micro F1."""
     right: Counter[str] = Counter()
     gold: Counter[str] = Counter()
     said: Counter[str] = Counter()
@@ -129,15 +129,19 @@ def measure(name: str, nlp: Any, asserts: Asserter, marked: Sequence[Marked], sh
     each = ", ".join(f"{label} {score:.2f}" for label, score in scores.items())
     macro = sum(scores.values()) / len(scores)
     print(f"{name}: {sum(gold.values())} spans, micro-F1 {micro:.3f}, macro-F1 {macro:.3f} ({each})")
+    return micro
 
 
-def measure_speed(name: str, nlp: Any, texts: Sequence[str]) -> None:
-    """Prints words (split at white space) a second on one core, the same texts for every pipeline."""
+def measure_speed(name: str, nlp: Any, texts: Sequence[str]) -> float:
+    """Prints words (split at white space) a second on one core, the same texts for every pipeline; returns
+    it."""
     words = sum(len(text.split()) for text in texts)
     started = time.perf_counter()
     for _ in nlp.pipe(texts):
         pass
-    print(f"{name}: {words / (time.perf_counter() - started):,.0f} words/s ({words:,} words)")
+    rate = words / (time.perf_counter() - started)
+    print(f"{name}: {rate:,.0f} words/s ({words:,} words)")
+    return rate
 
 
 def main() -> None:
@@ -148,17 +152,22 @@ def main() -> None:
     parser.add_argument("--text", type=Path, help="notes as JSON lines with `text`, for the speed")
     parser.add_argument("--only", choices=("triage", "medspacy"))
     parser.add_argument("--errors", action="store_true")
+    parser.add_argument("--measured", type=Path, help="write what was measured to this file as JSON")
     arguments = parser.parse_args()
     paths = arguments.sentences or sorted((ROOT / "fixtures" / "sentences").glob("*.txt"))
+    measured: dict[str, float] = {}
     for name, load in (("triage", triage_pipeline), ("medspacy", medspacy_pipeline)):
         if arguments.only not in (None, name):
             continue
         nlp, asserts = load()
         for path in paths:
-            measure(f"{name} {path.stem}", nlp, asserts, read_marked(path), arguments.errors)
+            marked = read_marked(path)
+            measured[path.stem] = measure(f"{name} {path.stem}", nlp, asserts, marked, arguments.errors)
         if arguments.text:
             lines = arguments.text.read_text(encoding="utf-8").splitlines()
-            measure_speed(name, nlp, [json.loads(line)["text"] for line in lines])
+            measured["words/s"] = measure_speed(name, nlp, [json.loads(line)["text"] for line in lines])
+    if arguments.measured:
+        arguments.measured.write_text(json.dumps(measured) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
