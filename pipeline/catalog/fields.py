@@ -1,4 +1,8 @@
-"""The findings of the contract, one file each under `models/fields/`: what a value can be."""
+"""Findings, one file each under `models/fields/`: what a value can be.
+
+Those of the contract (`FIELD_NAMES`) are found by rules of their own. Any other file there adds a finding
+that is told in so many words: `told` lists them for each value, and no code is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.errors import CatalogError
+
+
+class Told(Entry):
+    """A value and the words that tell it; between two words of a term may stand blanks, `:`, `=` and `-`."""
+
+    value: str
+    terms: tuple[str, ...] = Field(min_length=1)
 
 
 class FieldRule(Entry):
@@ -22,22 +33,36 @@ class FieldRule(Entry):
     code_system: str | None = None
     least_confidence: float = 0.0
     sections: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> FieldRule:
         if (self.kind == "choice") != bool(self.values):
             raise ValueError("a choice needs values, and nothing else has them")
+        known = ("true", "false") if self.kind == "flag" else self.values
+        if other := [one.value for one in self.told if one.value not in known]:
+            raise ValueError(f"told holds no value of it: {', '.join(other)}")
         return self
 
 
 def load_fields(models_dir: Path) -> Mapping[str, FieldRule]:
-    """Rules by field name, in the order of the contract. Raises CatalogError."""
+    """Rules by field name, in the order of the contract, then what is told in so many words. Raises
+    CatalogError."""
     folder = models_dir / "fields"
     found = {path.stem: read_toml(path, FieldRule) for path in sorted(folder.glob("*.toml"))}
     if missing := set(FIELD_NAMES) - set(found):
         names = ", ".join(sorted(missing))
         raise CatalogError(f"{folder} has no file for {names}.", next_step="Restore the files.")
-    return {name: found[name] for name in FIELD_NAMES}
+    added = [name for name in found if name not in FIELD_NAMES]
+    for name, rule in found.items():
+        if rule.told and name in FIELD_NAMES:
+            raise CatalogError(f"{folder / name}.toml: rules find it.", next_step="Take [[told]] out.")
+        if not rule.told and name in added:
+            raise CatalogError(
+                f"{folder / name}.toml: no rule finds it.",
+                next_step="Say under [[told]] which words tell each value.",
+            )
+    return {name: found[name] for name in (*FIELD_NAMES, *added)}
 
 
 FIELD_NAMES = (

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from pipeline.catalog.fields import FIELD_NAMES
 from pipeline.catalog.findings import FindingRules
 from pipeline.domain import AnnotatedDocument, Field, Request, Status
 from pipeline.findings.airway import find_airway_obstruction
@@ -33,6 +32,7 @@ from pipeline.findings.side import find_side
 from pipeline.findings.site import principal_site
 from pipeline.findings.stage import StageFindings, checked_against_tnm, derive_stage_group, find_stage
 from pipeline.findings.target import Target, diagnosis_votes, find_site, plan_words, site_votes
+from pipeline.findings.told import find_told
 from pipeline.findings.unproven import find_unproven
 
 _OF_ONE_TEXT = ("t", "n", "m", "stage_group", "derived_stage_group", "node_status")
@@ -118,7 +118,7 @@ class Packet:
 
 
 def findings_of(packet: Packet) -> Mapping[str, Field]:
-    """All findings by name, in the contract's order."""
+    """All findings by name: in the contract's order, then those that an analyst added."""
     rules = packet.rules
     found = {
         "procedure": find_procedure(packet.regions, packet.request, rules.treatment),
@@ -128,6 +128,7 @@ def findings_of(packet: Packet) -> Mapping[str, Field]:
         "treatment_area": find_area(packet.phrases),
         "airway_obstruction": _airway(packet),
         **_diagnosis(packet),
+        **find_told(packet.documents, rules.fields),
     }
     found |= _stages(
         packet, metastatic=found["origin"].value == "metastatic", lung_type=found["lung_type"].value
@@ -143,7 +144,7 @@ def findings_of(packet: Packet) -> Mapping[str, Field]:
         )
         found |= doubted_by_nodes(found)
     held = {
-        name: _held(found.get(name, Field()), rules.fields[name].least_confidence) for name in FIELD_NAMES
+        name: _held(found.get(name, Field()), rule.least_confidence) for name, rule in rules.fields.items()
     }
     return with_codes(held, rules.site_codes)
 

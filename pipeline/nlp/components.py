@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from pipeline.catalog.context import load_context
+from pipeline.catalog.fields import load_fields
 from pipeline.catalog.sections import load_sections
 from pipeline.catalog.stage_words import load_stage_words
 from pipeline.catalog.terms import load_terms
@@ -23,6 +24,7 @@ from pipeline.nlp.sentences import Sentence, find_sentences
 from pipeline.nlp.stage_groups import find_stage_groups
 from pipeline.nlp.terms import Term, TermMatcher, find_sides
 from pipeline.nlp.tnm import find_tnm
+from pipeline.nlp.told import ToldValues
 from pipeline.nlp.words import Words, term_words
 
 _KEY = "triage"
@@ -205,6 +207,18 @@ def _sized(mention: Mention, sizes: list[Mention], text: str) -> Mention:
     if best is None:
         return mention
     return replace(mention, attributes={**mention.attributes, "size_mm": best[1]})
+
+
+@Language.factory("triage_told")
+def make_told(nlp: Language, name: str, models: str) -> Component:
+    values = ToldValues(load_fields(Path(models)))
+
+    def told(doc: Doc) -> Doc:
+        seen = notes(doc)
+        seen.mentions += values.find(seen.text)
+        return doc
+
+    return told
 
 
 @Language.factory("triage_assertion")
