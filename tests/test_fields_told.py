@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from guides import block
 
 from pipeline.__main__ import main
 from pipeline.catalog.fields import load_fields
@@ -18,20 +19,7 @@ from pipeline.nlp import annotate, load_nlp
 from pipeline.settings import load_settings
 
 MODELS = load_settings({}).models_dir
-FIELD = """
-title = "Performance status (ECOG)"
-kind = "choice"
-values = ["0", "1", "2", "3", "4"]
-sections = ["physical_exam", "assessment"]
-
-[[told]]
-value = "0"
-terms = ["ECOG 0", "ECOG performance status 0"]
-
-[[told]]
-value = "1"
-terms = ["ECOG 1", "ECOG performance status 1"]
-"""
+FIELD = block("Add a field")
 
 
 @pytest.fixture(scope="module")

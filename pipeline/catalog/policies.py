@@ -1,7 +1,7 @@
 """Policies as data: `models/policies/<policy>/<version>/policy.toml`, versions side by side.
 
 A pack says what the policy says (criteria, required documents, service codes, with the section each
-comes from) and how questions that its text leaves open are ruled. `docs/add-a-policy.md` walks
+comes from) and how questions that its text leaves open are ruled. `docs/analysts-guide.md` walks
 through one; `pipeline.catalog.conditions` is the language of its conditions.
 """
 
