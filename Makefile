@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## one faxed packet through the Prefect flow: summary, case.json, page images with boxes
+demo: setup ## two faxed packets: one judged, through the Prefect flow; one of which the rest is asked for by letter
 	$(BIN)/python -m fixtures.demo
 
 test: setup ## the tests (under 10 minutes on 2 cores)
