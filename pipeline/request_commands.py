@@ -98,18 +98,12 @@ def send(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage request send`: enters the request and lets the channels have it, at once where they answer."""
     from pipeline import correspondence
     from pipeline.cases import Knowledge
-    from pipeline.delivery import channels_in
     from pipeline.information_request.fhir import Provider
     from pipeline.ledger import open_ledger
 
-    there = channels_in(settings)
-    chosen = tuple(options.by or there)
-    if not chosen or any(name not in there for name in chosen):
-        raise UsageError(
-            "There is no such channel." if chosen else "No channel is set up.",
-            next_step=f"Set up: {', '.join(there) or 'none'}. TRIAGE_REQUEST_FOLDER and others set one up.",
-        )
-    to = correspondence.To(chosen, Provider(options.provider, options.npi, options.to), options.to)
+    to = correspondence.To(
+        tuple(options.by or ()), Provider(options.provider, options.npi, options.to), options.to
+    )
     with open_ledger(settings) as ledger:
         request = correspondence.send(ledger, Knowledge(settings), options.submission, to, actor=_actor())
         _deliver(ledger, settings, options.submission)

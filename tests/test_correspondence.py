@@ -168,6 +168,40 @@ def test_a_case_that_lacks_nothing_is_not_asked_about(house: House) -> None:
     assert house.entries() == []
 
 
+def test_a_person_sees_what_would_be_asked_before_and_after_it_is_sent(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    before = cor.preview(house.ledger, house.knowledge, submission)
+    assert before is not None
+    assert NO_EXAM.draft is not None
+    assert before.request.items == NO_EXAM.draft.items
+    assert before.request.reference is None
+    assert before.sent is None
+    assert before.to.channels == ("folder",)
+    assert before.to.provider.name
+    assert before.fhir_lacks == ("the provider's NPI",)
+    assert before.grade <= 9
+    assert "has no physical examination" in before.html
+    assert house.entries() == []
+    request = house.send(submission)
+    after = cor.preview(house.ledger, house.knowledge, submission, PROVIDER)
+    assert after is not None
+    assert after.request == request
+    assert after.sent is not None
+    assert (after.sent.reference, after.fhir_lacks) == (request.reference, ())
+    assert str(request.reference) in after.html
+    complete = house.receive(packet_bytes(made("kidney_clear_cell", "complete")))
+    assert cor.preview(house.ledger, house.knowledge, complete) is None
+    assert cor.preview(house.ledger, house.knowledge, "nothing") is None
+
+
+def test_a_request_goes_by_all_channels_that_are_set_up_and_by_no_other(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with pytest.raises(UsageError, match="no such channel"):
+        house.send(submission, "pigeon")
+    cor.send(house.ledger, house.knowledge, submission, cor.To(()), actor=ACTOR)
+    assert house.entries()[0].sendings == {"folder": "waiting"}
+
+
 def test_a_channel_that_fails_gets_it_later_and_nothing_is_lost(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Requests for information in the ledger: sent, reminded of, answered, closed.
 
+preview(ledger, knowledge, submission_id) -> Preview | None     what would be asked, to look at
 send(ledger, knowledge, submission_id, to, actor) -> InformationRequest     once, however often it is asked
 requests_of(ledger, ...) -> [Entry, ...]          what is open, and since when
 close(ledger, reference, reason, actor)           by a person
@@ -11,6 +12,7 @@ letters_out(ledger, knowledge) -> {target: output}        how a worker delivers 
 """
 
 from pipeline.correspondence.outgoing import letters_out
+from pipeline.correspondence.previewing import Preview, preview
 from pipeline.correspondence.records import Entry, State, To, Waiting
 from pipeline.correspondence.replies import find_replies, join, waiting_replies
 from pipeline.correspondence.sending import close, remind, requests_of, send
@@ -18,6 +20,7 @@ from pipeline.correspondence.settling import settle_requests
 
 __all__ = [
     "Entry",
+    "Preview",
     "State",
     "To",
     "Waiting",
@@ -25,6 +28,7 @@ __all__ = [
     "find_replies",
     "join",
     "letters_out",
+    "preview",
     "remind",
     "requests_of",
     "send",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.cases import Knowledge
 from pipeline.correspondence.outgoing import target
 from pipeline.correspondence.records import REQUEST, Entry, State, To, sealed, unsealed
 from pipeline.correspondence.tables import request_items, requests
+from pipeline.delivery import channels_in
 from pipeline.errors import UsageError
 from pipeline.information_request import InformationRequest, draft_of, issued
 from pipeline.information_request.record import expiry_day
@@ -29,12 +31,14 @@ _FOLLOWED = "followed"
 def send(
     ledger: Ledger, knowledge: Knowledge, submission_id: str, to: To, *, actor: str
 ) -> InformationRequest:
-    """Ask for what the submission's latest case lacks, and let every channel of `to` have it.
+    """Ask for what the submission's latest case lacks, and let every channel of `to` have it: by the workers,
+    nothing is sent here. `actor` is who decided it (`user:nora`).
 
-    Asked again while a request for the same things is open, it is that one, and only channels that did not
-    have it get it. A request for other things closes the one before and names it. Raises UsageError where
-    the case lacks nothing.
+    Without a channel it goes by all that are set up. Asked again while a request for the same things is open,
+    it is that one, and only channels that did not have it get it. A request for other things closes the one
+    before and names it. Raises UsageError where the case lacks nothing, and for a channel that is not there.
     """
+    to = replace(to, channels=_channels(knowledge, to))
     content = standing_case(ledger, submission_id)
     draft = None if content is None else draft_of(from_json(content), knowledge.catalog)
     if draft is None:
@@ -128,6 +132,17 @@ def remind(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> tuple[list[st
 
 
 # --------------------------------------------------------------------------- steps
+
+
+def _channels(knowledge: Knowledge, to: To) -> tuple[str, ...]:
+    """The channels that a request goes by. Raises UsageError."""
+    there = channels_in(knowledge.settings)
+    if not there or any(name not in there for name in to.channels):
+        raise UsageError(
+            "There is no such channel." if there else "No channel is set up.",
+            next_step=f"Set up: {', '.join(there) or 'none'}. TRIAGE_REQUEST_FOLDER and others set one up.",
+        )
+    return to.channels or tuple(there)
 
 
 def _expire(db: Connection, row: Row[Any], now: datetime, actor: str) -> None:

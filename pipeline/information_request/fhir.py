@@ -132,22 +132,24 @@ def communication_request(request: InformationRequest, letters: Letters, provide
     }
 
 
-def _check(request: InformationRequest, provider: Provider) -> None:
+def lacking(request: InformationRequest, provider: Provider) -> list[str]:
+    """What a request must have for a FHIR form and does not; nothing of it is made up. A draft has no
+    reference yet, and is not told to lack it."""
     about = request.about
-    lacking = [
-        what
-        for what, there in (
-            ("the patient's name", about.name),
-            ("the birth date", about.dob),
-            ("the member number", about.member_id),
-            ("the provider's NPI", provider.npi),
-            ("a reference", request.reference),
-        )
-        if not there
-    ]
-    if lacking:
+    wanted = (
+        ("the patient's name", about.name),
+        ("the birth date", about.dob),
+        ("the member number", about.member_id),
+        ("the provider's NPI", provider.npi),
+    )
+    return [what for what, there in wanted if not there]
+
+
+def _check(request: InformationRequest, provider: Provider) -> None:
+    lacks = lacking(request, provider) + ([] if request.reference else ["a reference"])
+    if lacks:
         raise RequestError(
-            f"The request cannot be said in FHIR without {' and '.join(lacking)}.",
+            f"The request cannot be said in FHIR without {' and '.join(lacks)}.",
             next_step="Send it as a letter, or give what is lacking.",
         )
 
