@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipeline.catalog.documents import DocumentTypes
 from pipeline.catalog.request import RequestRules
 from pipeline.domain import Document, Problem, Requirement
+from pipeline.marks import ticked
 from pipeline.spelling import Phrases, tokenize
 
 _REFERENCE, _WORDS_BETWEEN = 60, 4  # characters and words behind "see attached" that name the paper
 _LIST_LINES = 8  # lines that a list of what is sent may have
-_EMPTY_BOX = re.compile(r"[\[(]\s{0,3}[\])]\s*$|☐\s*$|_{2,}\s*$")
+_BOX = re.compile(r"[\[({|]\s{0,3}[xX✓✔]?\s{0,3}[\])}|]|[☐☒☑□]|(?<!\w)_{2,}")
+_WORD_BEFORE = re.compile(r"\w ?$")
+_TICK_BEHIND = re.compile(r" ?(?:[\[({|]\s?[xX✓✔]\s?[\])}|]|[☒☑])")
 # Behind a paper's name, a word like "report" between them: it is not there ("imaging rpt  N").
 _DECLINED = re.compile(
     r"(?i)^\s*(?:(?:reports?|rpts?|notes?)\b)?\s*(?:[:.-]\s*)?"
@@ -74,7 +77,21 @@ def _announcements(document: Document, names: Phrases, rules: RequestRules) -> I
             left = min(left, 1) if left != _LIST_LINES else left
         if left > 0:
             for hit in names.find(tokens, misread=misread):
-                if not _EMPTY_BOX.search(line[: hit.start]) and not _DECLINED.match(line[hit.end :]):
-                    yield position + hit.start
+                start = position + hit.start
+                if _is_chosen(document.text, start, line, hit.end) and not _DECLINED.match(line[hit.end :]):
+                    yield start
             left -= 1
         position += len(line) + 1
+
+
+def _is_chosen(text: str, start: int, line: str, end: int) -> bool:
+    """Whether a paper that a line names is said to be there: where the line has boxes, by a tick in its own.
+
+    A box that a fax has spoilt says nothing: `f | H&P   [X] IMAGING` announces the imaging alone.
+    """
+    first = _BOX.search(line)
+    if first is None:
+        return True
+    if _WORD_BEFORE.search(line, 0, first.start()):  # boxes stand behind their words: "H&P [X]"
+        return _TICK_BEHIND.match(line, end) is not None
+    return ticked(text, start) is True

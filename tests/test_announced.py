@@ -46,6 +46,11 @@ LISTS = [
     ("sent with ..... H & P, CT report", ["Diagnostic imaging report", "History and physical"]),
     ("ENCLOSED\n  1. PATHOLOGY\n  2. HISTORY AND PHYSICAL", ["History and physical", "Pathology report"]),
     ("Attached:\n  [X] imaging   [ ] history and physical", ["Diagnostic imaging report"]),
+    # a fax has spoilt the box: that it was ticked is not known
+    ("Attached\n  f | OFFICE NOTE / H&P     [X} IMAGING     [X] PLAN OF CARE", ["Diagnostic imaging report"]),
+    ("Attached\n  [ ] OFFICE NOTE / H&P     [X] IMAGING", ["Diagnostic imaging report"]),
+    ("Attached\n  [X] OFFICE NOTE / H&P     [ ] IMAGING", ["History and physical"]),
+    ("Attached\n  H&P [X]   Pathology [ ]", ["History and physical"]),
     ("Attached: pathology.  H&P to follow", ["Pathology report"]),
     (
         "Attached?   H&P  Y (consult)     path  Y     imaging rpt  N",
