@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.types.entrypoint import EntrypointType
 
 from flows.triage import triage
-from flows.upkeep import reevaluate, retention, watch
+from flows.upkeep import reevaluate, requests, retention, watch
 
 _ROUND_S: Final = 60.0
 _NIGHTLY: Final = "17 2 * * *"
@@ -52,6 +52,7 @@ async def _deploy(pool: str, pool_type: str, workers: int, watched: str | None) 
     done = [
         # A run that finds nothing ends at once; one that works keeps its place until the next is due.
         await _register(triage, pool, "every minute", interval=every, limit=workers),
+        await _register(requests, pool, "every minute", interval=every, limit=1),
         await _register(retention, pool, "nightly", cron=_NIGHTLY, limit=1),
         await _register(reevaluate, pool, "by hand", limit=1),
     ]

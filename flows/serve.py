@@ -49,6 +49,11 @@ def watching(folder: Path) -> Part:
     return Part("flows.worker", ["--watch", str(folder)])
 
 
+def requesting() -> Part:
+    """What sees to requests for information: replies joined, reminders, acknowledgements, expiry."""
+    return Part("flows.worker", ["--requests"])
+
+
 def serve(
     settings: Settings,
     *,

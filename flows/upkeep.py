@@ -1,4 +1,5 @@
-"""The flows besides triage: watching a folder, sending again what failed, erasing what is old.
+"""The flows besides triage: watching a folder, what requests for information ask for, sending again what
+failed, erasing what is old.
 
 Prefect is imported here; see `triage`.
 """
@@ -9,18 +10,21 @@ import asyncio
 import os
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.triage import worker_of_this_process
+from flows.triage import _beside_the_loop, worker_of_this_process
 from pipeline import ledger as led
+from pipeline.cases import Knowledge
+from pipeline.correspondence import run_due
 from pipeline.intake.watch import WatchedFolder
 from pipeline.settings import load_settings
 
-_ACTOR = "flow:retention"
+_ACTOR, _REQUESTS = "flow:retention", "flow:requests"
 
 
 @flow(name="watch", persist_result=False)
@@ -34,6 +38,21 @@ async def watch(
         taken += await asyncio.to_thread(watched.take_in, worker.ledger)
         await asyncio.sleep(every_s)
     return Completed(name=f"{taken} received")
+
+
+@flow(name="requests", persist_result=False)
+async def requests(minutes: float = 60.0, every_s: float = 60.0) -> State[None]:
+    """What the days, the channels and the arrivals ask of requests for information, each minute for so many
+    minutes: replies joined, acknowledgements collected, offices reminded, requests expired. Any number of
+    runs at once do each thing once; the state's name says what was done."""
+    worker, ends, told = worker_of_this_process(), time.monotonic() + 60 * minutes, ""
+    knowledge = Knowledge(worker.settings)
+    while True:
+        done = await _beside_the_loop("requests", partial(run_due, worker.ledger, knowledge, actor=_REQUESTS))
+        told = done.told if done.found or done.reminded or done.expired or not told else told
+        if time.monotonic() + every_s >= ends:
+            return Completed(name=told)
+        await asyncio.sleep(every_s)
 
 
 @flow(name="reevaluate", persist_result=False)

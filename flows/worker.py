@@ -2,6 +2,7 @@
 
     python -m flows.worker                 works the ledger
     python -m flows.worker --watch FOLDER  takes in what comes into a folder
+    python -m flows.worker --requests      sees to requests for information: replies, reminders, receipts
 
 Prefect's settings are in the environment. Whatever goes wrong with Prefect is waited out: what is to be
 done is in the ledger.
@@ -35,6 +36,7 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
     """Work until the parent is gone or interrupts."""
     options = argparse.ArgumentParser()
     options.add_argument("--watch", type=Path)
+    options.add_argument("--requests", action="store_true")
     options.add_argument("--log-level", default="WARNING")
     options.add_argument("--json-logs", action="store_true")
     chosen = options.parse_args()
@@ -43,7 +45,7 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
     try:
         # Imported now: Prefect would take over logging where it is not set up yet.
         from flows.triage import WORKER, triage, worker_name
-        from flows.upkeep import watch
+        from flows.upkeep import requests, watch
 
         settings = load_settings(os.environ)
         with open_ledger(settings) as ledger:
@@ -51,6 +53,8 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
             with asyncio.Runner() as runner:  # knows only what was set before
                 if chosen.watch:
                     _for_ever(runner, lambda: True, lambda: watch(str(chosen.watch.absolute())))
+                elif chosen.requests:
+                    _for_ever(runner, lambda: True, requests)
                 else:
                     _for_ever(runner, lambda: _is_due(ledger), triage)
     except KeyboardInterrupt:

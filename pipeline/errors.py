@@ -123,10 +123,12 @@ class RequestError(UsageError):
 
 
 class DeliveryError(TriageError):
-    """A request for information was not taken. `retryable` says whether waiting can help."""
+    """A request for information was not taken. `retryable` says whether waiting can help, `wait_s` for how
+    long the other side asks to be left alone."""
 
     exit_code = ExitCode.PARKED
 
-    def __init__(self, message: str, *, retryable: bool, next_step: str = "") -> None:
+    def __init__(self, message: str, *, retryable: bool, wait_s: float = 0.0, next_step: str = "") -> None:
         super().__init__(message, next_step=next_step)
         self.retryable = retryable
+        self.wait_s = wait_s

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline.ledger import Item, Ledger
 
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
-SERVE, WATCHING, DEPLOY = "flows.serve:serve", "flows.serve:watching", "flows.deploy:deploy"
+SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
+WATCHING, REQUESTING = "flows.serve:watching", "flows.serve:requesting"
 _MOST = 100_000
 
 
@@ -195,7 +196,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
             sys.stdout.write(f"{options.workers} workers run{watched}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
-    parts = [resolve_name(WATCHING)(options.watch)] if options.watch else []
+    parts = [resolve_name(REQUESTING)(), *([resolve_name(WATCHING)(options.watch)] if options.watch else [])]
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE

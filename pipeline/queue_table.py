@@ -26,7 +26,7 @@ def table(items: Sequence[Item], figures: Figures, now: datetime) -> str:
                 flags(item),
                 str(item.page_count if item.page_count is not None else _NONE),
                 item.channel,
-                item.reason or item.outcome or _NONE,
+                _ending(item, now),
             )
         )
     counts = ", ".join(f"{number} {state}" for state, number in figures.states.items() if number)
@@ -36,11 +36,19 @@ def table(items: Sequence[Item], figures: Figures, now: datetime) -> str:
 
 
 def time_left(item: Item, now: datetime) -> str:
-    """How long until the answer is due; when the work on it has ended, nothing."""
-    if item.state in ENDED and item.state is not State.PARKED:
+    """How long until the answer is due; when the work on it has ended and nobody is waited for, nothing."""
+    if item.state is State.REJECTED or (
+        item.state in ENDED and item.state is not State.PARKED and item.pended_at is None
+    ):
         return _NONE
     left = item.due_at - now
     return f"{_span(left)} over" if left < timedelta(0) else _span(left)
+
+
+def _ending(item: Item, now: datetime) -> str:
+    """Why it ended as it did, and since when somebody outside is waited for."""
+    told = item.reason or item.outcome or _NONE
+    return told if item.pended_at is None else f"{told}, asked {_span(now - item.pended_at)} ago"
 
 
 def flags(item: Item) -> str:
@@ -123,10 +131,11 @@ def _sendings(history: History) -> Iterator[str]:
 
 
 def _worries(figures: Figures) -> list[tuple[str, int]]:
+    longest = _span(timedelta(seconds=figures.longest_pended_s))
     return [
         ("over their time", figures.overdue),
         ("at risk", figures.at_risk - figures.overdue),
-        ("waiting for someone outside", figures.pended),
+        (f"waiting for someone outside, up to {longest}", figures.pended),
         ("cases still to be sent", figures.unsent),
         ("cases that could not be sent; `triage queue replay` sends them again", figures.failed_sendings),
     ]

@@ -64,8 +64,20 @@ def add_commands(
     put.add_argument("reference", metavar="REFERENCE")
     put.set_defaults(function=join)
 
+    told = ask.add_parser(
+        "acknowledge",
+        parents=[shared],
+        help="for a gateway: a request went out, or failed",
+    )
+    told.add_argument("reference", metavar="REFERENCE")
+    told.add_argument("--channel", default="folder", help="default: folder")
+    told.add_argument("--failed", metavar="CODE", help="it did not go out, and why: no_answer, busy")
+    told.set_defaults(function=acknowledge)
+
     day = ask.add_parser(
-        "run", parents=[shared], help="find replies, settle what is answered, remind, expire; safe to repeat"
+        "run",
+        parents=[shared],
+        help="one round of what `triage serve` does each minute: replies, receipts, reminders, expiry",
     )
     day.set_defaults(function=run)
 
@@ -111,33 +123,28 @@ def send(options: argparse.Namespace, settings: Settings) -> ExitCode:
     if not options.quiet:
         sys.stdout.write(
             f"Request {request.reference}: {len(request.items)} asked for, answer due {request.due}.\n"
-            + "".join(f"  {channel}: {state}\n" for channel, state in entry.sendings.items())
+            + "".join(f"  {channel}: {sent}\n" for channel, sent in entry.sendings.items())
         )
-    arrived = all(state == "delivered" for state in entry.sendings.values())
+    arrived = all(sent.arrived for sent in entry.sendings.values())
     return ExitCode.DONE if arrived else ExitCode.PARKED
 
 
 def list_requests(options: argparse.Namespace, settings: Settings) -> ExitCode:
-    """`triage request list`: one line a request, those due first in front."""
+    """`triage request list`: those due first in front, then replies that wait for a person."""
     from pipeline import correspondence
     from pipeline.ledger import open_ledger
+    from pipeline.request_table import table
 
     states = list(correspondence.State) if options.all else [correspondence.State.OPEN]
     with open_ledger(settings) as ledger:
         entries = correspondence.requests_of(ledger, states=states)
         waiting = correspondence.waiting_replies(ledger)
+        now = ledger.read(ledger.now)
     if options.json:
         told = {"requests": [_entry(one) for one in entries], "waiting": [_entry(one) for one in waiting]}
         sys.stdout.write(json.dumps(told, indent=2, default=str) + "\n")
         return ExitCode.DONE
-    for entry in entries:
-        sent = " ".join(f"{channel}:{state}" for channel, state in entry.sendings.items())
-        sys.stdout.write(
-            f"{entry.reference}  {entry.submission_id}  {entry.state:8}  due {entry.due_on}  "
-            f"open: {', '.join(entry.open_items) or '-'}  {sent}\n"
-        )
-    for one in waiting:
-        sys.stdout.write(f"reply?      {one.submission_id}  waits for a person: {one.reason}\n")
+    sys.stdout.write(table(entries, waiting, now))
     return ExitCode.DONE
 
 
@@ -161,23 +168,26 @@ def join(options: argparse.Namespace, settings: Settings) -> ExitCode:
     return ExitCode.DONE
 
 
+def acknowledge(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage request acknowledge`: what a gateway says that cannot leave a file."""
+    from pipeline import correspondence
+    from pipeline.ledger import open_ledger
+
+    with open_ledger(settings) as ledger:
+        correspondence.tell(ledger, options.reference, options.channel, failed=options.failed, actor=_actor())
+    return ExitCode.DONE
+
+
 def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
-    """`triage request run`: all that the days and the arrivals ask for now."""
+    """`triage request run`: all that the days, the channels and the arrivals ask for now."""
     from pipeline import correspondence
     from pipeline.cases import Knowledge
     from pipeline.ledger import open_ledger
 
-    knowledge = Knowledge(settings)
     with open_ledger(settings) as ledger:
-        found = correspondence.find_replies(ledger, knowledge, actor=_actor())
-        settled = correspondence.settle_requests(ledger, knowledge, actor=_actor())
-        reminded, expired = correspondence.remind(ledger, knowledge, actor=_actor())
+        done = correspondence.run_due(ledger, Knowledge(settings), actor=_actor())
     if not options.quiet:
-        joined = sum(answer.request is not None for answer in found.values())
-        sys.stdout.write(
-            f"{joined} replies joined, {len(settled)} requests settled, {len(reminded)} reminded, "
-            f"{len(expired)} expired.\n"
-        )
+        sys.stdout.write(f"{done.told}.\n")
     return ExitCode.DONE
 
 
@@ -187,7 +197,7 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
 def _request_of(subject: str, knowledge: Knowledge) -> InformationRequest | None:
     """The draft of a case file or a submission, or a request that was sent, by its reference."""
     from pipeline.case_json import from_json
-    from pipeline.correspondence.sending import sent_request
+    from pipeline.correspondence import sent_request
     from pipeline.information_request import draft_of
     from pipeline.ledger import open_ledger, standing_case
 

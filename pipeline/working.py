@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from pipeline import cases
@@ -206,7 +207,7 @@ class Worker:
         led.evaluated(self.ledger, sending, content, [Outgoing(name, sending.key) for name in self._outputs])
 
     def _output(self, sending: Sending) -> None:
-        output = self._outputs.get(sending.target) or self._letters.get(sending.target)
+        output = self._outputs.get(sending.target) or self._letters(sending.target)
         if output is None:
             led.undelivered(self.ledger, sending, "no_such_output", can_pass=False)
             return
@@ -220,7 +221,9 @@ class Worker:
         except DeliveryError as error:
             self.failure = error
             _log.warning("Delivery %d to %s: %s", sending.id, sending.target, error)
-            led.undelivered(self.ledger, sending, "not_taken", can_pass=error.retryable)
+            wait = timedelta(seconds=error.wait_s)
+            reason = "not_taken" if error.retryable else "refused"
+            led.undelivered(self.ledger, sending, reason, can_pass=error.retryable, wait=wait)
             return
         led.delivered(self.ledger, sending)
 

@@ -90,6 +90,11 @@ class House:
     def entries(self) -> list[cor.Entry]:
         return cor.requests_of(self.ledger, states=list(cor.State))
 
+    def sent(self) -> dict[str, str]:
+        """Where the sendings of the only request are."""
+        [entry] = self.entries()
+        return {channel: str(sent) for channel, sent in entry.sendings.items()}
+
     def outcome(self, submission_id: str) -> str | None:
         return led.item(self.ledger, submission_id).outcome
 
@@ -156,7 +161,7 @@ def test_a_request_is_sent_once_however_often_it_is_asked(house: House, tmp_path
     assert json.loads((folder / "task.json").read_text())["identifier"][0]["value"] == first.reference
     [entry] = house.entries()
     assert (entry.state, entry.open_items) == ("open", ("history_and_physical.physical_exam",))
-    assert entry.sendings == {"folder": "delivered"}
+    assert house.sent() == {"folder": "handed_over"}
     assert house.kinds(submission).count("request_sent") == 1
     assert led.item(house.ledger, submission).pended_at is not None
 
@@ -199,7 +204,7 @@ def test_a_request_goes_by_all_channels_that_are_set_up_and_by_no_other(house: H
     with pytest.raises(UsageError, match="no such channel"):
         house.send(submission, "pigeon")
     cor.send(house.ledger, house.knowledge, submission, cor.To(()), actor=ACTOR)
-    assert house.entries()[0].sendings == {"folder": "waiting"}
+    assert house.sent()["folder"].startswith("waiting")
 
 
 def test_a_channel_that_fails_gets_it_later_and_nothing_is_lost(
@@ -220,10 +225,10 @@ def test_a_channel_that_fails_gets_it_later_and_nothing_is_lost(
     house.send(submission)
     for _ in range(3):
         house.work()
-        assert house.entries()[0].sendings == {"folder": "waiting"}
+        assert house.sent()["folder"].startswith("waiting")
         house.time.pass_(minutes=11)
     house.work()
-    assert house.entries()[0].sendings == {"folder": "delivered"}
+    assert house.sent() == {"folder": "handed_over"}
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
@@ -238,10 +243,10 @@ def test_what_was_refused_for_good_can_be_sent_again(house: House, monkeypatch: 
         patch.setattr(Folder, "deliver", refusing)
         house.send(submission)
         house.work()
-    assert house.entries()[0].sendings == {"folder": "failed"}
+    assert house.sent() == {"folder": "failed (refused)"}
     house.send(submission)
     house.work()
-    assert house.entries()[0].sendings == {"folder": "delivered"}
+    assert house.sent() == {"folder": "handed_over"}
 
 
 def test_no_text_of_a_patient_stands_in_clear_in_the_database(house: House, tmp_path: Path) -> None:
@@ -354,6 +359,7 @@ def test_a_doubtful_reply_waits_and_a_person_joins_it(house: House) -> None:
 def test_reminders_and_expiry_come_by_the_policys_days(house: House, tmp_path: Path) -> None:
     request = house.send(house.receive(packet_bytes(NO_EXAM)))
     days = LETTERS.deadlines(request.policy.id, expedited=False)
+    [entry] = house.entries()
 
     def remind() -> tuple[list[str], list[str]]:
         told = cor.remind(house.ledger, house.knowledge, actor=ACTOR)
@@ -370,7 +376,7 @@ def test_reminders_and_expiry_come_by_the_policys_days(house: House, tmp_path: P
         assert remind() == ([], [])
         passed = day
     assert len(list((tmp_path / "out").iterdir())) == 1 + len(days.remind_days)
-    house.time.pass_(days=days.expire_days - passed)
+    house.time.pass_(days=(entry.expires_on - entry.issued_on).days - passed)
     assert remind() == ([], [request.reference])
     [entry] = house.entries()
     assert (entry.state, entry.cause, entry.reminders) == ("expired", "no_answer", len(days.remind_days))
@@ -412,19 +418,30 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     code, text = triage("send", submission, "--npi", "1234567893", "--to", "(614) 555-0101")
     assert code == ExitCode.DONE
     reference = text.split()[1].rstrip(":")
-    assert "folder: delivered" in text
+    assert "folder: handed_over" in text
     for form in ("html", "pdf", "json", "task", "communication", "x12"):
         out = tmp_path / f"request.{form}"
         code, _ = triage("preview", reference, "--format", form, "--npi", "1234567893", "--output", str(out))
         assert code == ExitCode.DONE
         assert out.stat().st_size > 400
         assert out.stat().st_mode & 0o077 == 0
-    assert triage("list")[1].startswith(f"{reference}  {submission}  open")
+    listed = triage("list")[1].splitlines()
+    assert listed[0].split()[:3] == ["REFERENCE", "SUBMISSION", "STATE"]
+    assert listed[1].split()[:3] == [reference, submission, "open"]
+    assert listed[2:4] == [
+        "    open: history_and_physical.physical_exam",
+        listed[3],
+    ]
+    assert listed[3].startswith("    sent by folder: handed_over, ")
     assert json.loads(triage("list", "--json")[1])["requests"][0]["reference"] == reference
-    assert triage("run") == (0, "0 replies joined, 0 requests settled, 0 reminded, 0 expired.\n")
+    assert triage("run")[1].startswith("0 replies joined, 0 requests settled, 0 sendings acknowledged")
+    assert triage("acknowledge", reference, "--failed", "no_answer")[0] == ExitCode.DONE
+    assert "folder: failed (no_answer)" in triage("list")[1]
+    assert triage("acknowledge", reference, "--failed", "Mr. Doe was out")[0] == ExitCode.USAGE
+    assert triage("acknowledge", reference, "--channel", "mail")[0] == ExitCode.USAGE
     assert triage("join", submission, reference)[0] == ExitCode.USAGE
     assert triage("close", reference, "--reason", "no_longer_needed")[0] == ExitCode.DONE
-    assert triage("list")[1] == ""
+    assert triage("list")[1] == "No request is open, and no reply waits for a person.\n"
     assert "closed" in triage("list", "--all")[1]
     assert triage("preview", "nothing")[0] == ExitCode.USAGE
     assert triage("send", submission, "--by", "pigeon")[0] == ExitCode.USAGE

@@ -19,7 +19,7 @@ import pytest
 from mail_servers import mail_server
 from request_packets import KNOWLEDGE, LETTERS, made
 
-from pipeline.delivery import Part, channels_in, parcel
+from pipeline.delivery import Later, Part, channels_in, parcel
 from pipeline.delivery.fhir_endpoint import FhirEndpoint
 from pipeline.delivery.folder import Folder
 from pipeline.delivery.mail import Mail
@@ -297,14 +297,17 @@ def test_a_folder_gets_a_parcel_whole_and_once(tmp_path: Path) -> None:
 
 def test_the_gateway_says_whether_it_went_out(tmp_path: Path) -> None:
     channel = Folder(tmp_path)
-    folder = tmp_path / channel.deliver(PARCEL).id
-    assert channel.state(PARCEL) == "waiting"
+    receipt = channel.deliver(PARCEL)
+    folder = tmp_path / receipt.id
+    assert channel.later(receipt.id).state == "waiting"
+    assert not channel.later(receipt.id).final
     (folder / "acknowledged").touch()
-    assert channel.deliver(PARCEL).acknowledged
+    assert channel.later(receipt.id) == Later("acknowledged")
     (folder / "failed").write_text("no_answer\n")
-    assert (channel.state(PARCEL), channel.reason(PARCEL)) == ("failed", "no_answer")
+    assert channel.later(receipt.id) == Later("failed", "no_answer")
     (folder / "failed").write_text("Patient Testperson not found")
-    assert channel.reason(PARCEL) == "failed"
+    assert channel.later(receipt.id) == Later("failed", "failed")
+    assert channel.later("not-there").state == "waiting"
 
 
 def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from request_packets import KNOWLEDGE, LETTERS, draft_of, made, sent, wanted
 
 from pipeline.catalog.letters import Deadlines, load_letters
@@ -307,10 +309,70 @@ def test_an_expedited_request_may_be_due_on_a_weekend() -> None:
     assert due_day(date(2026, 11, 20), days) == date(2026, 11, 22)
 
 
-def test_reminders_come_before_the_due_day_and_expiry_never_does() -> None:
-    days, day = LETTERS.deadlines("cryosurgical-ablation", expedited=False), date(2026, 11, 23)
-    assert all(day < reminder < due_day(day, days) for reminder in reminder_days(day, days))
-    assert expiry_day(day, days) >= due_day(day, days)
+# A request of Monday 07/13/2026 must be decided by Monday 07/20; an expedited one by Thursday 07/16.
+@pytest.mark.parametrize(
+    ("sent_on", "decision", "expedited", "due", "expires"),
+    [
+        ("2026-07-13", "2026-07-20", False, "2026-07-17", "2026-07-19"),
+        (
+            "2026-07-14",
+            "2026-07-20",
+            False,
+            "2026-07-17",
+            "2026-07-20",
+        ),  # Saturday, Monday is too late: Friday
+        ("2026-07-16", "2026-07-20", False, "2026-07-17", "2026-07-20"),
+        ("2026-07-17", "2026-07-20", False, "2026-07-18", "2026-07-20"),  # no weekday is left before
+        ("2026-07-19", "2026-07-20", False, "2026-07-20", "2026-07-21"),
+        ("2026-07-25", "2026-07-20", False, "2026-07-26", "2026-07-27"),  # the clock had run out before
+        ("2026-07-13", "2026-07-16", True, "2026-07-14", "2026-07-15"),
+        ("2026-07-15", "2026-07-16", True, "2026-07-16", "2026-07-17"),
+        ("2026-07-17", None, False, "2026-07-21", "2026-07-23"),
+    ],
+)
+def test_an_answer_is_due_before_the_plan_must_decide(
+    sent_on: str, decision: str | None, expedited: bool, due: str, expires: str
+) -> None:
+    days, day = LETTERS.deadlines("cryosurgical-ablation", expedited=expedited), date.fromisoformat(sent_on)
+    by = date.fromisoformat(decision) if decision else None
+    assert due_day(day, days, by) == date.fromisoformat(due)
+    assert expiry_day(day, days, due_day(day, days, by), by) == date.fromisoformat(expires)
+
+
+def test_a_plan_whose_clock_stands_still_waits_as_long_as_it_says() -> None:
+    days, day = Deadlines(answer_days=45, expire_days=60, within_clock=False), date(2026, 7, 13)
+    assert due_day(day, days, date(2026, 7, 20)) == date(2026, 8, 27)
+    assert expiry_day(day, days, date(2026, 8, 27), date(2026, 7, 20)) == date(2026, 9, 11)
+
+
+@given(
+    answer=st.integers(1, 60),
+    longer=st.integers(0, 30),
+    review=st.integers(0, 9),
+    remind=st.lists(st.integers(1, 59), max_size=4),
+    sent=st.dates(date(2026, 1, 1), date(2030, 1, 1)),
+    left=st.integers(-5, 60),
+    weekends=st.booleans(),
+)
+def test_the_days_are_in_order_and_keep_to_the_clock_where_there_is_time(
+    answer: int, longer: int, review: int, remind: list[int], sent: date, left: int, weekends: bool
+) -> None:
+    days = Deadlines(
+        answer_days=answer,
+        remind_days=tuple(day for day in remind if day < answer),
+        expire_days=answer + longer,
+        weekends=weekends,
+        review_days=review,
+    )
+    decision = sent + timedelta(days=left)
+    due = due_day(sent, days, decision)
+    expires = expiry_day(sent, days, due, decision)
+    assert sent < due < expires
+    assert all(sent < day < due for day in reminder_days(sent, days, due))
+    if left > review:
+        assert due <= decision - timedelta(days=review)
+    if left > review and review:
+        assert expires <= decision
 
 
 def test_a_second_request_counts_on_and_names_the_first() -> None:
@@ -339,11 +401,12 @@ def test_a_second_request_counts_on_and_names_the_first() -> None:
             "{elements}.",
             "lacks must hold these gaps and no other: {record}, {element}",
         ),
-        ("plan.toml", "expire_days = 60", "expire_days = 30", "expire_days is before answer_days"),
+        ("plan.toml", "expire_days = 6\n", "expire_days = 3\n", "expire_days is before answer_days"),
+        ("plan.toml", "America/New_York", "Ohio", "no time zone"),
         ("items.toml", '"treatment_plan", "consultation"', '"treatment_plans"', "there is no document type"),
         ("plan.toml", 'name = "Example', 'nane = "Example', "plan.nane"),
     ],
-    ids=["gap", "days", "record", "key"],
+    ids=["gap", "days", "zone", "record", "key"],
 )
 def test_a_wrong_knowledge_file_is_told_when_it_is_read(
     tmp_path: Path, file: str, old: str, new: str, told: str

@@ -57,7 +57,7 @@ def test_the_letter_holds_the_items_the_days_and_the_reference(request_: Informa
         assert item.loinc.code in text
         for found in item.found:
             assert found.text in text
-    assert "Please answer by 01/07/2027." in text
+    assert "Please answer by 11/27/2026." in text
     assert text.count(REFERENCE) >= 4
     assert LETTERS.plan.fax in text
 
@@ -238,7 +238,7 @@ def test_a_template_that_cannot_be_filled_is_told_with_its_file(
 
 def test_a_plan_may_write_its_own_letter(tmp_path: Path, request_: InformationRequest) -> None:
     letters = replace(LETTERS, folder=_with_template(tmp_path, "# Ours\n{{ items[0].title }} by {{ due }}"))
-    assert "Ours\r\nHistory and Physical by 01/07/2027" in text_of(letter_pdf(request_, letters))
+    assert "Ours\r\nHistory and Physical by 11/27/2026" in text_of(letter_pdf(request_, letters))
 
 
 def test_long_letters_break_into_pages_that_each_bear_the_reference(request_: InformationRequest) -> None:

@@ -63,7 +63,7 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         assert service.stdout is not None
         assert b"watched" in service.stdout.readline()
         children = _children_of(service.pid)
-        assert len(children) == 3  # Prefect's API, a worker, the watcher
+        assert len(children) == 4  # Prefect's API, a worker, the watcher, what sees to requests
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
@@ -37,15 +39,32 @@ class Plan(Entry):
     reference_system: str
     case_system: str
     payer_url: str
+    timezone: str
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("no time zone of the IANA database, like America/New_York") from None
+        return name
+
+    def day(self, at: datetime) -> date:
+        """The day that it is at the plan."""
+        return at.astimezone(ZoneInfo(self.timezone)).date()
 
 
 class Deadlines(Entry):
-    """Days from sending. `weekends` says whether a due day may be a Saturday or Sunday."""
+    """Days from sending. `weekends` says whether a due day may be a Saturday or Sunday. `within_clock`: an
+    answer is due `review_days` before the plan must decide (`models/clock.toml`), if that is sooner."""
 
     answer_days: int = Field(gt=0)
     remind_days: tuple[int, ...] = ()
     expire_days: int = Field(gt=0)
     weekends: bool = False
+    within_clock: bool = True
+    review_days: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> Deadlines:
@@ -67,11 +86,22 @@ class AllDeadlines(PolicyDeadlines):
     policies: dict[str, PolicyDeadlines] = Field(default_factory=dict)
 
 
+class Acknowledge(Entry):
+    """Hours after which a sending that nobody acknowledged is told to be late."""
+
+    standard_hours: float = Field(gt=0)
+    expedited_hours: float = Field(gt=0)
+
+    def within(self, *, expedited: bool) -> timedelta:
+        return timedelta(hours=self.expedited_hours if expedited else self.standard_hours)
+
+
 class PlanFile(Entry):
     """`models/letters/plan.toml`."""
 
     plan: Plan
     deadlines: AllDeadlines
+    acknowledge: Acknowledge
 
 
 class _Sentences(Entry):
@@ -233,7 +263,9 @@ class Letters:
     """All of `models/letters/`."""
 
     folder: Path
+    fonts: Path
     plan: Plan
+    acknowledge: Acknowledge
     words: WordsFile
     items: ItemsFile
     rejoin: RejoinFile
@@ -263,7 +295,9 @@ def load_letters(models_dir: Path, document_types: frozenset[str]) -> Letters:
             )
     return Letters(
         folder=folder,
+        fonts=models_dir / "fonts",
         plan=plan.plan,
+        acknowledge=plan.acknowledge,
         words=read_toml(folder / "words.toml", WordsFile),
         items=items,
         rejoin=read_toml(folder / "rejoin.toml", RejoinFile),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
+from pipeline.correspondence.listing import requests_of, sent_request
 from pipeline.correspondence.records import Entry, To
-from pipeline.correspondence.sending import requests_of, sent_request
 from pipeline.delivery import channels_in
 from pipeline.domain import Case
 from pipeline.information_request import InformationRequest, draft_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -25,6 +25,36 @@ class State(StrEnum):
     EXPIRED = "expired"  # nothing came in time; a person decides what follows
 
 
+class Delivery(StrEnum):
+    """Where a request is on its way by one channel."""
+
+    WAITING = "waiting"  # for a worker, or for another try
+    HANDED_OVER = "handed_over"  # the channel has it; whether it went out is not known
+    ACKNOWLEDGED = "acknowledged"  # it went out, or is with whom it is for
+    FAILED = "failed"  # with a code; `send` tries it anew
+    CANCELLED = "cancelled"  # the request was closed before it went out
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The latest sending of a request by one channel: since when it is where it is. `code` is the other
+    side's word for it, or ours for what it did not take; `late` says that an acknowledgement is overdue."""
+
+    state: Delivery
+    since: datetime
+    code: str = ""
+    late: bool = False
+    reminder: int = 0
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the channel has it and has not said that it failed."""
+        return self.state in (Delivery.HANDED_OVER, Delivery.ACKNOWLEDGED)
+
+    def __str__(self) -> str:
+        return f"{self.state}{f' ({self.code})' if self.code else ''}{', late' if self.late else ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class To:
     """Where a request goes: the channels' names, the provider, and the fax number or address."""
@@ -36,7 +66,8 @@ class To:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A request as lists show it. `open_items` and `closed_items` are codes."""
+    """A request as lists show it. `open_items` and `closed_items` are codes; `decide_by` is when the plan
+    must have decided, whether an answer came or not."""
 
     reference: str
     submission_id: str
@@ -46,11 +77,12 @@ class Entry:
     issued_on: date
     due_on: date
     expires_on: date
+    decide_by: datetime
     reminders: int
     open_items: tuple[str, ...]
     closed_items: tuple[str, ...]
-    sendings: Mapping[str, str] = field(default_factory=dict)
-    """Channel to the state of its latest sending."""
+    sendings: Mapping[str, Sent] = field(default_factory=dict)
+    """By channel, the latest sending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ case and history. Nothing of either is moved or lost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,14 @@ from pipeline.ledger.changes import move, note
 from pipeline.ledger.reading_json import reading_to_json
 from pipeline.ledger.tables import files, submissions
 from pipeline.ledger.texts import NAMES, READING
-from pipeline.rejoin import Known, Match, joined, match, portrait_of, references_in
+from pipeline.rejoin import Known, Match, Portrait, joined, match, portrait_of, references_in
 
 _JOINED, _WAITING, _NONE = "joined", "waiting", "none"
+_KNOWN_FOR = timedelta(days=180)
+
+
+class _BeingWorked(UsageError):
+    """The case is with a worker; what is joined to it now would be lost on it."""
 
 
 def find_replies(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict[str, Match]:
@@ -36,20 +41,34 @@ def find_replies(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict[st
 
     What answers one is joined to it; what may answer one waits for a person (`waiting_replies`).
     """
-    known = _known(ledger)
+    rows = ledger.read(lambda db: db.execute(_not_looked_at()).all())
+    known = _known(ledger) if rows else []
     if not known:
         return {}
     found = {}
-    for row in ledger.read(lambda db: db.execute(_not_looked_at()).all()):
+    for row in rows:
         answer = _match(ledger, knowledge, row, known)
-        found[row.id] = answer
         if answer.request is None:
-            _put_aside(ledger, row.id, answer, actor)
-        else:
-            assert answer.request.reference is not None
-            assert answer.by is not None
-            _join(ledger, row.id, answer.request.reference, answer.by, actor)
+            _put_aside(ledger, row.id, answer.reason or "unknown", answer.candidates, actor)
+        elif not _joined(ledger, row.id, answer, actor):
+            continue
+        found[row.id] = answer
     return found
+
+
+def _joined(ledger: Ledger, submission_id: str, answer: Match, actor: str) -> bool:
+    """Join a reply to the request that it answers; False where the case is being worked just now: the reply
+    is looked at again. What cannot be joined (the case was erased) is for a person."""
+    assert answer.request is not None
+    assert answer.request.reference is not None
+    assert answer.by is not None
+    try:
+        _join(ledger, submission_id, answer.request.reference, answer.by, actor)
+    except _BeingWorked:
+        return False
+    except UsageError:
+        _put_aside(ledger, submission_id, "not_joinable", answer.candidates, actor)
+    return True
 
 
 def waiting_replies(ledger: Ledger) -> list[Waiting]:
@@ -68,22 +87,27 @@ def join(ledger: Ledger, submission_id: str, reference: str, *, actor: str) -> N
 
 
 def _known(ledger: Ledger) -> list[Known]:
-    """All requests with what their cases say of the patients; none where none is open."""
-    rows = ledger.read(lambda db: db.execute(select(requests).order_by(requests.c.reference)).all())
-    if not any(row.state == State.OPEN for row in rows):
-        return []
+    """Requests that a reply may be about, with what the open ones' cases say of the patients: those that are
+    not open any more are known by their reference alone."""
+
+    def work(db: Connection) -> Sequence[Row[Any]]:
+        recent = requests.c.closed_at.is_(None) | (requests.c.closed_at > ledger.now(db) - _KNOWN_FOR)
+        return db.execute(select(requests).where(recent).order_by(requests.c.reference)).all()
+
     known = []
-    for row in rows:
+    for row in ledger.read(work):
         record = load(ledger, row.submission_id, REQUEST, row.number)
-        case = standing_case(ledger, row.submission_id)
-        if record is not None and case is not None:
-            request, _ = unsealed(record)
-            known.append(Known(request, portrait_of(from_json(case)), row.state == State.OPEN))
+        is_open = row.state == State.OPEN
+        case = standing_case(ledger, row.submission_id) if is_open else None
+        if record is not None and (case is not None or not is_open):
+            portrait = portrait_of(from_json(case)) if case is not None else Portrait()
+            known.append(Known(unsealed(record)[0], portrait, is_open))
     return known
 
 
 def _not_looked_at() -> Any:
-    """Submissions that ended with a case, since the first open request, and that no request is about."""
+    """Submissions that ended with a case, since the first open request, and that no request is about; none
+    where no request is open."""
     looked_at = select(replies.c.submission_id)
     asked_about = select(requests.c.submission_id)
     first = (
@@ -110,18 +134,21 @@ def _match(ledger: Ledger, knowledge: Knowledge, row: Row[Any], known: Sequence[
     return match(case, seen, known, knowledge.catalog.letters)
 
 
-def _put_aside(ledger: Ledger, submission_id: str, answer: Match, actor: str) -> None:
-    state = _NONE if answer.reason == "unknown" else _WAITING
+def _put_aside(
+    ledger: Ledger, submission_id: str, reason: str, candidates: Sequence[str], actor: str
+) -> None:
+    state = _NONE if reason == "unknown" else _WAITING
 
     def work(db: Connection) -> None:
+        _hold(db, submission_id)
         if _looked_at(db, submission_id) is not None:
             return
         now = ledger.now(db)
-        values = {"submission_id": submission_id, "state": state, "reason": answer.reason, "at": now}
+        values = {"submission_id": submission_id, "state": state, "reason": reason, "at": now}
         db.execute(insert(replies).values(values))
         if state == _WAITING:
-            data = {"candidates": list(answer.candidates)}
-            note(db, submission_id, "reply_waits", at=now, actor=actor, cause=answer.reason, data=data)
+            data = {"candidates": list(candidates)}
+            note(db, submission_id, "reply_waits", at=now, actor=actor, cause=reason, data=data)
 
     ledger.write(work)
 
@@ -133,21 +160,27 @@ def _join(ledger: Ledger, reply_id: str, reference: str, by: str, actor: str) ->
     original_id = _original(ledger, reference)
     if original_id == reply_id:
         raise UsageError(f"Submission {reply_id} is the one that the request is about.")
-    original, reply = _held(ledger, original_id), _held(ledger, reply_id)
+    (original, round_number), (reply, _) = _held(ledger, original_id), _held(ledger, reply_id)
     submission, reading = joined(original, reply)
 
     def work(db: Connection) -> None:
+        _hold(db, reply_id)
+        row = _hold(db, original_id)
         known = _looked_at(db, reply_id)
         if known is not None and known.state == _JOINED:
             if known.reference != reference:
                 raise UsageError(f"Submission {reply_id} is joined to request {known.reference}.")
             return
+        if row.state not in ENDED or row.round != round_number:
+            raise _BeingWorked(
+                f"The case of request {reference} is being worked.", next_step="Try again in a minute."
+            )
         now = ledger.now(db)
         new = submission.files[len(original[0].files) :]
         _add_files(ledger, db, submission, reply_id, [file.sha256 for file in new])
-        save(ledger, db, original_id, READING, _round(db, original_id) + 1, reading_to_json(reading))
+        save(ledger, db, original_id, READING, round_number + 1, reading_to_json(reading))
         data = {"reference": reference, "reply": reply_id, "files": len(new), "pages": len(reading.pages)}
-        _work_again(db, submission, data, now, actor)
+        _work_again(db, submission, round_number, data, now, actor)
         values = {"state": _JOINED, "reference": reference, "found_by": by, "reason": None, "at": now}
         if known is None:
             db.execute(insert(replies).values(submission_id=reply_id, **values))
@@ -174,7 +207,12 @@ def _add_files(
 
 
 def _work_again(
-    db: Connection, submission: Submission, data: dict[str, Any], now: datetime, actor: str
+    db: Connection,
+    submission: Submission,
+    round_number: int,
+    data: dict[str, Any],
+    now: datetime,
+    actor: str,
 ) -> None:
     total = select(func.sum(files.c.bytes)).where(files.c.submission_id == submission.id)
     move(
@@ -185,7 +223,7 @@ def _work_again(
         at=now,
         actor=actor,
         data=data,
-        round=_round(db, submission.id) + 1,
+        round=round_number + 1,
         attempts=0,
         claimable_at=now,
         reason=None,
@@ -195,11 +233,9 @@ def _work_again(
     )
 
 
-def _round(db: Connection, submission_id: str) -> int:
-    number: int = db.execute(
-        select(submissions.c.round).where(submissions.c.id == submission_id)
-    ).scalar_one()
-    return number
+def _hold(db: Connection, submission_id: str) -> Row[Any]:
+    """The submission, which nobody else changes until the caller's transaction ends."""
+    return db.execute(select(submissions).where(submissions.c.id == submission_id).with_for_update()).one()
 
 
 def _original(ledger: Ledger, reference: str) -> str:
@@ -212,8 +248,9 @@ def _original(ledger: Ledger, reference: str) -> str:
     return str(submission_id)
 
 
-def _held(ledger: Ledger, submission_id: str) -> tuple[Submission, Reading]:
-    """A submission's files by name and hash, without their bytes, and what was read of them."""
+def _held(ledger: Ledger, submission_id: str) -> tuple[tuple[Submission, Reading], int]:
+    """A submission's files by name and hash, without their bytes, and what was read of them in its round.
+    Raises UsageError."""
 
     def work(db: Connection) -> tuple[Any, Any]:
         rows = select(files).where(files.c.submission_id == submission_id).order_by(files.c.position)
@@ -225,13 +262,11 @@ def _held(ledger: Ledger, submission_id: str) -> tuple[Submission, Reading]:
     reading = None if round_number is None else load_reading(ledger, submission_id, round_number)
     if names is None or reading is None:
         raise UsageError(f"Submission {submission_id} is not in the ledger, was not read, or is erased.")
-    return Submission(
-        submission_id,
-        tuple(
-            SourceFile(name, Path(), row.sha256, row.media_type)
-            for name, row in zip(names["names"], rows, strict=True)
-        ),
-    ), reading
+    held = tuple(
+        SourceFile(name, Path(), row.sha256, row.media_type)
+        for name, row in zip(names["names"], rows, strict=True)
+    )
+    return (Submission(submission_id, held), reading), int(round_number)
 
 
 def _looked_at(db: Connection, submission_id: str) -> Row[Any] | None:

@@ -1,26 +1,28 @@
-"""Sending a request, reminding of it, closing it. Each is one transaction of the ledger with its event."""
+"""Sending a request: one transaction of the ledger with its event. Workers let the channels have it."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
-from pipeline.correspondence.outgoing import target
-from pipeline.correspondence.records import REQUEST, Entry, State, To, sealed, unsealed
+from pipeline.correspondence.closing import close_open
+from pipeline.correspondence.listing import load_request
+from pipeline.correspondence.outgoing import targets
+from pipeline.correspondence.records import REQUEST, State, To, sealed
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.delivery import channels_in
 from pipeline.errors import UsageError
 from pipeline.information_request import InformationRequest, draft_of, issued
-from pipeline.information_request.record import expiry_day
+from pipeline.information_request.record import expiry_day, reminder_days
 from pipeline.information_request.reference import new_reference
-from pipeline.ledger import Ledger, Outgoing, load, pend, resume, save, standing_case
+from pipeline.ledger import Ledger, pend, save, standing_case
 from pipeline.ledger.changes import note
 from pipeline.ledger.outbox import enqueue
 from pipeline.ledger.tables import outbox, submissions
@@ -35,7 +37,8 @@ def send(
     nothing is sent here. `actor` is who decided it (`user:nora`).
 
     Without a channel it goes by all that are set up. Asked again while a request for the same things is open,
-    it is that one, and only channels that did not have it get it. A request for other things closes the one
+    it is that one, and only channels that did not have it, or said that it failed, get it; where `to` names
+    a provider or an address, they take the place of the former. A request for other things closes the one
     before and names it. Raises UsageError where the case lacks nothing, and for a channel that is not there.
     """
     to = replace(to, channels=_channels(knowledge, to))
@@ -50,85 +53,28 @@ def send(
 
     def work(db: Connection) -> InformationRequest:
         now = ledger.now(db)
-        row = _submission(db, submission_id)
+        row = _submission(db, submission_id)  # held: one of two who ask at once finds the other's request
         before = db.execute(_requests_of(submission_id)).all()
         if before and (kept := _same(ledger, before[-1], draft, drawn)) is not None:
-            request, _ = kept
-            _enqueue(db, row, before[-1].reference, to.channels, 0, now)
+            request, former = kept
+            save(ledger, db, submission_id, REQUEST, request.number, sealed(request, _completed(former, to)))
+            _enqueue(db, row, before[-1], to.channels, now)
             return request
-        last = _load(ledger, submission_id, before[-1].number)[0] if before else None
-        deadlines = knowledge.catalog.letters.deadlines(draft.policy.id, expedited=draft.expedited)
-        request = issued(draft, reference=drawn, today=now.date(), deadlines=deadlines, follows=last)
-        _close_open(db, submission_id, State.CLOSED, _FOLLOWED, now)
-        _enter(db, request, row, deadlines.remind_days, expiry_day(now.date(), deadlines))
+        last = load_request(ledger, submission_id, before[-1].number)[0] if before else None
+        request = _issued(knowledge, draft, drawn, row, now, last)
+        close_open(db, submission_id, State.CLOSED, _FOLLOWED, now)
+        entered = _enter(db, knowledge, request, row)
         save(ledger, db, submission_id, REQUEST, request.number, sealed(request, to))
-        _enqueue(db, row, drawn, to.channels, 0, now)
-        data = {"reference": drawn, "items": list(request.codes), "due": str(request.due)}
+        _enqueue(db, row, entered, to.channels, now)
+        data: dict[str, Any] = {"reference": drawn, "items": list(request.codes), "due": str(request.due)}
+        if request.due and request.due > _decision(knowledge, row):
+            data["after_clock"] = True  # asked so late that the answer comes after the decision is due
         note(db, submission_id, "request_sent", at=now, actor=actor, data=data | {"number": request.number})
         return request
 
     request = ledger.write(work, durable=True)
     pend(ledger, submission_id, cause="request_sent", actor=actor)
     return request
-
-
-def requests_of(
-    ledger: Ledger, *, states: Iterable[State] = (State.OPEN,), submission_id: str | None = None
-) -> list[Entry]:
-    """Requests in these states, those that are due first in front."""
-
-    def work(db: Connection) -> list[Entry]:
-        found = select(requests).where(requests.c.state.in_(list(states)))
-        if submission_id is not None:
-            found = found.where(requests.c.submission_id == submission_id)
-        return [_entry(db, row) for row in db.execute(found.order_by(requests.c.due_on)).all()]
-
-    return ledger.read(work)
-
-
-def sent_request(ledger: Ledger, reference: str) -> InformationRequest:
-    """A request as it was sent. Raises UsageError where there is none."""
-    found = select(requests).where(requests.c.reference == reference)
-    row = ledger.read(lambda db: db.execute(found).one_or_none())
-    if row is None:
-        raise UsageError(f"There is no request {reference}.", next_step="`triage request list --all`.")
-    return _load(ledger, row.submission_id, row.number)[0]
-
-
-def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
-    """Close an open request because a person says so; its items count as withdrawn. Raises UsageError."""
-    if not reason.replace("_", "").isalnum() or not reason.isascii() or len(reason) > 40:
-        raise UsageError("A reason is a code of letters, digits and '_', at most 40 characters.")
-
-    def work(db: Connection) -> str:
-        row = db.execute(select(requests).where(requests.c.reference == reference)).one_or_none()
-        if row is None or row.state != State.OPEN:
-            raise UsageError(f"There is no open request {reference}.", next_step="`triage request list`.")
-        now = ledger.now(db)
-        _close_open(db, row.submission_id, State.CLOSED, reason, now)
-        data = {"reference": reference}
-        note(db, row.submission_id, "request_closed", at=now, actor=actor, cause=reason, data=data)
-        return str(row.submission_id)
-
-    resume(ledger, ledger.write(work, durable=True), cause=reason, actor=actor)
-
-
-def remind(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> tuple[list[str], list[str]]:
-    """(references reminded of, references expired): what the days of the policies ask for today."""
-
-    def work(db: Connection) -> tuple[list[str], list[str]]:
-        now = ledger.now(db)
-        reminded, expired = list[str](), list[str]()
-        for row in db.execute(select(requests).where(requests.c.state == State.OPEN)).all():
-            if row.expires_on <= now.date():
-                _expire(db, row, now, actor)
-                expired.append(row.reference)
-            elif row.remind_on is not None and row.remind_on <= now.date():
-                _remind(ledger, knowledge, db, row, now, actor)
-                reminded.append(row.reference)
-        return reminded, expired
-
-    return ledger.write(work, durable=True)
 
 
 # --------------------------------------------------------------------------- steps
@@ -145,33 +91,47 @@ def _channels(knowledge: Knowledge, to: To) -> tuple[str, ...]:
     return to.channels or tuple(there)
 
 
-def _expire(db: Connection, row: Row[Any], now: datetime, actor: str) -> None:
-    _close_open(db, row.submission_id, State.EXPIRED, "no_answer", now)
-    data = {"reference": row.reference}
-    note(db, row.submission_id, "request_expired", at=now, actor=actor, cause="no_answer", data=data)
+def _completed(former: To, to: To) -> To:
+    """Where a request goes that is sent again: reminders go by all channels that have it."""
+    return To(
+        tuple(dict.fromkeys((*former.channels, *to.channels))),
+        to.provider if to.provider != To(()).provider else former.provider,
+        to.address or former.address,
+    )
 
 
-def _remind(
-    ledger: Ledger, knowledge: Knowledge, db: Connection, row: Row[Any], now: datetime, actor: str
-) -> None:
-    request, to = _load(ledger, row.submission_id, row.number)
-    deadlines = knowledge.catalog.letters.deadlines(request.policy.id, expedited=request.expedited)
-    later = [row.issued_on + timedelta(days=days) for days in sorted(deadlines.remind_days)]
-    step = row.reminders + 1
-    coming = next((day for day in later if day > now.date()), None)
-    values = {"reminders": step, "remind_on": coming}
-    db.execute(update(requests).where(requests.c.reference == row.reference).values(values))
-    _enqueue(db, _submission(db, row.submission_id), row.reference, to.channels, step, now)
-    data = {"reference": row.reference, "reminder": step}
-    note(db, row.submission_id, "request_reminded", at=now, actor=actor, data=data)
+def _issued(
+    knowledge: Knowledge,
+    draft: InformationRequest,
+    reference: str,
+    row: Row[Any],
+    now: datetime,
+    last: InformationRequest | None,
+) -> InformationRequest:
+    """The draft as it goes out today; what a channel or a person expedited is expedited."""
+    letters = knowledge.catalog.letters
+    draft = replace(draft, expedited=draft.expedited or bool(row.expedited))
+    return issued(
+        draft,
+        reference=reference,
+        today=letters.plan.day(now),
+        deadlines=letters.deadlines(draft.policy.id, expedited=draft.expedited),
+        decision=_decision(knowledge, row),
+        follows=last,
+    )
 
 
-def _enter(
-    db: Connection, request: InformationRequest, row: Row[Any], remind_days: Sequence[int], expires: date
-) -> None:
+def _decision(knowledge: Knowledge, row: Row[Any]) -> date:
+    """The day on which the plan must have decided."""
+    return knowledge.catalog.letters.plan.day(row.due_at)
+
+
+def _enter(db: Connection, knowledge: Knowledge, request: InformationRequest, row: Row[Any]) -> Row[Any]:
     assert request.reference is not None
     assert request.issued is not None
-    first = min(remind_days, default=None)
+    assert request.due is not None
+    deadlines = knowledge.catalog.letters.deadlines(request.policy.id, expedited=request.expedited)
+    days = reminder_days(request.issued, deadlines, request.due)
     db.execute(
         insert(requests).values(
             reference=request.reference,
@@ -181,8 +141,8 @@ def _enter(
             state=State.OPEN,
             issued_on=request.issued,
             due_on=request.due,
-            expires_on=expires,
-            remind_on=None if first is None else request.issued + timedelta(days=first),
+            expires_on=expiry_day(request.issued, deadlines, request.due, _decision(knowledge, row)),
+            remind_on=days[0] if days else None,
             reminders=0,
         )
     )
@@ -191,30 +151,24 @@ def _enter(
         for position, item in enumerate(request.items)
     ]
     db.execute(insert(request_items), rows)
+    return db.execute(select(requests).where(requests.c.reference == request.reference)).one()
 
 
 def _enqueue(
-    db: Connection, row: Row[Any], reference: str, channels: Iterable[str], step: int, now: datetime
+    db: Connection, row: Row[Any], request: Row[Any], channels: Iterable[str], now: datetime
 ) -> None:
-    """Let each channel have it that does not have it yet; what failed there before is tried anew."""
-    keys = {channel: f"{reference}/{step}/{channel}" for channel in channels}
-    failed = (outbox.c.key.in_(list(keys.values())), outbox.c.state.in_(["failed", "cancelled"]))
-    anew = {"state": "waiting", "attempts": 0, "claimable_at": now, "ended_at": None, "reason": None}
-    db.execute(update(outbox).where(*failed).values(anew))
-    there = set(db.execute(select(outbox.c.key).where(outbox.c.key.in_(list(keys.values())))).scalars())
-    outgoing = [Outgoing(target(channel, step), key) for channel, key in keys.items() if key not in there]
-    enqueue(db, row.id, row.case_number, outgoing, expedited=row.expedited, now=now)
-
-
-def _close_open(db: Connection, submission_id: str, state: State, cause: str, now: datetime) -> None:
-    open_ones = select(requests.c.reference).where(
-        requests.c.submission_id == submission_id, requests.c.state == State.OPEN
+    """Let each channel have it that does not have it yet; what it did not take before is tried anew."""
+    untaken = (
+        outbox.c.submission_id == row.id,
+        outbox.c.state.in_(["failed", "cancelled"]),
+        outbox.c.key.like(f"{request.reference}/0/%"),
     )
-    references = list(db.execute(open_ones).scalars())
-    items = (request_items.c.reference.in_(references), request_items.c.state == "open")
-    db.execute(update(request_items).where(*items).values(state="withdrawn", closed_at=now))
-    values = {"state": state, "cause": cause, "closed_at": now, "remind_on": None}
-    db.execute(update(requests).where(requests.c.reference.in_(references)).values(values))
+    for sending in db.execute(select(outbox.c.id, outbox.c.key).where(*untaken)).all():
+        if sending.key.split("/")[2] in channels:
+            again = {"state": "waiting", "attempts": 0, "claimable_at": now, "ended_at": None, "reason": None}
+            db.execute(update(outbox).where(outbox.c.id == sending.id).values(again))
+    outgoing = targets(db, row.id, request, channels, 0)
+    enqueue(db, row.id, row.case_number, outgoing, expedited=row.expedited, now=now)
 
 
 def _same(
@@ -223,15 +177,8 @@ def _same(
     """The last request, if it is open and asks for the same (or was just entered by this very call)."""
     if row.state != State.OPEN:
         return None
-    kept = _load(ledger, row.submission_id, row.number)
+    kept = load_request(ledger, row.submission_id, row.number)
     return kept if row.reference == drawn or kept[0].codes == draft.codes else None
-
-
-def _load(ledger: Ledger, submission_id: str, number: int) -> tuple[InformationRequest, To]:
-    record = load(ledger, submission_id, REQUEST, number)
-    if record is None:
-        raise UsageError(f"The request of submission {submission_id} is erased.")
-    return unsealed(record)
 
 
 def _requests_of(submission_id: str) -> Any:
@@ -239,29 +186,4 @@ def _requests_of(submission_id: str) -> Any:
 
 
 def _submission(db: Connection, submission_id: str) -> Row[Any]:
-    return db.execute(select(submissions).where(submissions.c.id == submission_id)).one()
-
-
-def _entry(db: Connection, row: Row[Any]) -> Entry:
-    found = select(request_items).where(request_items.c.reference == row.reference)
-    items = db.execute(found.order_by(request_items.c.position)).all()
-    return Entry(
-        reference=row.reference,
-        submission_id=row.submission_id,
-        number=row.number,
-        state=State(row.state),
-        cause=row.cause,
-        issued_on=row.issued_on,
-        due_on=row.due_on,
-        expires_on=row.expires_on,
-        reminders=row.reminders,
-        open_items=tuple(item.code for item in items if item.state == "open"),
-        closed_items=tuple(item.code for item in items if item.state != "open"),
-        sendings=_sendings(db, row.reference),
-    )
-
-
-def _sendings(db: Connection, reference: str) -> Mapping[str, str]:
-    found = select(outbox.c.key, outbox.c.state).where(outbox.c.key.like(f"{reference}/%"))
-    rows = db.execute(found.order_by(outbox.c.id)).all()
-    return {row.key.rpartition("/")[2]: row.state for row in rows}
+    return db.execute(select(submissions).where(submissions.c.id == submission_id).with_for_update()).one()

@@ -47,7 +47,11 @@ def _settle(ledger: Ledger, knowledge: Knowledge, row: Row[Any], actor: str) -> 
     outcome = case.evaluation.outcome if case.evaluation else None
     settled = settle(unsealed(record)[0], draft_of(case, knowledge.catalog), outcome=outcome)
 
-    def work(db: Connection) -> None:
+    def work(db: Connection) -> bool:
+        held = select(requests).where(requests.c.reference == row.reference).with_for_update()
+        now_is = db.execute(held).one()
+        if now_is.state != State.OPEN or now_is.case_number >= row.newest:
+            return False  # another settled or closed it meanwhile
         now = ledger.now(db)
         closed = (
             request_items.c.reference == row.reference,
@@ -66,8 +70,10 @@ def _settle(ledger: Ledger, knowledge: Knowledge, row: Row[Any], actor: str) -> 
             "new": list(settled.new),
         }
         note(db, row.submission_id, "request_settled", at=now, actor=actor, cause=settled.why, data=data)
+        return True
 
-    ledger.write(work, durable=True)
+    if not ledger.write(work, durable=True):
+        return None
     if not settled.open:
         resume(ledger, row.submission_id, cause=settled.why, actor=actor)
     return settled

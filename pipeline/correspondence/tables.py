@@ -49,3 +49,19 @@ replies = Table(
     Column("reason", String(40)),  # why it waits: see rejoin.match.Reason
     Column("at", Utc, nullable=False),
 )
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("key", String(160), primary_key=True),  # of the outbox: reference/step/channel
+    Column("reference", String(12), ForeignKey("requests.reference"), nullable=False, index=True),
+    Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("receipt", String(300), nullable=False),  # the channel's own id of it: names nobody
+    Column("state", String(12), nullable=False),  # see records.Delivery
+    Column("code", String(40)),  # the other side's word for it: no_answer, accepted, rejected
+    Column("handed_at", Utc, nullable=False),
+    Column("ask_at", Utc, index=True),  # when the channel is asked again; None: it says no more
+    Column("late_at", Utc),  # since when it is told that nobody acknowledged it
+    Column("ended_at", Utc),
+)

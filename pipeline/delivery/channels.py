@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.delivery.parcel import Later, Parcel, Receipt
 from pipeline.settings import Settings
 
 
@@ -17,6 +17,9 @@ class Channel(Protocol):
 
     def deliver(self, parcel: Parcel) -> Receipt:
         """Raises DeliveryError."""
+
+    def later(self, receipt: str) -> Later:
+        """What the other side says of a parcel by the id of its receipt. Raises DeliveryError."""
 
 
 def channels_in(settings: Settings) -> dict[str, Channel]:

@@ -9,19 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.delivery.parcel import WAITING, Later, Parcel, Receipt, code_of
 from pipeline.errors import DeliveryError
 from pipeline.files import make_private
 
 ACKNOWLEDGED, FAILED = "acknowledged", "failed"
-_CODE = re.compile(r"[a-z0-9_]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -43,20 +40,23 @@ class Folder:
                 retryable=True,
                 next_step="Check TRIAGE_REQUEST_FOLDER and the room on its disk.",
             ) from None
-        return Receipt(acknowledged=self.state(parcel) == ACKNOWLEDGED, id=target.name)
+        return Receipt(acknowledged=False, id=target.name)
 
-    def state(self, parcel: Parcel) -> Literal["acknowledged", "failed", "waiting"]:
-        """What the gateway says of the parcel."""
-        target = self._of(parcel)
-        if (target / FAILED).exists():
-            return "failed"
-        return "acknowledged" if (target / ACKNOWLEDGED).exists() else "waiting"
-
-    def reason(self, parcel: Parcel) -> str:
-        """The gateway's code for a failure; what is no code is not repeated."""
-        path = self._of(parcel) / FAILED
-        text = path.read_text("utf-8", "replace").strip() if path.exists() else ""
-        return text if _CODE.fullmatch(text) else "failed"
+    def later(self, receipt: str) -> Later:
+        """What the gateway says: nothing yet, `acknowledged`, or `failed` with its code, which prevails."""
+        target = self.folder / receipt
+        try:
+            if (target / FAILED).exists():
+                return Later("failed", _code(target / FAILED))
+            if (target / ACKNOWLEDGED).exists():
+                return Later("acknowledged", _code(target / ACKNOWLEDGED, ""))
+        except OSError as error:
+            raise DeliveryError(
+                f"The folder for requests cannot be read ({type(error).__name__}).",
+                retryable=True,
+                next_step="Check TRIAGE_REQUEST_FOLDER.",
+            ) from None
+        return WAITING
 
     def _of(self, parcel: Parcel) -> Path:
         digest = hashlib.sha256(parcel.key.encode()).hexdigest()
@@ -80,6 +80,12 @@ class Folder:
             shutil.rmtree(beside, ignore_errors=True)
             if not target.exists():  # another laid it down meanwhile
                 raise
+
+
+def _code(path: Path, otherwise: str = FAILED) -> str:
+    """The gateway's code; what is no code is not repeated."""
+    with path.open("rb") as file:
+        return code_of(file.read(200).decode("utf-8", "replace"), otherwise)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +18,8 @@ from pipeline.errors import ConfigurationError, DeliveryError
 
 _LATER = frozenset({408, 409, 423, 425, 429})
 _LONGEST_ANSWER = 1_000_000  # bytes
+_LONGEST_WAIT_S = 3600.0
+_AGAIN = "The request waits and is sent again."
 
 # httpx logs the URL of every request at INFO.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -37,8 +41,8 @@ def client(url: str, timeout_s: float, transport: httpx.BaseTransport | None) ->
 def post(
     http: httpx.Client, url: str, content: bytes, headers: Mapping[str, str], *, what: str
 ) -> httpx.Response:
-    """The answer where it is a yes (2xx). Raises DeliveryError, `retryable` for what may pass by waiting
-    (5xx, a timeout, 408, 409, 423, 425, 429)."""
+    """The answer where it is a yes (2xx, and no web page). Raises DeliveryError, `retryable` for what may
+    pass by waiting (5xx, a timeout, 408, 409, 423, 425, 429, the web page of a proxy on the way)."""
     return _asked(http.build_request("POST", url, content=content, headers=dict(headers)), http, what)
 
 
@@ -52,21 +56,45 @@ def _asked(request: httpx.Request, http: httpx.Client, what: str) -> httpx.Respo
         response = http.send(request)
     except httpx.HTTPError as error:
         raise DeliveryError(
-            f"{what} could not be reached ({type(error).__name__}).",
-            retryable=True,
-            next_step="The request waits and is sent again.",
+            f"{what} could not be reached ({type(error).__name__}).", retryable=True, next_step=_AGAIN
         ) from None
-    status = response.status_code
-    if 200 <= status < 300 and len(response.content) <= _LONGEST_ANSWER:
-        return response
-    raise Refused(status, what)
+    if not 200 <= response.status_code < 300:
+        raise Refused(response, what)
+    if _is_web_page(response) or len(response.content) > _LONGEST_ANSWER:
+        raise DeliveryError(
+            f"{what} gave no answer of its own: a web page, or far too much.",
+            retryable=True,
+            next_step="Something between here and there may answer in its place, a proxy or a login page.",
+        )
+    return response
+
+
+def _is_web_page(response: httpx.Response) -> bool:
+    kind = str(response.headers.get("Content-Type", ""))
+    return kind.lower().startswith(("text/html", "application/xhtml"))
 
 
 class Refused(DeliveryError):
     """The other side answered, and not with a yes."""
 
-    def __init__(self, status: int, what: str) -> None:
-        retryable = status >= 500 or status in _LATER
-        step = "The request waits and is sent again." if retryable else "Its own log tells more."
-        super().__init__(f"{what} answered with status {status}.", retryable=retryable, next_step=step)
-        self.status = status
+    def __init__(self, response: httpx.Response, what: str) -> None:
+        self.status = response.status_code
+        retryable = self.status >= 500 or self.status in _LATER
+        super().__init__(
+            f"{what} answered with status {self.status}.",
+            retryable=retryable,
+            wait_s=_wait_s(response.headers.get("Retry-After", "")),
+            next_step=_AGAIN if retryable else "Its own log tells more.",
+        )
+
+
+def _wait_s(text: str) -> float:
+    """The seconds that a `Retry-After` asks for, an hour at most; 0.0 where it is none."""
+    if text.strip().isdecimal():
+        return min(float(text), _LONGEST_WAIT_S)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT_S)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import make_msgid
 
-from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.delivery.parcel import Later, Parcel, Receipt
 from pipeline.errors import ConfigurationError, DeliveryError
 from pipeline.settings import Settings
 
@@ -63,6 +63,10 @@ class Mail:
                 f"The mail server could not be used ({type(error).__name__}).", retryable=True
             ) from None
         return Receipt(id=str(message["Message-ID"]))
+
+    def later(self, receipt: str) -> Later:
+        """A mail server says no more; what comes back undelivered comes to the sender's box."""
+        return Later("acknowledged")
 
 
 def _refused(code: int) -> DeliveryError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,31 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Who has the parcel and since when, as the other side tells it. `acknowledged` is False where it has
-    only been laid down: the fax gateway says later whether it went out."""
+    """The other side has the parcel. `acknowledged` is False where it has only been laid down: it says later
+    whether it went out. `id` is by what it is asked then; empty where it says no more."""
 
     acknowledged: bool = True
     id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What the other side says of a parcel that it was handed before. `code` is its own word for it, of small
+    letters, digits and `_` (`no_answer`, `accepted`); `final` says that no more will come."""
+
+    state: Literal["waiting", "acknowledged", "failed"]
+    code: str = ""
+    final: bool = True
+
+
+WAITING = Later("waiting", final=False)
+_CODE = re.compile(r"[a-z0-9_]{1,40}")
+
+
+def code_of(text: object, otherwise: str = "") -> str:
+    """The other side's code where it is one: anything else may hold a name, and is not repeated."""
+    plain = text.strip().lower().replace("-", "_") if isinstance(text, str) else ""
+    return plain if _CODE.fullmatch(plain) else otherwise
 
 
 def parcel(

@@ -10,16 +10,18 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from pipeline.delivery import http
-from pipeline.delivery.parcel import Parcel, Receipt
+from pipeline.delivery.parcel import WAITING, Later, Parcel, Receipt, code_of
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Settings
 
@@ -31,6 +33,8 @@ WINDOW_S: Final = 300.0
 """Seconds by which clocks may differ, and for which a receiver must remember nonces."""
 _LEAST_SECRET = 16  # characters
 _SCHEME = "v1"
+_WHAT = "The webhook"
+_PATH = re.compile(r"/[A-Za-z0-9._~/:-]{1,250}")
 
 
 def sign(secret: str, timestamp: str, nonce: str, body: bytes) -> str:
@@ -90,19 +94,39 @@ class Webhook:
         return cls(settings.request_webhook_url, secret, settings.request_timeout_s)
 
     def deliver(self, parcel: Parcel) -> Receipt:
-        """Posted and accepted. A receiver that has it already (409 with its key) has it."""
+        """Posted and accepted. A receiver that answers 202 and names a place of its own (`Location`) is asked
+        there what became of it; from any other the yes is all."""
         body = _body(parcel)
-        timestamp, nonce = str(int(self.now())), secrets.token_hex(16)
-        headers = {
-            "Content-Type": "application/json",
-            KEY: parcel.key,
-            TIMESTAMP: timestamp,
-            NONCE: nonce,
-            SIGNATURE: sign(self.secret, timestamp, nonce, body),
-        }
+        headers = {"Content-Type": "application/json", KEY: parcel.key, **self._signed(body)}
         with http.client(self.url, self.timeout_s, self.transport) as connection:
-            response = http.post(connection, self.url, body, headers, what="The webhook")
-        return Receipt(id=response.headers.get("Location", ""))
+            response = http.post(connection, self.url, body, headers, what=_WHAT)
+        place = self._place(response.headers.get("Location", "")) if response.status_code == 202 else ""
+        return Receipt(acknowledged=not place, id=place)
+
+    def later(self, receipt: str) -> Later:
+        """The answer to a GET of the place, signed over its path: `{"state": "acknowledged" | "failed" |
+        "waiting", "code": "..."}`. Raises DeliveryError."""
+        headers = {"Accept": "application/json", **self._signed(receipt.encode())}
+        with http.client(self.url, self.timeout_s, self.transport) as connection:
+            response = http.get(connection, urljoin(self.url, receipt), headers, what=_WHAT)
+        try:
+            told = response.json()
+        except ValueError:
+            return WAITING
+        state = told.get("state") if isinstance(told, dict) else None
+        if state == "failed":
+            return Later("failed", code_of(told.get("code"), "failed"))
+        return Later("acknowledged", code_of(told.get("code"))) if state == "acknowledged" else WAITING
+
+    def _signed(self, content: bytes) -> dict[str, str]:
+        timestamp, nonce = str(int(self.now())), secrets.token_hex(16)
+        return {TIMESTAMP: timestamp, NONCE: nonce, SIGNATURE: sign(self.secret, timestamp, nonce, content)}
+
+    def _place(self, location: str) -> str:
+        """A place of the receiver's, by its path; empty for one elsewhere: nobody else is asked."""
+        there, own = urlsplit(urljoin(self.url, location)), urlsplit(self.url)
+        is_own = (there.scheme, there.netloc) == (own.scheme, own.netloc) and not there.query
+        return there.path if location and is_own and _PATH.fullmatch(there.path) else ""
 
 
 def _body(parcel: Parcel) -> bytes:

@@ -34,7 +34,7 @@ def draft_request(
     return InformationRequest(
         case_id=case.case_id,
         policy=policy.ref,
-        policy_title=policy.title,
+        policy_title=policy.id if letters.decides(policy.title) else policy.title,
         about=_about(case),
         items=tuple(writer.item(missing) for missing in evaluation.missing),
         expedited=case.request.expedited.value is True,
@@ -185,7 +185,7 @@ class _Writer:
             code=missing.code,
             title=title,
             ask=self._ask(missing, title),
-            why=self.letters.words.why.document.format(source=required.source),
+            why=self._why(self.letters.words.why.document.format(source=required.source)),
             loinc=Code(_LOINC, code, display) if code else self._medical_records(),
             found=found,
             settled_by=settled_by,
@@ -200,11 +200,12 @@ class _Writer:
         titles = {criterion.id: criterion.title for criterion in self.policy.criteria}
         criterion = next((result.id for result in asking if result.id in titles), None)
         why = self.letters.words.why
+        told = why.fact.format(criterion=criterion, title=titles[criterion]) if criterion else why.other
         return RequestItem(
             code=missing.code,
             title=fact.title,
             ask=self._ask(missing, fact.title),
-            why=(why.fact.format(criterion=criterion, title=titles[criterion]) if criterion else why.other),
+            why=self._why(told),
             loinc=Code(_LOINC, loinc.code, loinc.display) if loinc else self._medical_records(),
             found=tuple(self._on_fact(missing.code, fact)),
             settled_by=tuple(self._settling(fact, asking)),
@@ -236,7 +237,7 @@ class _Writer:
         field = self.case.findings.get(name, NOT_FOUND)
         said = list(self._said(name, field, fact))
         words, records = self.letters.words.found, self.came.at(field.evidence)
-        if len(said) > 1:
+        if len(said) > 1 and not any(self.letters.decides(value) for value, _ in said):
             for value, record in said:
                 yield Found(words.says.format(record=record_of(record), value=value), (record,))
         elif field.status is not Status.NOT_FOUND and records:
@@ -274,6 +275,8 @@ class _Writer:
     def _other(self, missing: Missing) -> RequestItem:
         """What an evaluator asks for by a code that no knowledge file has."""
         title = missing.code.replace("_", " ").replace(".", ": ")
+        if self.letters.decides(title):
+            title = self.letters.items.medical_records.display
         return RequestItem(
             code=missing.code,
             title=sentence(title).rstrip("."),
@@ -285,6 +288,10 @@ class _Writer:
     def _ask(self, missing: Missing, title: str) -> str:
         """The evaluator's words, unless they decide: then what is asked for by its name."""
         return sentence(title if self.letters.decides(missing.message) else missing.message)
+
+    def _why(self, told: str) -> str:
+        """A policy calls things by what it decides of them; then that it asks is all that is told."""
+        return self.letters.words.why.other if self.letters.decides(told) else told
 
     def _elements(self, names: tuple[str, ...]) -> str:
         return listed([self._name(name) for name in names])

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import html
 import re
+import traceback
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import segno
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from pipeline.catalog.letters import Letters
@@ -26,6 +28,8 @@ from pipeline.information_request.say import sentence, us_day
 
 LETTER, COVER = "letter.md.jinja", "cover.md.jinja"
 NO_REFERENCE = "----------"  # of a draft
+_NOBODY = "Doe, Jane"
+_TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 body { font: 12pt/1.4 Helvetica, Arial, sans-serif; color: #000; max-width: 7in; margin: 0.5in auto; }
@@ -37,11 +41,12 @@ main + main { border-top: 3pt double #000; margin-top: 2em; padding-top: 1em }
 
 
 def letter_blocks(
-    request: InformationRequest, letters: Letters
+    request: InformationRequest, letters: Letters, *, reminder: int = 0
 ) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
-    """The letter's and the cover sheet's blocks. Raises CatalogError for a template that cannot be filled."""
-    values = _values(request, letters)
-    letter, cover = (read_markup(_filled(letters.folder, name, values)) for name in (LETTER, COVER))
+    """The letter's and the cover sheet's blocks; `reminder` is the number of the reminder, 0 of the request.
+    Raises CatalogError for a template that cannot be filled or decides."""
+    values = _values(request, letters) | {"reminder": reminder}
+    letter, cover = (read_markup(_filled(letters, name, values)) for name in (LETTER, COVER))
     return letter, cover
 
 
@@ -113,15 +118,50 @@ def _item(item: RequestItem) -> dict[str, Any]:
     }
 
 
-def _filled(folder: Path, name: str, values: dict[str, Any]) -> str:
+def _filled(letters: Letters, name: str, values: dict[str, Any]) -> str:
+    """The template with its values. What decides is stopped here, whoever wrote it: but a patient may be
+    called what a word that decides is called."""
+    text = _rendered(letters.folder, name, values)
+    unnamed = {**values, "about": {**values["about"], "name": _NOBODY}}
+    for number, line in enumerate(_rendered(letters.folder, name, unnamed).splitlines()):
+        if letters.decides(line):
+            lines = _own_lines(letters.folder / name)
+            own = next((place for place, told in lines if letters.decides(told)), 0)
+            raise CatalogError(
+                f"{letters.folder / name}{f':{own}' if own else ''}: a word that decides stands in the letter"
+                f"{'' if own else f', line {number + 1} of it'}.",
+                next_step="Words that decide are listed in models/letters/words.toml, [deciding].",
+            )
+    return text
+
+
+def _own_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a template without its names and tags, numbered."""
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        yield number, _TAGS.sub(" ", line)
+
+
+def _rendered(folder: Path, name: str, values: dict[str, Any]) -> str:
     try:
         return _environment(folder).get_template(name).render(values)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
+    # A template is the plan's own: whatever it raises (a sum of a word and a number) is an error in it.
+    except Exception as error:
+        line = getattr(error, "lineno", None) or _line_of(error, name)
+        told = getattr(error, "message", None) or f"{type(error).__name__}"
         raise CatalogError(
-            f"{folder / name}{f':{line}' if line else ''}: {error.message}.",
+            f"{folder / name}{f':{line}' if line else ''}: {told}.",
             next_step="Names that a template may use are listed in docs/requests.md.",
         ) from None
+
+
+def _line_of(error: Exception, name: str) -> int | None:
+    """The template's line at which it failed: Jinja gives its frames the template's file and lines."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).name == name
+    ]
+    return lines[-1] if lines else None
 
 
 @lru_cache(maxsize=4)

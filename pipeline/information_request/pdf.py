@@ -1,5 +1,8 @@
 """Letter and cover sheet drawn for a fax: large sans type, black on white, rules a point thick, no grey.
 
+The type is embedded, so that a fax gateway draws the letters that were measured, and the names of all who are
+written in Latin, Greek or Cyrillic letters: DejaVu Sans Condensed, whose small letters are taller than
+Helvetica's and as wide (`models/fonts`).
 A standard fax has 98 rows to the inch: below 11 points a letter has fewer than fifteen rows and its parts run
 together; a barcode's module of 6 points has eight.
 """
@@ -8,7 +11,9 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 from fpdf import FPDF
 from PIL import Image
@@ -26,13 +31,15 @@ _LEADING = 1.24
 _MODULE, _RULE = 6.0, 1.0
 _DOTS = 12  # of the picture to a module
 _REFERENCE_SIZE = 26.0
+_FAMILY = "Sans"
+_FONTS: Mapping[Literal["", "B"], str] = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
 
 
-def letter_pdf(request: InformationRequest, letters: Letters) -> bytes:
+def letter_pdf(request: InformationRequest, letters: Letters, *, reminder: int = 0) -> bytes:
     """Letter and cover sheet (the last page) on US letter pages. The same request gives the same bytes."""
     reference = request.reference or NO_REFERENCE
-    letter, cover = letter_blocks(request, letters)
-    pdf = _Sheets(reference, running=f"{RUNNING}   {reference}")
+    letter, cover = letter_blocks(request, letters, reminder=reminder)
+    pdf = _Sheets(reference, letters.fonts, running=f"{RUNNING}   {reference}")
     pdf.set_creation_date(dt.datetime.combine(request.issued or dt.date(2000, 1, 1), dt.time(), dt.UTC))
     pdf.add_page()
     pdf.draw(letter)
@@ -45,8 +52,11 @@ def letter_pdf(request: InformationRequest, letters: Letters) -> bytes:
 class _Sheets(FPDF):
     """Letter pages with a running line on top that names the request on every page."""
 
-    def __init__(self, reference: str, running: str) -> None:
+    def __init__(self, reference: str, fonts: Path, running: str) -> None:
         super().__init__(unit="pt", format="letter")
+        for style, name in _FONTS.items():
+            self.add_font(_FAMILY, style, fonts / name)
+        self._letters = frozenset[int](self.fonts[_FAMILY.lower()].cmap)  # type: ignore[union-attr]
         self._reference = reference
         self._codes = 0
         self.running = running
@@ -55,7 +65,7 @@ class _Sheets(FPDF):
 
     def header(self) -> None:
         if self.running:
-            self.set_font("Helvetica", "B", 12)
+            self.set_font(_FAMILY, "B", 12)
             self.set_y(44)
             self.cell(text=f"{self.running}   page {self.page_no()} of {{nb}}")
             self.set_line_width(_RULE)
@@ -85,16 +95,25 @@ class _Sheets(FPDF):
         if block.kind == "item":
             if self.will_page_break(height):
                 self.add_page()
-            self.set_font("Helvetica", "", size)
+            self.set_font(_FAMILY, "", size)
             self.text(_MARGIN + 4, self.y + size * 0.95, "-")
         self.set_left_margin(left)
         self.set_x(left)
         for text, bold in block.parts:
             strong = bold or block.kind in ("title", "heading")
-            self.set_font("Helvetica", "B" if strong else "", size)
-            self.write(height, _printable(text))
+            self.set_font(_FAMILY, "B" if strong else "", size)
+            self.write(height, self._printable(text))
         self.ln(height)
         self.set_left_margin(_MARGIN)
+
+    def _printable(self, text: str) -> str:
+        """In the letters of the font: one that it lacks loses its accent, or becomes `?`."""
+        composed = unicodedata.normalize("NFC", text)
+        return "".join(letter if ord(letter) in self._letters else self._plain(letter) for letter in composed)
+
+    def _plain(self, letter: str) -> str:
+        base = unicodedata.normalize("NFKD", letter)[0]
+        return base if ord(base) in self._letters else "?"
 
     def _code(self) -> None:
         """The barcode, its reference in large type below it; the first on the left, the next on the right, so
@@ -106,7 +125,7 @@ class _Sheets(FPDF):
         quiet = 4 * _MODULE
         if self.will_page_break(side + 2 * quiet + _REFERENCE_SIZE):
             self.add_page()
-        self.set_font("Helvetica", "B", _REFERENCE_SIZE)
+        self.set_font(_FAMILY, "B", _REFERENCE_SIZE)
         width = max(side, self.get_string_width(self._reference))
         middle = _MARGIN + width / 2 if self._codes % 2 == 0 else self.w - _MARGIN - width / 2
         self._codes += 1
@@ -123,25 +142,3 @@ def _picture(rows: Sequence[Sequence[bool]]) -> Image.Image:
     dots = Image.new("L", (len(rows), len(rows)), 255)
     dots.putdata([0 if module else 255 for row in rows for module in row])
     return dots.resize((len(rows) * _DOTS, len(rows) * _DOTS), Image.Resampling.NEAREST)
-
-
-def _printable(text: str) -> str:
-    """In the characters of the PDF's own fonts; a letter that they lack loses its accent, or becomes `?`."""
-    for sign, plain in {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2013": "-",
-        "\u2014": "-",
-    }.items():
-        text = text.replace(sign, plain)
-    if not text.isascii():
-        text = "".join(
-            letter if _in_latin_1(letter) else unicodedata.normalize("NFKD", letter)[0] for letter in text
-        )
-    return text.encode("latin-1", "replace").decode("latin-1")
-
-
-def _in_latin_1(letter: str) -> bool:
-    return ord(letter) < 256

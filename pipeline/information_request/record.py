@@ -102,31 +102,50 @@ def issued(
     reference: str,
     today: date,
     deadlines: Deadlines,
+    decision: date | None = None,
     follows: InformationRequest | None = None,
 ) -> InformationRequest:
-    """The draft as it is sent today."""
+    """The draft as it is sent today. `decision` is the day on which the plan must have answered."""
     return replace(
         draft,
         reference=reference,
         number=follows.number + 1 if follows else 1,
         follows=follows.reference if follows else None,
         issued=today,
-        due=due_day(today, deadlines),
+        due=due_day(today, deadlines, decision),
     )
 
 
-def due_day(sent: date, deadlines: Deadlines) -> date:
-    """The day until which an answer to a request sent on `sent` is waited for."""
-    day = sent + timedelta(days=deadlines.answer_days)
-    late = max(0, day.weekday() - _SATURDAY + 1)
-    return day if deadlines.weekends or not late else day + timedelta(days=3 - late)
+def due_day(sent: date, deadlines: Deadlines, decision: date | None = None) -> date:
+    """The day until which an answer to a request sent on `sent` is waited for: so many days, less where the
+    plan must decide before, and tomorrow at the earliest."""
+    day, latest = sent + timedelta(days=deadlines.answer_days), _latest(deadlines, decision)
+    if not deadlines.weekends and (late := day.weekday() - _SATURDAY + 1) > 0:
+        day += timedelta(days=3 - late)  # the Monday after it
+    if latest is not None and day > latest:
+        day = latest
+        if not deadlines.weekends and (late := day.weekday() - _SATURDAY + 1) > 0:
+            day -= timedelta(days=late)  # the Friday before it
+    return max(day, sent + timedelta(days=1))
 
 
-def reminder_days(sent: date, deadlines: Deadlines) -> tuple[date, ...]:
+def reminder_days(sent: date, deadlines: Deadlines, due: date) -> tuple[date, ...]:
     """The days on which an office that has not answered is reminded."""
-    return tuple(sent + timedelta(days=days) for days in sorted(deadlines.remind_days))
+    days = (sent + timedelta(days=days) for days in sorted(deadlines.remind_days))
+    return tuple(day for day in days if day < due)
 
 
-def expiry_day(sent: date, deadlines: Deadlines) -> date:
-    """The day from which an open request counts as expired; a person decides what then happens."""
-    return max(sent + timedelta(days=deadlines.expire_days), due_day(sent, deadlines))
+def expiry_day(sent: date, deadlines: Deadlines, due: date, decision: date | None = None) -> date:
+    """The day from which an open request counts as expired; a person decides what then happens. It is after
+    the due day, and not after the day on which the plan must decide where that can be helped."""
+    day = sent + timedelta(days=deadlines.expire_days)
+    if deadlines.within_clock and decision is not None:
+        day = min(day, decision)
+    return max(day, due + timedelta(days=1))
+
+
+def _latest(deadlines: Deadlines, decision: date | None) -> date | None:
+    """The last day for an answer that can still be reviewed before the plan must decide."""
+    if decision is None or not deadlines.within_clock:
+        return None
+    return decision - timedelta(days=deadlines.review_days)

@@ -8,7 +8,7 @@ sending and writing it down leaves the same key to be sent again: the receiver k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
@@ -141,18 +141,19 @@ def undelivered(
     reason: str,
     *,
     can_pass: bool,
+    wait: timedelta = timedelta(0),
     parked: Mapping[str, Any] | None = None,
 ) -> bool:
-    """The target did not take it. It is tried again after a pause that grows; False where it was the last
-    time or waiting cannot help (`can_pass`): then, for the evaluator, the submission is parked with the
-    case `parked`. Raises LeaseLost."""
+    """The target did not take it. It is tried again after a pause that grows, `wait` at least; False where
+    it was the last time or waiting cannot help (`can_pass`): then, for the evaluator, the submission is
+    parked with the case `parked`. Raises LeaseLost."""
 
     def work(db: Connection) -> bool:
         now = ledger.now(db)
         if can_pass and sending.attempt < ledger.limits.delivery_attempts:
             again = {
                 "worker": None,
-                "claimable_at": now + pause(ledger.limits.first_pause, sending.attempt),
+                "claimable_at": now + max(wait, pause(ledger.limits.first_pause, sending.attempt)),
                 "reason": reason,
             }
             if not db.execute(update(outbox).where(*_is_held(sending)).values(again)).rowcount:

@@ -32,7 +32,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The state of the queue in numbers, for a screen or a metric. Ages are in seconds, 0 without any."""
+    """The state of the queue in numbers, for a screen or a metric. Ages are in seconds, 0 without any. What
+    waits for someone outside is at risk and overdue like what waits here: the clock goes on."""
 
     states: Mapping[State, int]
     expedited_waiting: int
@@ -40,6 +41,7 @@ class Figures:
     at_risk: int
     overdue: int
     pended: int
+    longest_pended_s: float
     unsent: int
     failed_sendings: int
 
@@ -123,20 +125,23 @@ def figures(ledger: Ledger) -> Figures:
         counted = dict.fromkeys(State, 0)
         for state, count in db.execute(select(c.state, func.count()).group_by(c.state)):
             counted[State(state)] = count
-        dates = db.execute(select(c.received_at, c.due_at, c.expedited).where(waiting)).all()
+        columns = select(c.received_at, c.due_at, c.expedited, c.pended_at)
+        dates = db.execute(columns.where(waiting)).all()
+        pended = db.execute(columns.where(c.pended_at.is_not(None), c.state != State.REJECTED)).all()
+        counting = [*(row for row in dates if row.pended_at is None), *pended]
         open_sendings = outbox.c.state.in_(("waiting", "failed"))
         by_state = (
             select(outbox.c.state, func.count().label("number")).where(open_sendings).group_by(outbox.c.state)
         )
         sendings = {row.state: row.number for row in db.execute(by_state)}
-        pended = db.execute(select(func.count()).where(c.pended_at.is_not(None))).scalar_one()
         return Figures(
             states=counted,
             expedited_waiting=sum(row.expedited for row in dates),
             oldest_waiting_s=_age_s(min((row.received_at for row in dates), default=now), now),
-            at_risk=sum(ledger.deadlines.is_at_risk(row.received_at, row.due_at, now) for row in dates),
-            overdue=sum(row.due_at < now for row in dates),
-            pended=pended,
+            at_risk=sum(ledger.deadlines.is_at_risk(row.received_at, row.due_at, now) for row in counting),
+            overdue=sum(row.due_at < now for row in counting),
+            pended=len(pended),
+            longest_pended_s=_age_s(min((row.pended_at for row in pended), default=now), now),
             unsent=sendings.get("waiting", 0),
             failed_sendings=sendings.get("failed", 0),
         )
