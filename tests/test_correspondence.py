@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from ledgers import DATABASES, Time, ledger_settings
 from request_packets import KNOWLEDGE, LETTERS, Made, made, read_exactly, recipe_of
@@ -117,6 +119,10 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
 def packet_bytes(packet: Made) -> bytes:
     [file] = print_packet(assemble(packet.recipe))
     return file.content
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(pdf))
 
 
 def pdf_of(sheets: list[Sheet], letter: bytes | None = None) -> bytes:
@@ -258,6 +264,170 @@ def test_no_text_of_a_patient_stands_in_clear_in_the_database(house: House, tmp_
             assert word.encode() not in content
 
 
+# ------------------------------------------------------------------ handed over, and then
+
+
+def collect(house: House) -> tuple[int, int, int]:
+    heard = cor.collect(house.ledger, house.knowledge, actor=ACTOR)
+    return len(heard.acknowledged), len(heard.failed), len(heard.late)
+
+
+def test_what_the_fax_gateway_leaves_in_the_folder_comes_into_the_ledger(
+    house: House, tmp_path: Path
+) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    house.work()
+    assert house.sent() == {"folder": "handed_over"}
+    assert collect(house) == (0, 0, 0)
+    [folder] = (tmp_path / "out").iterdir()
+    (folder / "acknowledged").touch()
+    assert collect(house) == (0, 0, 0)  # asked a minute later, not at once
+    house.time.pass_(minutes=2)
+    assert collect(house) == (1, 0, 0)
+    assert house.sent() == {"folder": "acknowledged"}
+    house.time.pass_(days=1)
+    assert collect(house) == (0, 0, 0)
+    assert house.kinds(submission).count("delivery_acknowledged") == 1
+
+
+def test_what_did_not_go_out_is_told_with_its_code_and_sent_anew_when_a_person_says_so(
+    house: House, tmp_path: Path
+) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    house.work()
+    [folder] = (tmp_path / "out").iterdir()
+    (folder / "failed").write_text("no_answer")
+    assert collect(house) == (0, 1, 0)
+    assert house.sent() == {"folder": "failed (no_answer)"}
+    [event] = [e for e in led.history(house.ledger, submission).events if e.kind == "delivery_failed"]
+    assert (event.cause, event.data["channel"]) == ("no_answer", "folder")
+    house.time.pass_(hours=5)
+    assert collect(house) == (0, 0, 0)
+    # with another number: a second parcel, under a key of its own
+    to = cor.To(("folder",), PROVIDER, "(614) 555-0199")
+    assert cor.send(house.ledger, house.knowledge, submission, to, actor=ACTOR) == request
+    house.work()
+    assert house.sent() == {"folder": "handed_over"}
+    told = [json.loads((one / "parcel.json").read_text()) for one in (tmp_path / "out").iterdir()]
+    assert sorted(one["to"] for one in told) == ["(614) 555-0101", "(614) 555-0199"]
+    assert len({one["key"] for one in told}) == 2
+    house.send(submission)
+    house.work()
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_sending_that_nobody_acknowledged_for_hours_is_told_once(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    house.work()
+    house.time.pass_(hours=3.9)
+    assert collect(house) == (0, 0, 0)
+    house.time.pass_(hours=0.2)
+    assert collect(house) == (0, 0, 1)
+    assert collect(house) == (0, 0, 0)
+    assert house.sent() == {"folder": "handed_over, late"}
+    assert house.kinds(submission).count("acknowledgement_late") == 1
+
+
+def test_an_acknowledgement_that_a_gateway_calls_in_is_written_once(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    assert request.reference
+    with pytest.raises(UsageError, match="was handed no request"):
+        cor.tell(house.ledger, request.reference, "folder", failed=None, actor=ACTOR)
+    house.work()
+    for _ in range(2):
+        cor.tell(house.ledger, request.reference, "folder", failed=None, actor=ACTOR)
+    cor.tell(house.ledger, request.reference, "folder", failed="busy", actor=ACTOR)
+    assert house.sent() == {"folder": "failed (busy)"}
+    assert [k for k in house.kinds(submission) if k.startswith("delivery_")] == [
+        "delivery_acknowledged",
+        "delivery_failed",
+    ]
+
+
+def test_a_channel_that_was_away_for_a_night_gets_it_in_the_morning(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.delivery.folder import Folder
+
+    def away(self: Folder, parcel: object) -> object:
+        raise DeliveryError("The gateway answered with status 503.", retryable=True)
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "deliver", away)
+        house.send(submission)
+        for _ in range(20):
+            house.work()
+            house.time.pass_(minutes=11)
+    assert house.sent() == {"folder": "failed (not_taken)"}
+    assert cor.try_again(house.ledger, actor=ACTOR) == 1
+    assert cor.try_again(house.ledger, actor=ACTOR) == 0
+    house.work()
+    assert house.sent() == {"folder": "handed_over"}
+
+
+def test_a_channel_is_left_alone_for_as_long_as_it_asks(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.delivery.folder import Folder
+
+    def busy(self: Folder, parcel: object) -> object:
+        raise DeliveryError("It answered with status 429.", retryable=True, wait_s=1800)
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "deliver", busy)
+        house.send(submission)
+        house.work()
+    house.time.pass_(minutes=29)
+    assert not led.sendings_due(house.ledger)
+    house.time.pass_(minutes=2)
+    assert led.sendings_due(house.ledger)
+
+
+def test_what_was_closed_before_it_went_out_never_does(house: House, tmp_path: Path) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    assert request.reference
+    cor.close(house.ledger, request.reference, reason="withdrawn_by_office", actor=ACTOR)
+    house.work()
+    assert not (tmp_path / "out").exists()
+    assert house.sent() == {"folder": "cancelled"}
+    again = house.send(submission)  # of the same case: a request of its own
+    house.work()
+    assert (again.number, again.follows) == (2, request.reference)
+    assert {entry.reference: entry.state for entry in house.entries()} == {
+        request.reference: "closed",
+        again.reference: "open",
+    }
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_a_letter_that_its_template_spoils_waits_and_nothing_else_does(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.correspondence import outgoing
+    from pipeline.errors import CatalogError
+
+    def spoilt(*arguments: object, **more: object) -> bytes:
+        raise CatalogError("letter.md.jinja:3: 'titel' is undefined.")
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with monkeypatch.context() as patch:
+        patch.setattr(outgoing, "letter_pdf", spoilt)
+        house.send(submission)
+        house.work()
+        assert house.sent()["folder"] == "waiting (not_taken)"
+        assert house.outcome(house.receive(packet_bytes(made("kidney_clear_cell", "complete")))) == "meets"
+    house.time.pass_(minutes=11)
+    house.work()
+    assert house.sent() == {"folder": "handed_over"}
+
+
 # ------------------------------------------------------------------ answered
 
 
@@ -353,6 +523,81 @@ def test_a_doubtful_reply_waits_and_a_person_joins_it(house: House) -> None:
     assert case["completeness"]["identity_conflict"]["value"] is True
 
 
+def test_two_replies_to_one_request_come_one_after_the_other(house: House) -> None:
+    submission = house.receive(packet_bytes(TWO_ITEMS))
+    request = house.send(submission)
+    sheet = letter_pdf(request, LETTERS)
+    records = answering_records(TWO_ITEMS.recipe)
+    first = house.receive(pdf_of(records, sheet))
+    second = house.receive(pdf_of([*records, *records], sheet))
+    found = cor.find_replies(house.ledger, house.knowledge, actor=ACTOR)
+    assert set(found) == {first}  # the case has to be worked before more is joined to it
+    house.work()
+    house.run()
+    assert ["joined" in house.kinds(reply) for reply in (first, second)] == [True, True]
+    case = led.load_case(house.ledger, submission)
+    assert case is not None
+    assert len(case["files"]) == 3
+
+
+def test_the_sheet_in_one_fax_and_the_records_in_the_next(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    sheet = house.receive(pdf_of([], letter_pdf(request, LETTERS)))
+    house.run()
+    [entry] = house.entries()
+    assert entry.open_items == ("history_and_physical.physical_exam",)  # a sheet alone answers nothing
+    records = house.receive(pdf_of(answering_records(NO_EXAM.recipe)))
+    house.run()
+    assert ["joined" in house.kinds(reply) for reply in (sheet, records)] == [True, True]
+    assert house.entries()[0].state == "answered"
+    assert house.outcome(submission) == "meets"
+
+
+def test_several_rounds_at_once_do_each_thing_once(house: House, tmp_path: Path) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    house.work()
+    reply = house.receive(pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS)))
+    other = house.receive(packet_bytes(TWO_ITEMS))
+    house.send(other)
+    house.time.pass_(days=2)
+
+    def round_(_: int) -> cor.Done:
+        return cor.run_due(house.ledger, house.knowledge, actor=ACTOR)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(round_, range(8)))
+    house.work()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(round_, range(8)))
+    kinds = house.kinds(submission) + house.kinds(reply) + house.kinds(other)
+    once = ("joined", "reply_joined", "request_settled")
+    assert [kinds.count(kind) for kind in once] == [1, 1, 1]
+    assert house.kinds(other).count("request_reminded") == 1
+    house.work()
+    assert led.balance(house.ledger).holds
+
+
+def test_two_who_ask_at_once_ask_once(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with ThreadPoolExecutor(4) as pool:
+        sent = list(pool.map(lambda _: house.send(submission).reference, range(4)))
+    assert len(set(sent)) == 1
+    assert len(house.entries()) == 1
+    assert house.kinds(submission).count("request_sent") == 1
+
+
+def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    led.reject(house.ledger, submission, reason="sent_by_mistake", actor=ACTOR)
+    house.time.pass_(days=3)
+    assert cor.remind(house.ledger, house.knowledge, actor=ACTOR) == ([], [])
+    [entry] = house.entries()
+    assert (entry.state, entry.cause) == ("closed", "submission_rejected")
+
+
 # ------------------------------------------------------------------ days, closing, the command
 
 
@@ -375,7 +620,10 @@ def test_reminders_and_expiry_come_by_the_policys_days(house: House, tmp_path: P
         assert remind() == ([request.reference], [])
         assert remind() == ([], [])
         passed = day
-    assert len(list((tmp_path / "out").iterdir())) == 1 + len(days.remind_days)
+    folders = list((tmp_path / "out").iterdir())
+    assert len(folders) == 1 + len(days.remind_days)
+    texts = ["Reminder" in text_of((folder / "letter.pdf").read_bytes()) for folder in folders]
+    assert texts.count(True) == len(days.remind_days)
     house.time.pass_(days=(entry.expires_on - entry.issued_on).days - passed)
     assert remind() == ([], [request.reference])
     [entry] = house.entries()
