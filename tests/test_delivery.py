@@ -19,7 +19,7 @@ import pytest
 from mail_servers import mail_server
 from request_packets import KNOWLEDGE, LETTERS, made
 
-from pipeline.delivery import Later, Part, channels_in, parcel
+from pipeline.delivery import Later, Part, Receipt, channels_in, parcel
 from pipeline.delivery.fhir_endpoint import FhirEndpoint
 from pipeline.delivery.folder import Folder
 from pipeline.delivery.mail import Mail
@@ -48,6 +48,24 @@ def fhir_parcel() -> Any:
 # ------------------------------------------------------------------ a server on loopback
 
 
+def _outcome(severity: str, code: str) -> bytes:
+    issue = [{"severity": severity, "code": code, "diagnostics": "about Testperson, Jane"}]
+    return json.dumps({"resourceType": "OperationOutcome", "issue": issue}).encode()
+
+
+# A yes that is none: what a server or something on the way to it answers without having taken anything.
+SPOILT = {
+    "200 and a web page": (200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>Please log in</html>"),
+    "200 and nothing": (200, {}, b""),
+    "200 and nonsense": (200, {"Content-Type": "application/json"}, b"{not json"),
+    "200 and a passing error": (200, {}, _outcome("error", "timeout")),
+    "201 and a passing error": (201, {}, _outcome("fatal", "exception")),
+    "200 and an error": (200, {}, _outcome("error", "invalid")),
+    "429 for half an hour": (429, {"Retry-After": "1800"}, b""),
+    "503 until a day": (503, {"Retry-After": "Fri, 31 Dec 2055 23:59:59 GMT"}, b""),
+}
+
+
 @dataclass
 class Answers:
     """A server that answers as it is told, each answer once, then as a good one does."""
@@ -55,6 +73,7 @@ class Answers:
     faults: list[int | str] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     answer: Callable[[Answers, str, str, Mapping[str, str], bytes], tuple[int, Any]] | None = None
 
     def reply(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
@@ -75,6 +94,9 @@ def serving(answers: Answers) -> Iterator[str]:
             if fault == "cut":
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
+            if fault in SPOILT:
+                self._send(*SPOILT[str(fault)])
+                return
             lost = fault == "taken, answer lost"
             status, told = (fault, None) if isinstance(fault, int) else (0, None)
             if not status:
@@ -83,9 +105,14 @@ def serving(answers: Answers) -> Iterator[str]:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             content = json.dumps(told).encode() if told is not None else b""
+            self._send(status, answers.headers, content)
+
+        def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "https://elsewhere.example/")
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -163,7 +190,20 @@ def test_a_resource_without_a_required_element_is_refused_for_good(fhir: Any) ->
     assert answers.resources == {}
 
 
-@pytest.mark.parametrize("fault", [500, 503, 409, 429, "hang", "cut", "taken, answer lost"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        500,
+        503,
+        409,
+        412,
+        429,
+        "hang",
+        "cut",
+        "taken, answer lost",
+        *(n for n in SPOILT if n != "200 and an error"),
+    ],
+)
 def test_after_a_bad_answer_the_same_delivery_comes_through_once(fhir: Any, fault: int | str) -> None:
     answers, endpoint = fhir
     answers.faults.append(fault)
@@ -179,9 +219,71 @@ def test_after_a_bad_answer_the_same_delivery_comes_through_once(fhir: Any, faul
 def test_a_conflict_over_a_resource_that_is_there_is_a_delivery(fhir: Any) -> None:
     answers, endpoint = fhir
     endpoint.deliver(fhir_parcel())
-    answers.faults.extend([409])
-    endpoint.deliver(fhir_parcel())
+    for fault in (409, 412, "200 and nothing", "200 and an error", "201 and a passing error"):
+        answers.faults.append(fault)
+        endpoint.deliver(fhir_parcel())
     assert len(answers.resources) == 2
+
+
+def test_an_error_in_a_yes_that_waiting_cannot_help_is_not_tried_again(fhir: Any) -> None:
+    answers, endpoint = fhir
+    answers.faults.append("200 and an error")
+    with pytest.raises(DeliveryError, match="does not find") as error:
+        endpoint.deliver(fhir_parcel())
+    assert not error.value.retryable
+    assert "Testperson" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wait_s"), [("429 for half an hour", 1800), ("503 until a day", 3600), (503, 0)]
+)
+def test_a_server_says_for_how_long_it_is_to_be_left_alone(
+    fhir: Any, fault: int | str, wait_s: float
+) -> None:
+    answers, endpoint = fhir
+    answers.faults.append(fault)
+    with pytest.raises(DeliveryError) as error:
+        endpoint.deliver(fhir_parcel())
+    assert error.value.wait_s == wait_s
+
+
+@pytest.mark.parametrize(
+    ("status", "later"),
+    [
+        ("requested", Later("waiting", final=False)),
+        ("received", Later("acknowledged", "received", final=False)),
+        ("in-progress", Later("acknowledged", "in_progress", final=False)),
+        ("completed", Later("acknowledged", "completed")),
+        ("rejected", Later("failed", "rejected")),
+        ("cancelled", Later("failed", "cancelled")),
+        ("Mr. Doe", Later("waiting", final=False)),
+    ],
+)
+def test_the_status_of_a_task_tells_what_became_of_it(fhir: Any, status: str, later: Later) -> None:
+    answers, endpoint = fhir
+    receipt = endpoint.deliver(fhir_parcel())
+    assert (receipt.acknowledged, len(receipt.id) < 300) == (False, True)
+    [key] = [key for key in answers.resources if key.startswith("Task")]
+    answers.resources[key]["status"] = status
+    assert endpoint.later(receipt.id) == later
+
+
+def test_a_task_that_is_gone_and_a_server_that_fails_tell_nothing(fhir: Any) -> None:
+    answers, endpoint = fhir
+    receipt = endpoint.deliver(fhir_parcel())
+    answers.resources.clear()
+    assert endpoint.later(receipt.id).state == "waiting"
+    answers.faults.append(500)
+    with pytest.raises(DeliveryError):
+        endpoint.later(receipt.id)
+
+
+def test_a_communication_request_says_no_more() -> None:
+    answers = Answers(answer=fhir_server)
+    with serving(answers) as url:
+        channel = FhirEndpoint(f"{url}/fhir", kinds=("CommunicationRequest",), timeout_s=TIMEOUT_S)
+        receipt = channel.deliver(fhir_parcel())
+    assert (receipt.acknowledged, receipt.id) == (True, "")
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(400, False), (401, False), (404, False), (302, False)])
@@ -237,6 +339,53 @@ def test_a_webhook_that_fails_gets_the_same_key_again(fault: int | str) -> None:
     assert {headers["Idempotency-Key"] for _, _, headers, _ in answers.requests} == {PARCEL.key}
     assert len({headers[NONCE] for _, _, headers, _ in answers.requests}) == 2
     assert len(answers.resources) == 1
+
+
+@pytest.mark.parametrize("fault", ["200 and a web page", "429 for half an hour"])
+def test_a_login_page_is_no_yes(fault: str) -> None:
+    answers = Answers(faults=[fault], answer=webhook_server(Verifier(SECRET)))
+    with serving(answers) as url:
+        channel = Webhook(url, SECRET, TIMEOUT_S)
+        with pytest.raises(DeliveryError) as error:
+            channel.deliver(PARCEL)
+        assert error.value.retryable
+        assert channel.deliver(PARCEL) == Receipt()
+    assert len(answers.resources) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "later"),
+    [
+        ({"state": "acknowledged", "code": "sent"}, Later("acknowledged", "sent")),
+        ({"state": "failed", "code": "no-answer"}, Later("failed", "no_answer")),
+        ({"state": "failed", "code": "Mr. Doe is out"}, Later("failed", "failed")),
+        ({"state": "waiting"}, Later("waiting", final=False)),
+        (["something else"], Later("waiting", final=False)),
+        (None, Later("waiting", final=False)),
+    ],
+)
+def test_a_receiver_that_names_a_place_is_asked_there(told: Any, later: Later) -> None:
+    verifier = Verifier(SECRET)
+
+    def answer(answers: Answers, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+        assert verifier.accepts(dict(headers), body if method == "POST" else path.encode())
+        return (202, None) if method == "POST" else (200, told)
+
+    answers = Answers(headers={"Location": "/parcels/7"}, answer=answer)
+    with serving(answers) as url:
+        channel = Webhook(f"{url}/in", SECRET, TIMEOUT_S)
+        receipt = channel.deliver(PARCEL)
+        assert receipt == Receipt(acknowledged=False, id="/parcels/7")
+        assert channel.later(receipt.id) == later
+
+
+@pytest.mark.parametrize(
+    "place", ["https://elsewhere.example/parcels/7", "//elsewhere.example/7", "/parcels/7?patient=Doe", ""]
+)
+def test_nobody_else_is_asked(place: str) -> None:
+    answers = Answers(headers={"Location": place}, answer=webhook_server(Verifier(SECRET)))
+    with serving(answers) as url:
+        assert Webhook(url, SECRET, TIMEOUT_S).deliver(PARCEL) == Receipt()
 
 
 def signed(
