@@ -53,17 +53,20 @@ def draft_of(case: Case, catalog: Catalog) -> InformationRequest | None:
 
 
 def _about(case: Case) -> AskedAbout:
+    """Of the patient, and by no page that names another: what stands on such a page alone is left out."""
+    strangers = {document.id for document in case.documents if document.belongs_to_patient is False}
+
+    def text(field: Field) -> str | None:
+        own = any(shown.document not in strangers for shown in field.evidence)
+        return field.value if own and isinstance(field.value, str) else None
+
     patient = case.patient
     return AskedAbout(
-        name=_text(patient.name),
-        dob=_text(patient.dob),
-        member_id=_text(patient.member_id),
-        services=tuple(dict.fromkeys(code for field in case.request.cpt if (code := _text(field)))),
+        name=text(patient.name),
+        dob=text(patient.dob),
+        member_id=text(patient.member_id),
+        services=tuple(dict.fromkeys(code for field in case.request.cpt if (code := text(field)))),
     )
-
-
-def _text(field: Field) -> str | None:
-    return field.value if isinstance(field.value, str) else None
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,11 @@ class _Writer:
         return self._required(
             missing,
             required,
-            title=required.title,
+            title=self._title(required),
             found=(
                 *self.came.other_patients(),
                 *self.came.announced(required.name),
-                self.came.other_records(required.title),
+                self.came.other_records(self._title(required)),
             ),
             settled_by=tuple(
                 words.document.format(document=kind, elements=elements) for kind in kinds[: words.most]
@@ -125,15 +128,15 @@ class _Writer:
         if not any(element.status is Met.UNCLEAR for element in requirement.elements.values()):
             found.append(Found(words.found.apart))
         elements = self._elements(required.elements)
-        title = lowered(required.title)
+        title = lowered(self._title(required))
         return self._required(
             missing,
             required,
-            title=required.title,
+            title=self._title(required),
             found=tuple(found),
             settled_by=(
                 words.settles.copy_of.format(document=title),
-                words.settles.document.format(document=a(required.title), elements=elements),
+                words.settles.document.format(document=a(self._title(required)), elements=elements),
             ),
         )
 
@@ -143,8 +146,8 @@ class _Writer:
         record = self.came.by_id(requirement.document if requirement else None)
         name = self._name(element)
         if record is None:
-            found: tuple[Found, ...] = (self.came.other_records(required.title),)
-            settled = [words.document.format(document=a(required.title), elements=name)]
+            found: tuple[Found, ...] = (self.came.other_records(self._title(required)),)
+            settled = [words.document.format(document=a(self._title(required)), elements=name)]
         else:
             found = (self._lacks(record, element), *self.came.pages_lost(record))
             settled = [
@@ -152,7 +155,9 @@ class _Writer:
                 words.other_record.format(element=name),
             ]
         document = (
-            self.came.types[required.name].title if required.name in self.came.types else required.title
+            self.came.types[required.name].title
+            if required.name in self.came.types
+            else self._title(required)
         )
         title = sentence(f"{name} in the {lowered(document)}").rstrip(".")
         return self._required(missing, required, title=title, found=found, settled_by=tuple(settled))
@@ -166,8 +171,10 @@ class _Writer:
         requirement = self.case.completeness.documents.get(required.name)
         record = self.came.by_id(requirement.document if requirement else None)
         found = (Found(words.found.too_old.format(record=record_of(record)), (record,)),) if record else ()
-        newer = words.settles.newer.format(document=a(required.title), days=required.max_age_days)
-        return self._required(missing, required, title=required.title, found=found, settled_by=(newer,))
+        newer = words.settles.newer.format(document=a(self._title(required)), days=required.max_age_days)
+        return self._required(
+            missing, required, title=self._title(required), found=found, settled_by=(newer,)
+        )
 
     def _required(
         self,
@@ -180,7 +187,7 @@ class _Writer:
     ) -> RequestItem:
         named = self.came.types[required.name].loinc if required.name in self.came.types else None
         code = required.loinc or (named.code if named else None)
-        display = named.display if named is not None and named.code == code else required.title
+        display = named.display if named is not None and named.code == code else self._title(required)
         return RequestItem(
             code=missing.code,
             title=title,
@@ -288,6 +295,11 @@ class _Writer:
     def _ask(self, missing: Missing, title: str) -> str:
         """The evaluator's words, unless they decide: then what is asked for by its name."""
         return sentence(title if self.letters.decides(missing.message) else missing.message)
+
+    def _title(self, required: RequiredDocument) -> str:
+        """What a required document is called; where the policy's word for it decides, by its type's title."""
+        decides = self.letters.decides(required.title)
+        return self.came.types[required.accepted_types[0]].title if decides else required.title
 
     def _why(self, told: str) -> str:
         """A policy calls things by what it decides of them; then that it asks is all that is told."""

@@ -68,9 +68,10 @@ def x12_277(request: InformationRequest, letters: Letters, provider: Provider) -
                     {
                         "STC01": {"1": _CATEGORY, "2": item.loinc.code, "4": "LOI"},
                         "STC12": item.ask,
-                        "item": item.code,
+                        # an evaluator of the plan's own may call an item by what it decides
+                        "item": f"item_{number}" if letters.decides(item.code) else item.code,
                     }
-                    for item in request.items
+                    for number, item in enumerate(request.items, 1)
                 ],
             },
         }
