@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,6 +37,7 @@ from pipeline.domain import (
     Status,
 )
 from pipeline.errors import CatalogError
+from pipeline.information_request import InformationRequest
 from pipeline.information_request.record import due_day, expiry_day, issued, reminder_days
 
 PACKETS = [
@@ -438,16 +441,48 @@ def test_packets_elsewhere() -> None:
     from pipeline.case_json import from_json
 
     cases, packets = map(Path, PACKETS_ELSEWHERE.split(":"))
-    wrong = []
+    wrong, seen = [], 0
     for path in sorted(packets.glob("*/expected.json")):
         truth = json.loads(path.read_text())
         case = from_json(json.loads((cases / path.parent.name / "case.json").read_text()))
-        draft = draft_of(case)
-        lacking = {
-            name for name, state in truth["completeness"].items() if state in ("missing", "incomplete")
-        }
-        asks = truth["policy"]["outcome"] == "needs_information"
-        named = {item.code.split(".")[0] for item in draft.items} if draft else set()
-        if bool(draft) != asks or (asks and lacking and named != lacking):
-            wrong.append((path.parent.name, sorted(named), sorted(lacking)))
+        faults = [*_wrongly_asked(draft_of(case), truth), *_wrongly_cited(draft_of(case), case, truth)]
+        wrong += [(path.parent.name, fault) for fault in faults]
+        seen += 1
     assert wrong == []
+    assert seen
+
+
+def _wrongly_asked(draft: InformationRequest | None, truth: dict[str, Any]) -> Iterator[str]:
+    """What is asked for and is there, and what is lacking and not asked for."""
+    if truth["policy"]["outcome"] != "needs_information":
+        yield from () if draft is None else [f"asks for {draft.codes}"]
+        return
+    asked = set(draft.codes) if draft else set()
+    for name, state in truth["completeness"].items():
+        of_it = {code for code in asked if code.split(".")[0] == name}
+        if state == "missing" and of_it != {name}:
+            yield f"{name} is missing, asked for: {of_it}"
+        if state == "incomplete" and (not of_it or name in of_it):
+            yield f"{name} is incomplete, asked for: {of_it}"
+        if state == "present" and of_it:
+            yield f"{name} is there, asked for: {of_it}"
+    facts = {code for code in asked if code.split(".")[0] not in truth["completeness"]}
+    if not asked:
+        yield "asks for nothing"
+    yield from (f"{fact} is stated" for fact in facts if truth["findings"].get(fact) is not None)
+
+
+def _wrongly_cited(draft: InformationRequest | None, case: Case, truth: dict[str, Any]) -> Iterator[str]:
+    """Records that are not what stands on their pages."""
+    for record in (
+        (one for item in draft.items for found in item.found for one in found.records) if draft else ()
+    ):
+        file = case.files[record.file - 1 if record.file else 0].name
+        there = [
+            row["type"]
+            for row in truth["documents"]
+            if row["file"] == file
+            and row["first_page"] <= min(record.pages) <= max(record.pages) <= row["last_page"]
+        ]
+        if there != [record.type]:
+            yield f"{record.type} on pages {record.pages}: {there}"

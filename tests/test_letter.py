@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import fpdf
 import pypdfium2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from request_packets import LETTERS, REFERENCE, made
+from request_packets import KNOWLEDGE, LETTERS, REFERENCE, draft_of, made, sent
 
+from pipeline.catalog.facts import load_facts
+from pipeline.domain import Completeness, Element, Met, Missing, Requirement
 from pipeline.errors import CatalogError
 from pipeline.information_request import InformationRequest
 from pipeline.information_request.letter import letter_blocks, letter_html
@@ -22,6 +25,7 @@ from pipeline.information_request.pdf import letter_pdf
 from pipeline.information_request.plain import reading_grade, syllables
 from pipeline.information_request.record import AskedAbout
 
+DOCUMENTED = Path(__file__).parents[1] / "docs" / "requests.md"
 PACKETS = [
     ("kidney_clear_cell", "no_exam"),
     ("prostate_focal", "no_area"),
@@ -116,9 +120,49 @@ def test_no_type_below_twelve_points_no_grey_no_thin_rule(
 
 @pytest.mark.parametrize(("scenario", "gap"), PACKETS, ids="-".join)
 def test_the_letter_is_read_at_ninth_grade_or_below(scenario: str, gap: str) -> None:
-    letter, cover = letter_blocks(made(scenario, gap).request, LETTERS)
-    assert 0 < reading_grade(letter) <= 9
-    assert reading_grade(cover) <= 9
+    request = made(scenario, gap).request
+    second = replace(request, number=2, follows="X0YY-46A9-YT")
+    for reminder, one in ((0, request), (1, request), (0, second), (0, replace(request, expedited=True))):
+        letter, cover = letter_blocks(one, LETTERS, reminder=reminder)
+        assert 0 < reading_grade(letter) <= 9
+        assert reading_grade(cover) <= 9
+
+
+_FACTS = [fact.name for fact in load_facts(KNOWLEDGE.settings.models_dir) if fact.ask and not fact.computed]
+_POLICY = KNOWLEDGE.catalog.policies["cryosurgical-ablation"]
+_CODES = [
+    *_FACTS,
+    *(name.name for name in _POLICY.required_documents),
+    *(f"{one.name}.{element}" for one in _POLICY.required_documents for element in one.elements),
+    *(f"{one.name}.date" for one in _POLICY.required_documents),
+]
+
+
+@pytest.mark.parametrize("code", _CODES)
+@pytest.mark.parametrize("state", ["missing", "incomplete", "unclear"])
+def test_every_kind_of_item_is_read_at_ninth_grade_or_below(code: str, state: str) -> None:
+    """Each thing that can be asked for, alone, in the words in which the evaluator asks for it."""
+    case = made("lung_stage_not_stated", "wrong_patient").case
+    asks = {fact.name: fact.ask for fact in load_facts(KNOWLEDGE.settings.models_dir)}
+    asks |= {wording.name: wording.ask for wording in _POLICY.elements}
+    ask = asks.get(code.rpartition(".")[2]) or f"{code.partition('.')[0].replace('_', ' ')}"
+    assert case.evaluation is not None
+    name = code.partition(".")[0]
+    elements = {
+        element: Element(Met.UNCLEAR if state == "unclear" else Met.MISSING)
+        for element in ("history", "physical_exam", "procedure", "treatment_area")
+    }
+    record = None if state == "missing" else case.documents[-1].id
+    case = replace(
+        case,
+        evaluation=replace(case.evaluation, missing=(Missing(code, ask),)),
+        completeness=Completeness({name: Requirement(state, elements, record)}),  # type: ignore[arg-type]
+    )
+    draft = draft_of(case)
+    assert draft is not None
+    assert draft.codes == (code,)
+    letter, _ = letter_blocks(sent(draft), LETTERS)
+    assert 0 < reading_grade(letter) <= 9, "\n".join(block.plain for block in letter)
 
 
 def test_the_grade_tells_hard_from_easy() -> None:
@@ -167,6 +211,7 @@ def test_words_that_decide_are_known(text: str) -> None:
 # ------------------------------------------------------------------ templates
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     name=st.text(max_size=60),
     found=st.sampled_from(
@@ -194,14 +239,20 @@ def _with_template(tmp_path: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("template", "told"),
     [
-        ("Dear {{ provider_name }}", "'provider_name' is undefined"),
-        ("{% for item in items %}{{ item.titel }}{% endfor %}", "has no attribute 'titel'"),
-        ("line one\n{% if due %}", "letter.md.jinja:2"),
-        ("{{ items.__class__.__mro__ }}", "unsafe"),
+        ("Dear {{ plan.name }},\n\n{{ provider_name }}", "letter.md.jinja:3: 'provider_name' is undefined"),
+        (
+            "{% for item in items %}\n{{ item.titel }}\n{% endfor %}",
+            "letter.md.jinja:2: 'dict object' has",
+        ),
+        ("line one\n{% if due %}", "letter.md.jinja:2: "),
+        ("{{ items.__class__.__mro__ }}", "letter.md.jinja:1: access to attribute '__class__'"),
+        ("one\n{{ items + 1 }}", "letter.md.jinja:2: TypeError"),
+        ("{% include 'other.jinja' %}", "'other.jinja' not found"),
+        ("{% for n in range(10 ** 9) %}{% endfor %}", "letter.md.jinja:1: OverflowError"),
     ],
-    ids=["unknown name", "misspelt", "unclosed", "not for templates"],
+    ids=["unknown name", "misspelt", "unclosed", "not for templates", "no sum", "no file", "too much"],
 )
-def test_a_template_that_cannot_be_filled_is_told_with_its_file(
+def test_a_template_that_cannot_be_filled_is_told_with_file_and_line(
     tmp_path: Path, request_: InformationRequest, template: str, told: str
 ) -> None:
     letters = replace(LETTERS, folder=_with_template(tmp_path, template))
@@ -210,9 +261,81 @@ def test_a_template_that_cannot_be_filled_is_told_with_its_file(
     assert told in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("One.\nYour request is denied.\n", "letter.md.jinja:2: a word that decides"),
+        ("{# denied #}\nWe need {{ items|length }} records.", ""),
+        ("One.\n{{ 'appro' ~ 'ved' }}", "letter.md.jinja: a word that decides stands in the letter, line 2"),
+    ],
+    ids=["in the template", "in a comment", "put together"],
+)
+def test_a_template_that_decides_writes_no_letter(
+    tmp_path: Path, request_: InformationRequest, template: str, told: str
+) -> None:
+    letters = replace(LETTERS, folder=_with_template(tmp_path, template))
+    if not told:
+        assert letter_blocks(request_, letters)
+        return
+    with pytest.raises(CatalogError) as error:
+        letter_blocks(request_, letters)
+    assert told in str(error.value)
+
+
+def test_every_name_that_is_listed_may_be_used(tmp_path: Path, request_: InformationRequest) -> None:
+    listed = re.search(r"\*\*Templates\*\*.*?(?=\n\n)", DOCUMENTED.read_text("utf-8"), re.DOTALL)
+    assert listed
+    names = re.findall(r"`([a-z_.]+)`", listed[0].partition("They may")[2].partition(". A name")[0])
+    of_items = names.index("items") + 1
+    lines = [f"{{{{ {name} }}}}" for name in names[: of_items - 1]]
+    lines += [f"{{{{ items[0].{name} }}}}" for name in names[of_items:]]
+    assert len(lines) > 20
+    letters = replace(LETTERS, folder=_with_template(tmp_path, "\n".join(lines)))
+    assert letter_blocks(request_, letters)
+
+
 def test_a_plan_may_write_its_own_letter(tmp_path: Path, request_: InformationRequest) -> None:
     letters = replace(LETTERS, folder=_with_template(tmp_path, "# Ours\n{{ items[0].title }} by {{ due }}"))
     assert "Ours\r\nHistory and Physical by 11/27/2026" in text_of(letter_pdf(request_, letters))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Nguyễn, Thị Hồng",
+        "Šimůnek, Jiří",
+        "Żółć, Łukasz",
+        "Gómez-Ibáñez, María José",
+        "Ștefănescu, Ionuț",
+        "İğdır, Öztürk",
+        "Ødegård, Åse",
+        "Παπαδοπούλου, Ελένη",
+        "Кузнецова, Ольга",
+        "O’Brien–Smith, Siobhán",
+        f"Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh{' von Hohenzollern' * 4}, Maximiliane",
+    ],
+)
+def test_names_are_printed_as_they_are_written(name: str, request_: InformationRequest) -> None:
+    named = replace(request_, about=replace(request_.about, name=name))
+    text = " ".join(unicodedata.normalize("NFC", text_of(letter_pdf(named, LETTERS))).split())
+    assert name.replace("-", "") in text.replace("-", "").replace("\ufffe", "")
+
+
+def test_a_letter_that_the_type_lacks_is_marked_and_never_logged(
+    request_: InformationRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = replace(request_, about=replace(request_.about, name="李, Anna"))
+    assert "?, Anna" in text_of(letter_pdf(named, LETTERS))
+    assert "李" not in caplog.text
+    apart = replace(request_, about=replace(request_.about, name=unicodedata.normalize("NFD", "Nguyễn, Thị")))
+    assert "Nguyễn, Thị" in unicodedata.normalize("NFC", text_of(letter_pdf(apart, LETTERS)))
+
+
+def test_a_patient_of_whom_nothing_is_known_gets_a_letter_all_the_same(request_: InformationRequest) -> None:
+    text = text_of(letter_pdf(replace(request_, about=AskedAbout()), LETTERS))
+    assert "Patient:" not in text
+    assert "Date of birth:" not in text
+    assert REFERENCE in text
 
 
 def test_long_letters_break_into_pages_that_each_bear_the_reference(request_: InformationRequest) -> None:
