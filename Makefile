@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-train
 RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz rejoin crash bench-queue clean evaluate gate gate-figures release audit calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz requests rejoin crash bench-queue clean evaluate gate gate-figures release audit calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -95,6 +95,9 @@ $(RELEASE)/.installed: tools/release/requirements.txt
 	$(PYTHON) tools/make_venv.py $(RELEASE)
 	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/release/requirements.txt
 	@touch $@
+
+requests: setup ## what is asked for in every made-up story with every gap, held against its truth (about 2 minutes)
+	$(BIN)/python -m pytest -s tests/requests_run.py
 
 rejoin: setup ## a hundred letters answered by coarse fax: does each reply find its case (about 10 minutes)
 	$(BIN)/python -m pytest -s tests/rejoin_round_trip.py
