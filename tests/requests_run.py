@@ -28,7 +28,7 @@ TURNS = int(os.environ.get("REQUEST_TURNS", "1"))
 WHO = Provider("Lakeside Urology", "1234567893", "(614) 555-0101")
 
 
-# What a story's treatment plan alone states, and its outcome turns on: asked for too where the plan is lacking.
+# What a treatment plan alone states and the outcome turns on: asked for too where the plan is lacking.
 ONLY_IN_PLAN = {
     "lung_airway_obstruction": "intent",
     "lung_small_cell_airway": "intent",

@@ -116,12 +116,27 @@ def _without(resource: dict[str, Any], *path: str | int) -> dict[str, Any]:
         ("input", 1), ("input", 2), ("restriction",), ("reasonCode",), ("reasonReference",), ("contained", 0),
         ("contained", 1), ("contained", 0, "birthDate"), ("contained", 0, "identifier", 0, "value"),
         ("input", 0, "extension"),
+        ("contained", 2), ("contained", 2, "agent"), ("contained", 2, "recorded"), ("contained", 2, "target"),
+        ("contained", 2, "entity"), ("contained", 2, "entity", 0, "what"), ("relevantHistory",),
     ],
     ids=lambda path: ".".join(map(str, path)),
 )  # fmt: skip
 def test_each_required_element_is_missed_where_it_is_not(path: tuple[str | int, ...]) -> None:
     task = attachment_task(made("kidney_clear_cell", "no_exam").request, LETTERS, PROVIDER)
     assert check_resource(_without(task, *path), PROFILES) != []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("status",), ("identifier",), ("category",), ("payload",), ("payload", 0), ("subject",),
+        ("authoredOn",), ("requester",), ("sender",), ("contained", 1), ("contained", 2), ("identifier", 0, "value"),
+    ],
+    ids=lambda path: ".".join(map(str, path)),
+)  # fmt: skip
+def test_each_required_element_of_a_communication_request_too(path: tuple[str | int, ...]) -> None:
+    message = communication_request(made("kidney_clear_cell", "no_exam").request, LETTERS, PROVIDER)
+    assert check_resource(_without(message, *path), PROFILES) != []
 
 
 def test_wrong_values_and_wrong_types_are_told_without_being_quoted() -> None:
