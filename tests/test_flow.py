@@ -227,3 +227,28 @@ def test_api_ends_with_its_parent(tmp_path: Path) -> None:
         assert api.stdin is not None
         api.stdin.close()
         assert api.wait(timeout=60) == 0
+
+
+# --------------------------------------------------------------------------- upkeep
+
+
+def test_requests_are_seen_to_each_round_and_a_fault_keeps_its_words(
+    flow: ModuleType, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flows.upkeep as upkeep
+
+    use(Recorded())
+    assert asyncio.run(upkeep.requests.fn(minutes=0)).name.startswith("0 replies joined, 0 requests settled")
+    rounds, due = [], upkeep.run_due
+
+    def broken_at_last(*arguments: object, **more: object) -> object:
+        rounds.append(more["actor"])
+        if len(rounds) == 3:
+            raise ValueError(f"{SECRET} is no date")
+        return due(*arguments, **more)
+
+    monkeypatch.setattr(upkeep, "run_due", broken_at_last)
+    with pytest.raises(flow.WorkFailed) as failed:
+        asyncio.run(upkeep.requests.fn(minutes=60, every_s=0))
+    assert rounds == ["flow:requests"] * 3
+    assert SECRET not in f"{failed.value} {failed.value.__context__} {failed.value.__cause__}"

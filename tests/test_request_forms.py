@@ -130,7 +130,8 @@ def test_each_required_element_is_missed_where_it_is_not(path: tuple[str | int, 
     "path",
     [
         ("status",), ("identifier",), ("category",), ("payload",), ("payload", 0), ("subject",),
-        ("authoredOn",), ("requester",), ("sender",), ("contained", 1), ("contained", 2), ("identifier", 0, "value"),
+        ("authoredOn",), ("requester",), ("sender",), ("contained", 1), ("contained", 2),
+        ("identifier", 0, "value"),
     ],
     ids=lambda path: ".".join(map(str, path)),
 )  # fmt: skip
