@@ -75,11 +75,11 @@ def found(reply: Case, seen: Seen | None = None, known: list[Known] | None = Non
 
 FAXED = [
     Reply(recipe_of(*OPEN[1]), "letter", "b", turned=True),
-    Reply(recipe_of(*OPEN[2]), "cover", "c", covered="left"),
+    Reply(recipe_of(*OPEN[2]), "cover", "c", covered="left", sheet_turned=True, behind=True),
 ]
 
 
-@pytest.mark.parametrize("reply", FAXED, ids=["upside down with the letter", "half covered"])
+@pytest.mark.parametrize("reply", FAXED, ids=["upside down with the letter", "half covered, last, turned"])
 def test_a_faxed_reply_comes_to_its_case_by_the_barcode(reply: Reply, tmp_path: Path) -> None:
     known = requests()
     [own] = [number for number, packet in enumerate(OPEN) if recipe_of(*packet) == reply.recipe]
@@ -94,8 +94,9 @@ def test_a_faxed_reply_comes_to_its_case_by_the_barcode(reply: Reply, tmp_path: 
     assert answer.request == known[own].request
     # the plan's own pages are no records; the office's are
     ours = [page.number for page in reading.pages if is_ours(page)]
-    assert ours == list(range(1, len(ours) + 1))
-    assert len(ours) == (1 if reply.top == "cover" else len(reading.pages) - len(case.documents[0].pages))
+    count, pages = len(ours), [page.number for page in reading.pages]
+    assert ours == (pages[-count:] if reply.behind else pages[:count])
+    assert count == (reply.sheets if reply.top == "cover" else len(pages) - len(case.documents[0].pages))
     assert {d.type for d in case.documents} <= {"history_and_physical", "treatment_plan", "consultation"}
     # without its cover sheet the same fax finds the same case
     assert found(case, Seen(), known).request == known[own].request
@@ -177,6 +178,34 @@ def test_sheets_of_two_cases_in_one_fax_wait_for_a_person() -> None:
     assert answer.candidates == tuple(sorted([reference(0), reference(1)]))
 
 
+def test_the_sheet_may_lie_in_another_file_or_come_more_than_once() -> None:
+    [first, *_], own = requests(), barcode_text(reference(0))
+    pages = (
+        replace(page("Patient notes"), file="records.pdf"),
+        replace(page("", own), file="sheet.pdf"),
+        replace(page(f"Request for records {reference(0)} page 1 of 2", own, number=2), file="sheet.pdf"),
+    )
+    seen = references_in(Reading(pages, (), {}), [one.reference for one in requests()])
+    assert found(EMPTY, seen).request == first.request
+    assert [is_ours(one) for one in pages] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Your reference {0}", "printed"),
+        (
+            "Your reference {0[2]}{0[3]}-{0[5]}{0[6]}{0[7]}{0[8]}-{0[10]}{0[11]}",
+            "none",
+        ),  # its left end is cut
+        ("Your reference {0[0]}{0[1]}{0[2]}{0[3]}-{0[5]}{0[6]}", "none"),
+    ],
+)
+def test_a_reference_that_is_partly_cut_off_points_at_nobody(text: str, seen: str) -> None:
+    got = references_in(Reading((page(text.format(reference(0))),), (), {}), [reference(0), reference(1)])
+    assert got == (Seen(printed=frozenset({reference(0)})) if seen == "printed" else Seen())
+
+
 def test_the_sheet_of_a_first_request_answers_the_second_of_its_case() -> None:
     known = requests()
     second = replace(known[0], request=replace(known[0].request, reference=reference(9), number=2))
@@ -242,6 +271,17 @@ def test_a_misread_name_and_day_still_find_the_case() -> None:
         [f"Patient {own.last}, {own.first}", f"Member {number}"],
     ):
         assert found(saying(*lines)).request == requests()[0].request, lines
+
+
+def test_second_request_additional_records_attached() -> None:
+    own = who()
+    said = [
+        "FAX",
+        f"RE: {own.first} {own.last}   DOB {born(own)}",
+        "Second request, additional records attached.",
+    ]
+    assert found(saying(*said, kind="fax_cover")).request == requests()[0].request
+    assert found(saying(said[0], said[2], kind="fax_cover")).reason == "unknown"
 
 
 @pytest.mark.parametrize("what", ["name", "namesake", "twin", "birth date", "nothing", "sign of no other"])
