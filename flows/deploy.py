@@ -8,6 +8,7 @@ ledger gives it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -19,7 +20,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.types.entrypoint import EntrypointType
 
 from flows.triage import triage
-from flows.upkeep import reevaluate, requests, retention, watch
+from flows.upkeep import intake, reevaluate, requests, retention
 
 _ROUND_S: Final = 60.0
 _NIGHTLY: Final = "17 2 * * *"
@@ -34,15 +35,20 @@ class Deployed:
     schedule: str
 
 
-def deploy(*, pool: str, pool_type: str, workers: int, watched: str | None) -> list[Deployed]:
+def deploy(
+    *, pool: str, pool_type: str, workers: int, channels: Sequence[str], watched: str | None
+) -> list[Deployed]:
     """Register work pool, deployments, schedules and limits; again, with other values, changes them.
 
-    `workers` is how many triage runs there may be at once on all machines. Raises what Prefect raises.
+    `workers` is how many triage runs there may be at once on all machines; each of `channels` has one.
+    `watched` is a folder for the channel of that name. Raises what Prefect raises.
     """
-    return asyncio.run(_deploy(pool, pool_type, workers, watched))
+    return asyncio.run(_deploy(pool, pool_type, workers, channels, watched))
 
 
-async def _deploy(pool: str, pool_type: str, workers: int, watched: str | None) -> list[Deployed]:
+async def _deploy(
+    pool: str, pool_type: str, workers: int, channels: Sequence[str], watched: str | None
+) -> list[Deployed]:
     async with get_client() as client:
         try:
             await client.read_work_pool(pool)
@@ -56,17 +62,23 @@ async def _deploy(pool: str, pool_type: str, workers: int, watched: str | None) 
         await _register(retention, pool, "nightly", cron=_NIGHTLY, limit=1),
         await _register(reevaluate, pool, "by hand", limit=1),
     ]
-    if watched is not None:
-        parameters = {"folder": watched}
+    for channel in channels:
+        parameters = {"channel": channel}
+        if channel == "folder" and watched is not None:
+            parameters["folder"] = watched
         done.append(
-            await _register(watch, pool, "every minute", interval=every, limit=1, parameters=parameters)
+            await _register(
+                intake, pool, "every minute", name=channel, interval=every, limit=1, parameters=parameters
+            )
         )
     return done
 
 
-async def _register(flow: Flow[Any, Any], pool: str, told: str, *, limit: int, **schedule: Any) -> Deployed:
+async def _register(
+    flow: Flow[Any, Any], pool: str, told: str, *, limit: int, name: str = "triage", **schedule: Any
+) -> Deployed:
     deployment = await flow.ato_deployment(
-        "triage",
+        name,
         work_pool_name=pool,
         entrypoint_type=EntrypointType.MODULE_PATH,
         # A run above the limit has nothing to do that the others do not: it goes away.
@@ -78,4 +90,4 @@ async def _register(flow: Flow[Any, Any], pool: str, told: str, *, limit: int, *
     applying = deployment.apply()
     if asyncio.iscoroutine(applying):
         await applying
-    return Deployed(f"{flow.name}/triage", pool, told)
+    return Deployed(f"{flow.name}/{name}", pool, told)

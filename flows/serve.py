@@ -44,9 +44,15 @@ class Part:
         return cls("flows.command", arguments, uses_prefect=False)
 
 
+def polling(channel: str) -> Part:
+    """What takes in what comes through a channel. Each has a process of its own: a server that hangs or a
+    message that exhausts one holds up none of the others, and each may be killed alone."""
+    return Part("flows.worker", ["--channel", channel])
+
+
 def watching(folder: Path) -> Part:
-    """What takes in what comes into `folder`."""
-    return Part("flows.worker", ["--watch", str(folder)])
+    """What takes in what comes into `folder`, whatever the settings say."""
+    return Part("flows.worker", ["--channel", "folder", "--watch", str(folder)])
 
 
 def requesting() -> Part:

@@ -1,5 +1,5 @@
-"""The flows besides triage: watching a folder, what requests for information ask for, sending again what
-failed, erasing what is old.
+"""The flows besides triage: taking in what a channel has, what requests for information ask for, sending
+again what failed, erasing what is old.
 
 Prefect is imported here; see `triage`.
 """
@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -21,22 +21,27 @@ from flows.triage import _beside_the_loop, worker_of_this_process
 from pipeline import ledger as led
 from pipeline.cases import Knowledge
 from pipeline.correspondence import run_due
-from pipeline.intake.watch import WatchedFolder
+from pipeline.intake import open_channel
+from pipeline.intake.polling import Polling
 from pipeline.settings import load_settings
 
 _ACTOR, _REQUESTS = "flow:retention", "flow:requests"
 
 
-@flow(name="watch", persist_result=False)
-async def watch(
-    folder: str, minutes: float = 60.0, every_s: float = 1.0, settled_s: float = 5.0
-) -> State[None]:
-    """Take in what comes into `folder` for so many minutes; the state's name says how many came."""
+@flow(name="intake", persist_result=False)
+async def intake(channel: str, folder: str | None = None, minutes: float = 60.0) -> State[None]:
+    """Take in what comes through a channel for so many minutes; the state's name says how many came.
+
+    `folder` is watched instead of the settings' by the channel of that name.
+    """
     worker, ends, taken = worker_of_this_process(), time.monotonic() + 60 * minutes, 0
-    watched = WatchedFolder(Path(folder), settled_s=settled_s)
-    while time.monotonic() < ends:
-        taken += await asyncio.to_thread(watched.take_in, worker.ledger)
-        await asyncio.sleep(every_s)
+    settings = load_settings(os.environ)
+    if folder is not None:
+        settings = replace(settings, watch_folder=folder)
+    polling = Polling(open_channel(channel, settings))
+    while (left := ends - time.monotonic()) > 0:
+        taken += await asyncio.to_thread(polling.poll, worker.ledger)
+        await asyncio.sleep(min(polling.pause_s, left))
     return Completed(name=f"{taken} received")
 
 

@@ -1,8 +1,8 @@
 """One worker of a service, in a process of its own: runs the triage flow whenever something is to be done.
 
-    python -m flows.worker                 works the ledger
-    python -m flows.worker --watch FOLDER  takes in what comes into a folder
-    python -m flows.worker --requests      sees to requests for information: replies, reminders, receipts
+    python -m flows.worker                                   works the ledger
+    python -m flows.worker --channel NAME [--watch FOLDER]   takes in what comes through a channel
+    python -m flows.worker --requests                        sees to requests for information
 
 Prefect's settings are in the environment. Whatever goes wrong with Prefect is waited out: what is to be
 done is in the ledger.
@@ -35,6 +35,7 @@ _AFTER_FAILURE_S: Final = 2.0
 def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
     """Work until the parent is gone or interrupts."""
     options = argparse.ArgumentParser()
+    options.add_argument("--channel")
     options.add_argument("--watch", type=Path)
     options.add_argument("--requests", action="store_true")
     options.add_argument("--log-level", default="WARNING")
@@ -45,14 +46,15 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
     try:
         # Imported now: Prefect would take over logging where it is not set up yet.
         from flows.triage import WORKER, triage, worker_name
-        from flows.upkeep import requests, watch
+        from flows.upkeep import intake, requests
 
         settings = load_settings(os.environ)
         with open_ledger(settings) as ledger:
             WORKER.set(Worker(ledger, settings, worker_name(), stages=make_stages(settings)))
             with asyncio.Runner() as runner:  # knows only what was set before
-                if chosen.watch:
-                    _for_ever(runner, lambda: True, lambda: watch(str(chosen.watch.absolute())))
+                if chosen.channel:
+                    folder = str(chosen.watch.absolute()) if chosen.watch else None
+                    _for_ever(runner, lambda: True, lambda: intake(chosen.channel, folder))
                 elif chosen.requests:
                     _for_ever(runner, lambda: True, requests)
                 else:

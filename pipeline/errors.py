@@ -8,6 +8,7 @@
     ├── EvaluatorError        the rules evaluator gave no usable answer; the case is parked exit 1
     ├── StorageFull           there is no room for what comes: it is not received           exit 3
     ├── LedgerUnavailable     the ledger's database does not answer                         exit 3
+    ├── ChannelError          a channel cannot be read now; its source keeps what it has    exit 1
     ├── LeaseLost             the claim was somebody else's by now: nothing was written     exit 4
     ├── RequestError          a request for information cannot be said in the form asked for exit 2
     └── DeliveryError         a request for information did not arrive; it waits             exit 1
@@ -112,6 +113,17 @@ class LedgerUnavailable(TriageError):
     """The ledger's database does not answer, or stays busy, after several tries."""
 
     exit_code = ExitCode.CONFIGURATION
+
+
+class ChannelError(TriageError):
+    """What a channel reads from cannot be reached, or refuses us. Nothing of it is received, its source
+    keeps what it has, and it is tried again. `code` is the cause in the ledger and in figures."""
+
+    exit_code = ExitCode.PARKED
+
+    def __init__(self, code: str, message: str, *, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.code = code
 
 
 class LeaseLost(TriageError):

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
 SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
-WATCHING, REQUESTING = "flows.serve:watching", "flows.serve:requesting"
+WATCHING, POLLING, REQUESTING = "flows.serve:watching", "flows.serve:polling", "flows.serve:requesting"
 _MOST = 100_000
 
 
@@ -186,17 +187,21 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
-    """`triage serve`: workers and a watched folder on this machine, until it is stopped."""
+    """`triage serve`: workers and the channels of the settings on this machine, until it is stopped."""
     if options.watch is not None and not options.watch.is_dir():
         raise UsageError(f"{options.watch} is not a folder.", next_step="Make it, or name another.")
+
+    channels = _channels(options, settings)
 
     def ready() -> None:
         if not options.quiet:
             watched = f", and {options.watch} is watched" if options.watch else ""
-            sys.stdout.write(f"{options.workers} workers run{watched}. Ctrl-C stops it.\n")
+            others = ", ".join(name for name in channels if name != "folder" or not options.watch)
+            polled = f", channels: {others}" if others else ""
+            sys.stdout.write(f"{options.workers} workers run{watched}{polled}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
-    parts = [resolve_name(REQUESTING)(), *([resolve_name(WATCHING)(options.watch)] if options.watch else [])]
+    parts = [resolve_name(REQUESTING)(), *_polled(channels, options.watch)]
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
@@ -209,6 +214,7 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
             pool=options.pool,
             pool_type=options.type,
             workers=options.workers,
+            channels=_channels(options, settings),
             watched=str(options.watch) if options.watch else None,
         )
     for one in deployed:
@@ -229,7 +235,7 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     check.set_defaults(function=doctor)
 
     service = command.add_parser(
-        "serve", parents=[shared], help="workers and a watched folder, on one machine"
+        "serve", parents=[shared], help="workers and the channels of the settings, on one machine"
     )
     service.add_argument("--workers", type=int, default=2, help="submissions at once; default: 2")
     service.add_argument("--watch", type=Path, metavar="FOLDER", help="take in what is put there")
@@ -328,6 +334,22 @@ def _for_each(ids: Sequence[str], act: Any) -> ExitCode:
             failed += 1
             sys.stderr.write(f"triage: {error}\n")
     return ExitCode.PARKED if failed else ExitCode.DONE
+
+
+def _channels(options: argparse.Namespace, settings: Settings) -> list[str]:
+    """The channels to poll: those of the settings, and the folder that the command names."""
+    from pipeline.intake import configured
+
+    watched = str(options.watch) if options.watch else settings.watch_folder
+    return configured(replace(settings, watch_folder=watched))
+
+
+def _polled(channels: Sequence[str], watched: Path | None) -> list[Any]:
+    """A part of the service for each channel."""
+    return [
+        resolve_name(WATCHING)(watched) if name == "folder" and watched else resolve_name(POLLING)(name)
+        for name in channels
+    ]
 
 
 def _none_chosen() -> ExitCode:

@@ -22,6 +22,11 @@ _LEAST = {
     "page_timeout_s": 0.1,
     "worker_memory_mb": 64,
     "evaluator_timeout_s": 0.1,
+    "intake_max_mb": 1,
+    "intake_max_files": 1,
+    "intake_timeout_s": 0.1,
+    "sftp_every_s": 0.1,
+    "mailbox_every_s": 0.1,
 }
 
 
@@ -94,6 +99,50 @@ class Settings:
     """A submission that so many workers began and none finished is parked."""
     delivery_attempts: int = 8
     """So often a case is sent to the evaluator or an output, with growing pauses, before it is parked."""
+    watch_folder: str = ""
+    """Folder from which submissions are taken in; empty: none, or as `triage serve --watch` says."""
+    watch_settled_s: float = 5.0
+    """Seconds for which a file, or a folder's files, must not have changed to be whole."""
+    intake_max_mb: int = 1024
+    """A submission that a channel finds larger is not received, MiB; the files of it may be too large to be
+    read before that."""
+    intake_max_files: int = 500
+    """A submission that a channel finds to be of more files is not received."""
+    intake_timeout_s: float = 60.0
+    """Seconds for which a channel waits for an answer of its server."""
+    sftp_server: str = ""
+    """host:port of an SFTP server from which submissions are taken in; empty: none."""
+    sftp_user: str = ""
+    """User at the SFTP server."""
+    sftp_password: str = ""
+    """That user's password; empty: `sftp_key` is used."""
+    sftp_key: str = ""
+    """File with that user's private key."""
+    sftp_key_passphrase: str = ""
+    """Passphrase of the key; empty: it has none."""
+    sftp_known_hosts: str = ""
+    """File with the server's host key, as in OpenSSH's known_hosts; no other server is believed."""
+    sftp_folder: str = "."
+    """Folder at the SFTP server that is looked into; not absolute: from where the user comes in."""
+    sftp_received: str = ""
+    """Folder at the SFTP server to which received files are moved; empty: they are removed."""
+    sftp_every_s: float = 30.0
+    """Seconds between two looks."""
+    mailbox_server: str = ""
+    """host:port of an IMAP server whose messages' attachments are taken in, TLS on 993, STARTTLS on other
+    ports; empty: none."""
+    mailbox_user: str = ""
+    """User at the IMAP server."""
+    mailbox_password: str = ""
+    """That user's password."""
+    mailbox_ca: str = ""
+    """File with the certificates (PEM) that may vouch for the IMAP server; empty means the public ones."""
+    mailbox_folder: str = "INBOX"
+    """Mailbox that is looked into."""
+    mailbox_received: str = "Received"
+    """Mailbox to which received messages are moved; empty: they stay, marked as seen."""
+    mailbox_every_s: float = 30.0
+    """Seconds between two looks."""
     output_dir: str = ""
     """Folder that gets every evaluated case as ID/case.json; empty: none."""
     resent_days: int = 30

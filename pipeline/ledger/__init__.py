@@ -25,6 +25,7 @@ and on PostgreSQL alike. What they raise is said where they are.
 
     replay, reject, expedite, pend, resume             what a person decides; each names its actor
     item, items, history, figures, balance             looking
+    channel_stands, refused, channel_standing          what a channel tells of itself, and who asks
     erase_old, sweep, rekey                            keeping house
 
 States: received → in_flight → done | partial | parked | rejected; back only by release, a lost lease or
@@ -36,6 +37,7 @@ starts from what the database says then, and an object that outlives its transac
 """
 
 from pipeline.ledger.balance import Balance, balance
+from pipeline.ledger.channels import WORKING, channel_standing, channel_stands, refused
 from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
@@ -46,6 +48,7 @@ from pipeline.ledger.receiving import receive
 from pipeline.ledger.records import (
     ENDED,
     Arrival,
+    ChannelStanding,
     Claim,
     Event,
     Incoming,
@@ -64,8 +67,10 @@ from pipeline.ledger.texts import load, load_case, load_reading, names, opened, 
 __all__ = [
     "ENDED",
     "EVALUATOR",
+    "WORKING",
     "Arrival",
     "Balance",
+    "ChannelStanding",
     "Claim",
     "Event",
     "Figures",
@@ -80,6 +85,8 @@ __all__ = [
     "State",
     "attach_resent",
     "balance",
+    "channel_standing",
+    "channel_stands",
     "claim",
     "claim_sendings",
     "claims_due",
@@ -101,6 +108,7 @@ __all__ = [
     "opened",
     "pend",
     "receive",
+    "refused",
     "reject",
     "rekey",
     "release",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -68,10 +68,16 @@ def _receive(ledger: Ledger, arrivals: Sequence[Arrival], drawn: Sequence[str]) 
 
 
 def _kept(ledger: Ledger, arrival: Arrival, delivery: str) -> _Kept:
-    with ExitStack() as streams:
-        opened = (streams.enter_context(_stream(file)) for file in arrival.files)
-        stored = tuple(ledger.vault.keep(opened))
+    with closing(_streams(arrival.files)) as streams:
+        stored = tuple(ledger.vault.keep(streams))
     return _Kept(arrival, delivery, submission_id(one.sha256 for one in stored), stored)
+
+
+def _streams(files: Sequence[Incoming]) -> Generator[IO[bytes], None, None]:
+    """One after the other: a packet may have more files than a process may have open."""
+    for file in files:
+        with _stream(file) as stream:
+            yield stream
 
 
 @contextmanager
@@ -80,6 +86,9 @@ def _stream(file: Incoming) -> Iterator[IO[bytes]]:
         yield io.BytesIO(file.content)
     elif isinstance(file.content, Path):
         with file.content.open("rb") as stream:
+            yield stream
+    elif callable(file.content):
+        with file.content() as stream:
             yield stream
     else:
         file.content.seek(0)  # a repeated try starts anew

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -29,10 +29,11 @@ ENDED = (State.DONE, State.PARTIAL, State.PARKED, State.REJECTED)
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One file that arrives: the sender's name for it, and its bytes, a path or an open stream of them."""
+    """One file that arrives: the sender's name for it, and its bytes, a path or an open stream of them, or
+    what opens one."""
 
     name: str = field(repr=False)
-    content: bytes | Path | IO[bytes] = field(repr=False)
+    content: bytes | Path | IO[bytes] | Callable[[], IO[bytes]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +158,20 @@ class Event:
     actor: str
     cause: str | None
     data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStanding:
+    """How a channel that is polled does, as far as it has told.
+
+    `cause` is `working`, or why it is not; so it has been `since`. `left` counts by code what lies at its
+    source and cannot be taken in, `refused` what it did not take in lately. `last_received` is when the
+    last delivery came through it.
+    """
+
+    name: str
+    cause: str
+    since: datetime
+    left: Mapping[str, int]
+    refused: int
+    last_received: datetime | None
