@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +19,15 @@ from mail_servers import certificate
 
 USER, PASSWORD = "clerk@plan.example", "a-löng-secret"
 _STARTS_WITHIN_S = 60
-# Of pymap itself, whose parser of options goes through `locale`.
-_SERVER = "import sys; from pymap.main import main; sys.exit(main())"
+# pymap hashes a password half a million times at each login; that is not what is tested.
+_SERVER = """
+import sys
+from pymap.main import main
+from pysasl.hashing import BuiltinHash
+
+BuiltinHash.__init__.__kwdefaults__["rounds"] = 1000
+sys.exit(main())
+"""
 
 
 @dataclass
@@ -96,3 +104,39 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("the IMAP server did not start")
+
+
+@contextmanager
+def cutting(port: int, after: int) -> Iterator[int]:
+    """A port that leads to another, until so many bytes came from there; then the connection is cut."""
+    listener = socket.create_server(("localhost", 0))
+
+    def forward(source: socket.socket, target: socket.socket, most: int) -> None:
+        with suppress(OSError):
+            while most > 0 and (data := source.recv(65536)):
+                target.sendall(data[:most])
+                most -= len(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        with (
+            suppress(OSError),
+            listener.accept()[0] as near,
+            socket.create_connection(("localhost", port)) as far,
+        ):
+            up = threading.Thread(target=forward, args=(near, far, 2**60))
+            up.start()
+            forward(far, near, after)
+            up.join()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with suppress(OSError):  # should nobody have come
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(30)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.files import printable
 from pipeline.intake.folder import media_type, receive, submissions_in
 
 
@@ -73,3 +74,20 @@ def test_each_entry_is_a_submission(tmp_path: Path) -> None:
     assert submissions_in(tmp_path) == [
         (name, tmp_path / name) for name in ("empty", "lone.pdf", "p1", "p1.pdf", "p2")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Müller, ø.pdf", "Müller, ø.pdf"),
+        ("日本語 \N{THUMBS UP SIGN}.pdf", "日本語 \N{THUMBS UP SIGN}.pdf"),
+        ("\udcff.pdf", "\ufffd.pdf"),
+        ("\udcc3\udca4.pdf", "ä.pdf"),  # read as bytes, they were UTF-8
+        ("\ud800.pdf", "?.pdf"),
+        ("\u202efdp.exe", "\ufffdfdp.exe"),
+        ("new\nline\r\x1b[2J\0.pdf", "new\ufffdline\ufffd\ufffd[2J\ufffd.pdf"),
+        ("a\u2028b\x85c", "a\ufffdb\ufffdc"),
+    ],
+)
+def test_what_a_name_shows(name: str, shown: str) -> None:
+    assert printable(name) == shown

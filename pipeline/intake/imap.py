@@ -58,10 +58,16 @@ class ImapServer:
                 self._log_in(client)
             with _told():
                 _, told = client.capability()  # anew: a server that has let us in can do more
-            yield ImapSession(client, b" ".join(told).decode("ascii", "replace").upper().split())
+            yield self.session(client, told)
         finally:
             with suppress(imaplib.IMAP4.error, OSError):
                 client.logout()
+            with suppress(OSError):  # where the server did not let us say goodbye
+                client.shutdown()
+
+    def session(self, client: imaplib.IMAP4, told: Sequence[bytes]) -> ImapSession:
+        """What one can do who is let in; `told` is the server's answer of what it can."""
+        return ImapSession(client, b" ".join(told).decode("ascii", "replace").upper().split())
 
     def _connect(self) -> imaplib.IMAP4:
         try:
@@ -74,7 +80,8 @@ class ImapServer:
         try:
             client.starttls(context)
         except BaseException:
-            client.shutdown()
+            with suppress(OSError):
+                client.shutdown()
             raise
         return client
 

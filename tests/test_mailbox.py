@@ -1,0 +1,321 @@
+"""The mailbox against a real IMAP server: each message once, whatever goes away in between."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from imap_servers import PASSWORD, Imap, cutting, imap_server
+from ledgers import KEYS, open_test_ledger
+from mail_servers import certificate
+
+import pipeline.intake.mailbox as module
+from pipeline import ledger as led
+from pipeline.errors import ChannelError, ConfigurationError, StorageFull
+from pipeline.intake.imap import ImapSession
+from pipeline.intake.mailbox import Mailbox, mailbox
+from pipeline.intake.polling import Polling
+from pipeline.ledger import Ledger
+from pipeline.settings import Settings, load_settings
+
+NAME = "Quillfeather"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imap]:
+    with imap_server(tmp_path_factory.mktemp("imap")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Imap) -> Imap:
+    for name in ("INBOX", "Received"):
+        with running.client(name) as client:
+            if client.state == "SELECTED":
+                client.store("1:*", "+FLAGS", "(\\Deleted)")
+                client.expunge()
+    return running
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_test_ledger("sqlite", tmp_path / "home") as ledger:
+        yield ledger
+
+
+def settings(server: Imap, **more: str) -> Settings:
+    given = server.settings | {"home": "/nowhere", "keys": KEYS} | more
+    return load_settings({f"TRIAGE_{name.upper()}": value for name, value in given.items()})
+
+
+def channel(server: Imap, **more: str) -> Mailbox:
+    found = mailbox(settings(server, **more))
+    assert found is not None
+    return found
+
+
+def letter(*contents: bytes, message_id: str = "<1@sender.example>") -> bytes:
+    message = EmailMessage()
+    message["From"], message["To"] = f"{NAME} <office@sender.example>", "intake@plan.example"
+    message["Subject"] = f"Records of {NAME}"
+    message["Message-ID"] = message_id
+    message.set_content(f"Attached are the records of {NAME}.")
+    for number, content in enumerate(contents):
+        message.add_attachment(
+            content, maintype="application", subtype="pdf", filename=f"{NAME}-{number}.pdf"
+        )
+    return message.as_bytes()
+
+
+def test_the_attachments_of_a_message_are_one_submission(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1", b"%PDF-2"))
+    assert channel(server).take_in(ledger) == 1
+    (item,) = led.items(ledger)
+    assert (item.channel, item.file_count, item.byte_count) == ("mailbox", 2, 12)
+    assert led.names(ledger, item.id) == [f"{NAME}-0.pdf", f"{NAME}-1.pdf"]
+    assert (server.found(), server.found("Received")) == (0, 1)
+    assert channel(server).take_in(ledger) == 0
+
+
+def test_without_another_mailbox_a_received_message_is_marked_as_seen(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1"))
+    box = channel(server, mailbox_received="")
+    assert [box.take_in(ledger), box.take_in(ledger)] == [1, 0]
+    assert (server.found(), server.found(criterion="SEEN")) == (1, 1)
+
+
+def test_who_reads_a_message_before_it_is_received_does_not_hide_it(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1"))
+    server.mark("+", "\\Seen")
+    assert channel(server).take_in(ledger) == 1
+
+
+def test_the_clock_starts_when_the_server_got_the_message(server: Imap, ledger: Ledger) -> None:
+    for age, content in [(timedelta(days=2), b"%PDF-1"), (timedelta(days=400), b"%PDF-2")]:
+        server.deliver(letter(content, message_id=f"<{age.days}@x>"), at=datetime.now(UTC) - age)
+    channel(server).take_in(ledger)
+    ages = sorted((datetime.now(UTC) - item.received_at).days for item in led.items(ledger))
+    assert ages == [0, 2]  # nobody believes the other
+
+
+# --------------------------------------------------------------------------- duplicates, half deliveries
+
+
+def test_the_same_message_twice_is_one_delivery(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1"), letter(b"%PDF-1"))
+    channel(server).take_in(ledger)
+    balance = led.balance(ledger)
+    assert (balance.received, balance.deliveries) == (1, 1)
+    assert server.found() == 0
+
+
+def test_other_attachments_under_the_same_id_are_received(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1"), letter(b"%PDF-2"))
+    channel(server).take_in(ledger)
+    balance = led.balance(ledger)
+    assert (balance.received, balance.deliveries) == (2, 2)
+
+
+def test_the_same_attachments_in_another_message_are_another_delivery(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1"), letter(b"%PDF-1", message_id="<2@sender.example>"))
+    channel(server).take_in(ledger)
+    balance = led.balance(ledger)
+    assert (balance.received, balance.deliveries) == (1, 2)
+
+
+def test_killed_between_the_ledger_and_the_moving(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(ledger: Ledger, arrivals: list[led.Arrival]) -> None:
+        led.receive(ledger, arrivals)
+        raise KeyboardInterrupt
+
+    server.deliver(letter(b"%PDF-1"))
+    monkeypatch.setattr(module, "receive", killed)
+    with pytest.raises(KeyboardInterrupt):
+        channel(server).take_in(ledger)
+    monkeypatch.undo()
+    assert server.found() == 1
+    channel(server).take_in(ledger)
+    balance = led.balance(ledger)
+    assert (server.found(), balance.received, balance.deliveries) == (0, 1, 1)
+
+
+def test_a_connection_that_is_cut_in_a_message(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1" * 500_000))
+    with cutting(server.port, 1_000_000) as port:
+        box = channel(server, mailbox_server=f"localhost:{port}")
+        with pytest.raises(ChannelError) as error:
+            box.take_in(ledger)
+    assert error.value.code == "unreachable"
+    assert led.items(ledger) == []
+    assert server.found(criterion="UNSEEN") == 1
+    assert channel(server).take_in(ledger) == 1
+
+
+def test_a_full_disk_leaves_the_message_as_it_is(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(ledger: Ledger, arrivals: list[led.Arrival]) -> None:
+        raise StorageFull("full")
+
+    server.deliver(letter(b"%PDF-1"))
+    monkeypatch.setattr(module, "receive", full)
+    with pytest.raises(StorageFull):
+        channel(server).take_in(ledger)
+    assert server.found(criterion="UNSEEN UNFLAGGED") == 1
+
+
+def test_a_message_that_may_not_be_moved_is_received_once(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.deliver(letter(b"%PDF-1"))
+    monkeypatch.setattr(ImapSession, "move", lambda *_: False)
+    box = channel(server)
+    assert [box.take_in(ledger) for _ in range(3)] == [1, 0, 0]
+    assert box.left == {"not_moved": 1}
+    monkeypatch.undo()
+    assert box.take_in(ledger) == 0
+    assert (box.left, server.found()) == ({}, 0)
+
+
+@pytest.mark.parametrize(("can", "stay"), [(["UIDPLUS"], 0), ([], 1)])
+def test_a_server_that_cannot_move_copies(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, can: list[str], stay: int
+) -> None:
+    monkeypatch.setattr(
+        module.ImapServer, "session", lambda self, client, told: ImapSession(client, can), raising=True
+    )
+    server.deliver(letter(b"%PDF-1"))
+    box = channel(server)
+    assert [box.take_in(ledger), box.take_in(ledger)] == [1, 0]
+    assert (server.found(), server.found("Received")) == (stay, 1)
+    assert server.found(criterion="UNDELETED") == 0
+
+
+# --------------------------------------------------------------------------- what is left
+
+
+def test_a_message_without_attachments_is_flagged_and_left(
+    server: Imap, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.deliver(letter())
+    box = channel(server)
+    polling = Polling(box)
+    assert [polling.poll(ledger) for _ in range(3)] == [0, 0, 0]
+    assert (server.found(criterion="FLAGGED"), server.found(criterion="UNSEEN")) == (1, 1)
+    assert len(caplog.records) == 1
+    assert "no_attachment" in caplog.text
+    standing = led.channel_standing(ledger, "mailbox")
+    assert standing is not None
+    assert standing.refused == 1
+    server.mark("-", "\\Flagged")
+    box.take_in(ledger)
+    assert server.found(criterion="FLAGGED") == 1
+
+
+def test_a_message_above_the_bounds_is_flagged_unread(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.deliver(letter(b"1" * 2**20), letter(b"1" * int(1.5 * 2**20), message_id="<2@x>"))
+    fetched = list[str]()
+    message = ImapSession.message
+    monkeypatch.setattr(ImapSession, "message", lambda self, uid: fetched.append(uid) or message(self, uid))
+    assert channel(server, intake_max_mb="1").take_in(ledger) == 1
+    assert len(fetched) == 1
+    assert server.found(criterion="FLAGGED") == 1
+
+
+def test_a_message_with_too_many_attachments_is_flagged(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"1", b"2", b"3"), letter(b"1", b"2", message_id="<2@x>"))
+    assert channel(server, intake_max_files="2").take_in(ledger) == 1
+    assert server.found(criterion="FLAGGED") == 1
+
+
+def test_a_message_that_our_code_fails_on_holds_up_no_other(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = module.attachments
+
+    def fails(raw: bytes, *, most: int) -> list[tuple[str, bytes]]:
+        if b"<bad@x>" in raw:
+            raise ValueError(NAME)
+        return real(raw, most=most)
+
+    monkeypatch.setattr(module, "attachments", fails)
+    server.deliver(letter(b"1", message_id="<bad@x>"), letter(b"2"))
+    assert channel(server).take_in(ledger) == 1
+    assert server.found(criterion="FLAGGED") == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+# --------------------------------------------------------------------------- refusals
+
+
+def test_wrong_credentials_are_told_once_without_them(
+    server: Imap, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.deliver(letter(b"%PDF-1"))
+    polling = Polling(channel(server, mailbox_password="another-secret"))
+    assert [polling.poll(ledger) for _ in range(2)] == [0, 0]
+    (told,) = [record for record in caplog.records if record.name.startswith("pipeline")]
+    assert "TRIAGE_MAILBOX_PASSWORD" in told.getMessage()
+    assert polling.cause == "not_let_in"
+    polling.channel = channel(server)
+    assert polling.poll(ledger) == 1
+    for secret in ("another-secret", PASSWORD, NAME, "sender.example"):
+        assert secret not in caplog.text
+
+
+def test_a_server_that_nobody_vouches_for_is_told_nothing(
+    server: Imap, ledger: Ledger, tmp_path: Path
+) -> None:
+    another, _ = certificate(tmp_path)
+    with pytest.raises(ChannelError) as error:
+        channel(server, mailbox_ca=str(another)).take_in(ledger)
+    assert error.value.code == "certificate"
+
+
+def test_a_server_of_another_name_is_told_nothing(server: Imap, ledger: Ledger) -> None:
+    with pytest.raises(ChannelError) as error:
+        channel(server, mailbox_server=f"127.0.0.1:{server.port}").take_in(ledger)
+    assert error.value.code == "certificate"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [({"mailbox_server": "localhost:1"}, "unreachable"), ({"mailbox_folder": "Nowhere"}, "not_there")],
+)
+def test_what_is_not_there(server: Imap, ledger: Ledger, more: dict[str, str], code: str) -> None:
+    with pytest.raises(ChannelError) as error:
+        channel(server, **more).take_in(ledger)
+    assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"mailbox_user": ""}, "TRIAGE_MAILBOX_USER"),
+        ({"mailbox_ca": "/nowhere"}, "TRIAGE_MAILBOX_CA"),
+        ({"mailbox_folder": "Eingänge"}, "UTF-7"),
+        ({"mailbox_received": "INBOX"}, "TRIAGE_MAILBOX_RECEIVED"),
+        ({"mailbox_server": ""}, ""),
+    ],
+)
+def test_settings_that_lack_something(server: Imap, more: dict[str, str], says: str) -> None:
+    if not says:
+        assert mailbox(settings(server, **more)) is None
+        return
+    with pytest.raises(ConfigurationError, match=says):
+        mailbox(settings(server, **more))
+
+
+def test_check_counts_what_waits(server: Imap, ledger: Ledger) -> None:
+    server.deliver(letter(b"%PDF-1"))
+    assert channel(server).check() == f"localhost:{server.port}, 1 messages wait."
+    assert server.found(criterion="UNSEEN") == 1
