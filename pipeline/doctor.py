@@ -12,12 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import LedgerUnavailable, TriageError
+from pipeline.intake import CHANNELS, channel_in
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.ledger import ChannelStanding
 
 _PACKAGE: Final = "clinical-triage"
 
@@ -42,7 +47,7 @@ class Check:
 
 def examine(settings: Settings) -> Iterator[Check]:
     """All checks, as they are made."""
-    looks: list[tuple[str, Callable[[Settings], Check]]] = [
+    looks: list[tuple[str, Callable[[Settings], Check | None]]] = [
         ("packages", _packages),
         ("knowledge", _knowledge),
         ("OCR engine", _ocr),
@@ -55,9 +60,11 @@ def examine(settings: Settings) -> Iterator[Check]:
     ]
     if settings.output_dir:
         looks.append(("output", lambda given: _writable("output", Path(given.output_dir), 0)))
+    looks += [(f"channel {name}", partial(_channel, name)) for name in CHANNELS]
     for what, look in looks:
         try:
-            yield look(settings)
+            if (check := look(settings)) is not None:
+                yield check
         except TriageError as error:
             yield Check(what, Found.BROKEN, error.args[0], error.next_step)
 
@@ -174,6 +181,38 @@ def _queue(settings: Settings) -> Check:
         told = f"{counts}; {figures.overdue} over their time, {figures.failed_sendings} cases not sent."
         return Check("queue", Found.CHECK, told, "`triage queue list` tells more.")
     return Check("queue", Found.OK, f"{counts}.")
+
+
+def _channel(name: str, settings: Settings) -> Check | None:
+    """Is it reachable, are we let in, may we write; what it could not take in. None where it is not used."""
+    channel = channel_in(settings, name)
+    if channel is None:
+        return None
+    what, told, standing = f"channel {name}", channel.check(), _standing(name, settings)
+    if standing is None:
+        return Check(what, Found.OK, f"{told} It has not run yet.")
+    from pipeline.ledger import WORKING
+
+    worries = [f"{number} {why}" for why, number in sorted(standing.left.items())]
+    if standing.refused:
+        worries.append(f"{standing.refused} refused in the last 7 days")
+    if standing.cause != WORKING:
+        worries.insert(0, f"when it ran last, it was {standing.cause}")
+    if worries:
+        return Check(what, Found.CHECK, f"{told} {'; '.join(worries)}.", "docs/channels.md says what to do.")
+    received = (
+        f"; the last came {standing.last_received:%Y-%m-%d %H:%M} UTC" if standing.last_received else ""
+    )
+    return Check(what, Found.OK, f"{told.rstrip('.')}{received}.")
+
+
+def _standing(name: str, settings: Settings) -> ChannelStanding | None:
+    from pipeline import ledger as led
+
+    if not settings.ledger_url and not (settings.home / "ledger.db").exists():
+        return None
+    with led.open_ledger(settings) as ledger:
+        return led.channel_standing(ledger, name)
 
 
 def _evaluator(settings: Settings) -> Check:

@@ -11,6 +11,7 @@ ledger knows to be the same.
 
     configured(settings) -> [name, ...]         those that the settings ask for
     open_channel(name, settings) -> Channel
+    channel_in(settings, name) -> Channel | None
 """
 
 from __future__ import annotations
@@ -58,12 +59,12 @@ class Channel(Protocol):
 
 def configured(settings: Settings) -> list[str]:
     """The names of the channels that the settings ask for. Raises ConfigurationError for a wrong setting."""
-    return [name for name in CHANNELS if _open(name, settings) is not None]
+    return [name for name in CHANNELS if channel_in(settings, name) is not None]
 
 
 def open_channel(name: str, settings: Settings) -> Channel:
     """The channel of this name. Raises ConfigurationError where the settings do not ask for it."""
-    channel = _open(name, settings)
+    channel = channel_in(settings, name)
     if channel is None:
         raise ConfigurationError(
             f"The channel {name} is not set up.", next_step="docs/channels.md says which settings it needs."
@@ -71,6 +72,7 @@ def open_channel(name: str, settings: Settings) -> Channel:
     return channel
 
 
-def _open(name: str, settings: Settings) -> Channel | None:
+def channel_in(settings: Settings, name: str) -> Channel | None:
+    """The channel of this name, None where the settings do not ask for it. Raises ConfigurationError."""
     channel: Channel | None = resolve_name(CHANNELS[name])(settings)
     return channel
