@@ -215,7 +215,7 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
             pool_type=options.type,
             workers=options.workers,
             channels=_channels(options, settings),
-            watched=str(options.watch) if options.watch else None,
+            watched=str(options.watch.absolute()) if options.watch else None,
         )
     for one in deployed:
         sys.stdout.write(f"{one.name} in work pool {one.pool}, {one.schedule}\n")

@@ -51,7 +51,17 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         "1",
     ]
     (tmp_path / "inbox").mkdir()
-    environ = {**os.environ, "TRIAGE_HOME": str(tmp_path / "home"), "TRIAGE_MIN_FREE_MB": "1"}
+    (tmp_path / "known_hosts").touch()
+    environ = {
+        **os.environ,
+        "TRIAGE_HOME": str(tmp_path / "home"),
+        "TRIAGE_MIN_FREE_MB": "1",
+        # Nobody is there: the channel waits, and the rest goes on.
+        "TRIAGE_SFTP_SERVER": "localhost:1",
+        "TRIAGE_SFTP_USER": "clerk",
+        "TRIAGE_SFTP_PASSWORD": "a-long-secret",
+        "TRIAGE_SFTP_KNOWN_HOSTS": str(tmp_path / "known_hosts"),
+    }
     service = subprocess.Popen(
         command,
         env=environ,
@@ -61,9 +71,11 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
     )
     try:
         assert service.stdout is not None
-        assert b"watched" in service.stdout.readline()
+        told = service.stdout.readline()
+        assert b"watched" in told
+        assert b"channels: sftp" in told
         children = _children_of(service.pid)
-        assert len(children) == 4  # Prefect's API, a worker, the watcher, what sees to requests
+        assert len(children) == 5  # Prefect's API, a worker, what sees to requests, one for each channel
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []
