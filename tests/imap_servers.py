@@ -13,18 +13,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from mail_servers import certificate
 
 USER, PASSWORD = "clerk@plan.example", "a-löng-secret"
 _STARTS_WITHIN_S = 60
-# pymap hashes a password half a million times at each login; that is not what is tested.
+# pymap hashes a password half a million times at each login, which is not what is tested, and does not
+# offer XOAUTH2 by itself: here a token is good that is the password.
 _SERVER = """
 import sys
+from pymap.config import IMAPConfig
 from pymap.main import main
+from pysasl import SASLAuth
+from pysasl.creds.plain import PlainCredentials
 from pysasl.hashing import BuiltinHash
+from pysasl.mechanism import ServerChallenge
+from pysasl.mechanism.oauth import OAuth2Mechanism
 
+
+class OAuth2(OAuth2Mechanism):
+    def server_attempt(self, responses):
+        if len(responses) == 1 and b"wrong" in responses[0].response:
+            raise ServerChallenge(b'{"status": "401"}')
+        creds, _ = super().server_attempt(responses)
+        return PlainCredentials(creds.authzid, creds._token), None
+
+
+IMAPConfig.tls_auth = property(
+    lambda self: SASLAuth([*SASLAuth.defaults().server_mechanisms, OAuth2()])
+)
 BuiltinHash.__init__.__kwdefaults__["rounds"] = 1000
 sys.exit(main())
 """
@@ -140,3 +160,72 @@ def cutting(port: int, after: int) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(30)
+
+
+@contextmanager
+def refusing_over_tls(folder: Path) -> Iterator[tuple[int, Path, list[bytes]]]:
+    """A server that speaks TLS from the first byte and lets nobody in: port, certificate, commands."""
+    cert, key = certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    listener = socket.create_server(("localhost", 0))
+    told: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            near, _ = listener.accept()
+            with context.wrap_socket(near, server_side=True) as talk, talk.makefile("rwb") as lines:
+                lines.write(b"* OK ready\r\n")
+                lines.flush()
+                for line in lines:
+                    tag, command = line.split()[:2]
+                    told.append(command)
+                    said = b"* CAPABILITY IMAP4REV1\r\n" if command == b"CAPABILITY" else b""
+                    lines.write(said + tag + (b" OK done\r\n" if said else b" NO words of the server\r\n"))
+                    lines.flush()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], cert, told
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(30)
+
+
+class _TokenServer(ThreadingHTTPServer):
+    answer: tuple[int, bytes] = (200, b"")
+    asked: list[dict[str, str]]
+
+
+class _TokenHandler(BaseHTTPRequestHandler):
+    server: _TokenServer
+
+    def do_POST(self) -> None:
+        self.server.asked.append(
+            dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        )
+        status, body = self.server.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not on the tests' console."""
+
+
+@contextmanager
+def token_server() -> Iterator[_TokenServer]:
+    """Who gives tokens: `answer` is what it says, `asked` what it was asked."""
+    with _TokenServer(("localhost", 0), _TokenHandler) as server:
+        server.asked = []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(30)

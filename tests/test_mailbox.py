@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from imap_servers import PASSWORD, Imap, cutting, imap_server
+from imap_servers import PASSWORD, Imap, cutting, imap_server, refusing_over_tls, token_server
 from ledgers import KEYS, open_test_ledger
 from mail_servers import certificate
 
 import pipeline.intake.mailbox as module
 from pipeline import ledger as led
 from pipeline.errors import ChannelError, ConfigurationError, StorageFull
+from pipeline.intake import imap
 from pipeline.intake.imap import ImapSession
 from pipeline.intake.mailbox import Mailbox, mailbox
 from pipeline.intake.polling import Polling
@@ -272,6 +274,101 @@ def test_wrong_credentials_are_told_once_without_them(
         assert secret not in caplog.text
 
 
+def test_tls_from_the_first_byte_on_its_own_port(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_over_tls(tmp_path) as (port, ca, told):
+        monkeypatch.setattr(imap, "_TLS_PORT", port)
+        with pytest.raises(ChannelError) as error:
+            channel(Imap(port, ca), mailbox_password="plain").take_in(ledger)
+    assert error.value.code == "not_let_in"
+    assert "words of the server" not in str(error.value)
+    assert told == [b"CAPABILITY", b"LOGIN", b"LOGOUT"]
+
+
+def test_a_password_that_the_server_cannot_take_is_not_sent(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_over_tls(tmp_path) as (port, ca, told):
+        monkeypatch.setattr(imap, "_TLS_PORT", port)
+        with pytest.raises(ChannelError, match="outside ASCII"):
+            channel(Imap(port, ca)).take_in(ledger)
+    assert told == [b"CAPABILITY", b"LOGOUT"]
+
+
+def tokens(port: int) -> dict[str, str]:
+    return {
+        "mailbox_password": "",
+        "mailbox_token_url": f"http://localhost:{port}/token",
+        "mailbox_client_id": "triage",
+        "mailbox_client_secret": "the-clients-secret",
+        "mailbox_token_scope": "mail",
+    }
+
+
+def given(token: str, lasts_s: int = 3600) -> tuple[int, bytes]:
+    return 200, json.dumps({"access_token": token, "expires_in": lasts_s}).encode()
+
+
+@pytest.mark.parametrize(("lasts_s", "asked"), [(3600, 1), (60, 2)])
+def test_a_token_lets_us_in_and_is_kept_while_it_is_good(
+    server: Imap, ledger: Ledger, lasts_s: int, asked: int
+) -> None:
+    server.deliver(letter(b"%PDF-1"))
+    with token_server() as giver:
+        giver.answer = given(PASSWORD, lasts_s)
+        box = channel(server, **tokens(giver.server_port))
+        assert [box.take_in(ledger), box.take_in(ledger)] == [1, 0]
+    form = {"grant_type": "client_credentials", "client_id": "triage", "scope": "mail"}
+    assert giver.asked == [form | {"client_secret": "the-clients-secret"}] * asked
+
+
+def test_a_token_that_is_refused_is_asked_for_anew(
+    server: Imap, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.deliver(letter(b"%PDF-1"))
+    with token_server() as giver:
+        box = channel(server, **tokens(giver.server_port))
+        giver.answer = given("wrong")
+        with pytest.raises(ChannelError) as error:
+            box.take_in(ledger)
+        assert error.value.code == "not_let_in"
+        giver.answer = given(PASSWORD)
+        assert box.take_in(ledger) == 1
+    assert PASSWORD not in caplog.text
+    assert "the-clients-secret" not in caplog.text + repr(vars(box))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((401, b'{"error": "invalid_client"}'), "not_let_in"),
+        ((503, b"busy"), "unreachable"),
+        ((429, b""), "unreachable"),
+        ((200, b"<html>"), "not_let_in"),
+        ((200, b"[]"), "not_let_in"),
+        ((200, b'{"expires_in": 1}'), "not_let_in"),
+        ((200, b'{"access_token": "x", "expires_in": "soon"}'), "not_let_in"),
+        ((302, b""), "not_let_in"),
+    ],
+)
+def test_who_gives_tokens_gives_none(
+    server: Imap, ledger: Ledger, answer: tuple[int, bytes], code: str
+) -> None:
+    with token_server() as giver:
+        giver.answer = answer
+        with pytest.raises(ChannelError) as error:
+            channel(server, **tokens(giver.server_port)).take_in(ledger)
+    assert error.value.code == code
+
+
+def test_who_gives_tokens_is_not_there(server: Imap, ledger: Ledger) -> None:
+    with pytest.raises(ChannelError) as error:
+        channel(server, **tokens(1)).take_in(ledger)
+    assert error.value.code == "unreachable"
+
+
 def test_a_server_that_nobody_vouches_for_is_told_nothing(
     server: Imap, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -301,6 +398,9 @@ def test_what_is_not_there(server: Imap, ledger: Ledger, more: dict[str, str], c
     ("more", "says"),
     [
         ({"mailbox_user": ""}, "TRIAGE_MAILBOX_USER"),
+        ({"mailbox_password": ""}, "TRIAGE_MAILBOX_TOKEN_URL"),
+        ({"mailbox_token_url": "http://login.example/token"}, "https"),
+        ({"mailbox_token_url": "https://login.example/token"}, "TRIAGE_MAILBOX_CLIENT_ID"),
         ({"mailbox_ca": "/nowhere"}, "TRIAGE_MAILBOX_CA"),
         ({"mailbox_folder": "Eingänge"}, "UTF-7"),
         ({"mailbox_received": "INBOX"}, "TRIAGE_MAILBOX_RECEIVED"),

@@ -7,6 +7,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -483,6 +484,26 @@ def test_a_channel_that_fails_is_told_once_and_asked_less_and_less(
     assert [record.getMessage() for record in caplog.records[1:]] == ["Channel folder works again."]
     events = ledger.read(lambda db: db.execute(select(tables.events.c.cause)).scalars().all())
     assert events == ["working", "not_there", "working"]
+
+
+def test_two_that_watch_one_folder_take_everything_in_once(ledger: Ledger, inbox: Path) -> None:
+    for number in range(20):
+        (inbox / f"{number}.pdf").write_bytes(b"%d" % number)
+        (inbox / f"packet {number}").mkdir()
+        for name in ("a", "b"):
+            (inbox / f"packet {number}" / name).write_bytes(b"%d %s" % (number, name.encode()))
+
+    def watch() -> None:
+        watched = WatchedFolder(inbox, settled_s=0)
+        while any(inbox.iterdir()):
+            watched.take_in(ledger)
+
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(watch) for _ in range(2)]:
+            done.result(120)
+    balance = led.balance(ledger)
+    assert balance.holds
+    assert (balance.received, balance.deliveries) == (40, 40)
 
 
 def test_a_bug_in_a_channel_is_told_with_its_place_and_the_channel_goes_on(

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pipeline.errors import ChannelError, ConfigurationError
 from pipeline.intake.addresses import host_and_port
+from pipeline.intake.mail_token import Tokens
 from pipeline.settings import Settings
 
 _TLS_PORT: Final = 993
@@ -31,7 +32,8 @@ class ImapServer:
     host: str
     port: int
     user: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    tokens: Tokens | None = None
     ca: Path | None = None
     timeout_s: float = 60.0
 
@@ -39,13 +41,23 @@ class ImapServer:
     def of(cls, settings: Settings) -> ImapServer:
         """As the settings say. Raises ConfigurationError for what is missing."""
         host, port = host_and_port("TRIAGE_MAILBOX_SERVER", settings.mailbox_server, port=_TLS_PORT)
-        if not settings.mailbox_user or not settings.mailbox_password:
-            raise ConfigurationError("TRIAGE_MAILBOX_USER or TRIAGE_MAILBOX_PASSWORD is not set.")
+        tokens = Tokens.of(settings)
+        if not settings.mailbox_user or not (settings.mailbox_password or tokens):
+            raise ConfigurationError(
+                "TRIAGE_MAILBOX_USER, or how that user shows who it is, is not set.",
+                next_step="Set TRIAGE_MAILBOX_PASSWORD, or TRIAGE_MAILBOX_TOKEN_URL.",
+            )
         if settings.mailbox_ca and not Path(settings.mailbox_ca).is_file():
             raise ConfigurationError("TRIAGE_MAILBOX_CA names no file.")
         ca = Path(settings.mailbox_ca) if settings.mailbox_ca else None
         return cls(
-            host, port, settings.mailbox_user, settings.mailbox_password, ca, settings.intake_timeout_s
+            host,
+            port,
+            settings.mailbox_user,
+            settings.mailbox_password,
+            tokens,
+            ca,
+            settings.intake_timeout_s,
         )
 
     @contextmanager
@@ -54,8 +66,9 @@ class ImapServer:
         with _told():
             client = self._connect()
         try:
+            token = self.tokens.current() if self.tokens else ""
             with _told("not_let_in"):
-                self._log_in(client)
+                self._log_in(client, token)
             with _told():
                 _, told = client.capability()  # anew: a server that has let us in can do more
             yield self.session(client, told)
@@ -85,11 +98,25 @@ class ImapServer:
             raise
         return client
 
-    def _log_in(self, client: imaplib.IMAP4) -> None:
-        if "AUTH=PLAIN" in client.capabilities:  # takes letters outside ASCII, which LOGIN does not
+    def _log_in(self, client: imaplib.IMAP4, token: str) -> None:
+        if self.tokens is not None:
+            said = f"user={self.user}\1auth=Bearer {token}\1\1".encode()
+            try:
+                # Where it is refused, the server says why in one more challenge, to be answered with nothing.
+                client.authenticate("XOAUTH2", lambda challenge: b"" if challenge else said)
+            except imaplib.IMAP4.error:
+                self.tokens.forget()
+                raise
+        elif "AUTH=PLAIN" in client.capabilities:  # takes letters outside ASCII, which LOGIN does not
             client.authenticate("PLAIN", lambda _: f"\0{self.user}\0{self.password}".encode())
-        else:
+        elif (self.user + self.password).isascii():
             client.login(self.user, self.password)
+        else:
+            raise ChannelError(
+                "not_let_in",
+                "The IMAP server takes no letters outside ASCII in a user's name or password.",
+                next_step="Give that user another password.",
+            )
 
 
 class ImapSession:
@@ -189,7 +216,7 @@ def _told(refusal: str = "refused") -> Iterator[None]:
 _REFUSALS: Final = {
     "not_let_in": (
         "The IMAP server does not let us in.",
-        "Check TRIAGE_MAILBOX_USER and TRIAGE_MAILBOX_PASSWORD.",
+        "Check TRIAGE_MAILBOX_USER and TRIAGE_MAILBOX_PASSWORD, or what its token is good for.",
     ),
     "not_there": (
         "The mailbox cannot be opened for writing.",

@@ -12,8 +12,10 @@ from pipeline.intake import Channel
 from pipeline.ledger import WORKING, Ledger, channel_stands
 
 _log = logging.getLogger(__name__)
-_LONGEST_PAUSE_S: Final = 300.0
 _FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 60.0
+# Servers lock out who knocks too often with the wrong key.
+_LOCKED_OUT: Final = {"not_let_in": 600.0, "key": 600.0}
 _BUG: Final = "internal_error"
 
 
@@ -35,7 +37,7 @@ class Polling:
         pause = max(self.channel.every_s, self._took_s)
         if self._failures:
             growing: float = max(pause, _FIRST_PAUSE_S) * 2.0 ** min(self._failures - 1, 20)
-            pause = max(pause, min(growing, self._longest_pause_s))
+            pause = max(pause, min(growing, _LOCKED_OUT.get(self.cause, self._longest_pause_s)))
         return pause
 
     def poll(self, ledger: Ledger) -> int:

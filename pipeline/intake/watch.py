@@ -93,9 +93,9 @@ class WatchedFolder:
             self._refuse(ledger, place, entry)
             new.remove(entry)
         for entry, why in self._received(ledger, place, new):
-            if why:
+            if why and _exists(place, entry.name):
                 self._drop.leave(entry, why)
-            else:
+            elif not why:
                 self._drop.receive(entry)
                 taken += 1
         for entry in filter(self._drop.is_received, entries):
