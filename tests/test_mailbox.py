@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import imaplib
 import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from imap_servers import PASSWORD, Imap, cutting, imap_server, refusing_over_tls, token_server
@@ -392,6 +394,22 @@ def test_what_is_not_there(server: Imap, ledger: Ledger, more: dict[str, str], c
     with pytest.raises(ChannelError) as error:
         channel(server, **more).take_in(ledger)
     assert error.value.code == code
+
+
+def test_a_mailbox_that_may_only_be_read(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    select = imaplib.IMAP4.select
+
+    def only_read(self: imaplib.IMAP4, mailbox: str) -> Any:
+        answer = select(self, mailbox, readonly=True)
+        raise self.readonly(f"{mailbox} is not writable") if answer[0] == "OK" else AssertionError
+
+    server.deliver(letter(b"%PDF-1"))
+    monkeypatch.setattr(imaplib.IMAP4, "select", only_read)
+    with pytest.raises(ChannelError) as error:
+        channel(server).take_in(ledger)
+    assert error.value.code == "not_writable"
 
 
 @pytest.mark.parametrize(

@@ -427,6 +427,17 @@ def test_what_is_above_the_bounds_is_set_aside_and_told(ledger: Ledger, inbox: P
     assert (standing.cause, standing.refused, standing.left) == ("working", 2, {})
 
 
+def test_who_may_look_into_the_folder_may_see_what_was_refused(ledger: Ledger, inbox: Path) -> None:
+    inbox.chmod(0o775)
+    (inbox / "huge.pdf").write_bytes(b"1" * 101)
+    before = os.umask(0o077)
+    try:
+        looks(WatchedFolder(inbox, settled_s=0, bounds=Bounds(100, 2)), ledger)
+    finally:
+        os.umask(before)
+    assert (inbox / "refused").stat().st_mode & 0o777 == 0o775
+
+
 def test_a_file_too_large_to_be_read_is_received_and_parked(tmp_path: Path, inbox: Path) -> None:
     (inbox / "a.pdf").write_bytes(b"%PDF-1.7\n" + b" " * 2**20)
     environ = {"TRIAGE_HOME": str(tmp_path / "other"), "TRIAGE_KEYS": KEYS, "TRIAGE_MIN_FREE_MB": "1"}

@@ -202,6 +202,12 @@ def _told(refusal: str = "refused") -> Iterator[None]:
             "The IMAP server's certificate is vouched for by nobody; nothing was told to it.",
             next_step="Check the name in TRIAGE_MAILBOX_SERVER, and TRIAGE_MAILBOX_CA.",
         ) from None
+    except imaplib.IMAP4.readonly:
+        raise ChannelError(
+            "not_writable",
+            "The mailbox cannot be changed: what is received would stay there.",
+            next_step="Have its user given the right to move messages.",
+        ) from None
     except (imaplib.IMAP4.abort, OSError) as error:
         raise ChannelError(
             "unreachable",

@@ -119,9 +119,12 @@ class WatchedFolder:
     def _refuse(self, ledger: Ledger, place: int, entry: Entry) -> None:
         refused(ledger, self.name, "too_large", entry.reference, bytes=entry.size, files=len(entry.files))
         try:
-            with suppress(FileExistsError):
+            is_new = not _exists(place, REFUSED)
+            if is_new:
                 os.mkdir(REFUSED, dir_fd=place)
             with _folder(place, REFUSED) as aside:
+                if is_new:  # for whoever may look into the watched one, whatever our umask
+                    os.fchmod(aside, stat.S_IMODE(os.fstat(place).st_mode))
                 name = entry.reference if _exists(aside, entry.name) else entry.name
                 os.rename(entry.name, name, src_dir_fd=place, dst_dir_fd=aside)
         except OSError:
