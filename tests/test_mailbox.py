@@ -85,6 +85,19 @@ def test_the_attachments_of_a_message_are_one_submission(server: Imap, ledger: L
     assert channel(server).take_in(ledger) == 0
 
 
+def test_nothing_of_the_message_is_logged_or_kept_in_clear(
+    server: Imap, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.deliver(letter(b"%PDF-1"), letter(message_id="<2@sender.example>"))
+    assert Polling(channel(server)).poll(ledger) == 1
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"mailbox" in kept
+    for text in (NAME, "sender.example", "Records of"):
+        assert text not in caplog.text
+        assert text.encode() not in kept
+
+
 def test_without_another_mailbox_a_received_message_is_marked_as_seen(server: Imap, ledger: Ledger) -> None:
     server.deliver(letter(b"%PDF-1"))
     box = channel(server, mailbox_received="")

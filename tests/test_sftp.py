@@ -68,6 +68,23 @@ def test_files_and_folders_are_received_and_removed(server: Sftp, ledger: Ledger
     assert list((server.home / "home" / "arriving").iterdir()) == []
 
 
+def test_nothing_of_a_name_is_logged_or_kept_in_clear(
+    server: Sftp, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "pipeline")
+    (server.root / "Quillfeather, Ambrosius.pdf").write_bytes(b"1")
+    (server.root / "Quillfeather link").symlink_to("/etc/passwd")
+    polling = Polling(channel(server))
+    assert [polling.poll(ledger), polling.poll(ledger)] == [0, 1]
+    assert "1 link" in caplog.text
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
+    assert b"sftp" in kept
+    assert "Quillfeather" not in "".join(
+        record.getMessage() for record in caplog.records if record.name.startswith("pipeline")
+    )
+    assert b"Quillfeather" not in kept
+
+
 def test_received_files_are_moved_where_the_settings_say(server: Sftp, ledger: Ledger) -> None:
     (server.root / "received").mkdir()
     (server.root / "received" / "one.pdf").write_bytes(b"of last week")

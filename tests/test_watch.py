@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from ledgers import KEYS, open_test_ledger
+from ledgers import DATABASES, KEYS, open_test_ledger
 from sqlalchemy import select
 
 from pipeline import ledger as led
@@ -497,22 +497,24 @@ def test_a_channel_that_fails_is_told_once_and_asked_less_and_less(
     assert events == ["working", "not_there", "working"]
 
 
-def test_two_that_watch_one_folder_take_everything_in_once(ledger: Ledger, inbox: Path) -> None:
+@pytest.mark.parametrize("kind", DATABASES)
+def test_two_that_watch_one_folder_take_everything_in_once(kind: str, tmp_path: Path, inbox: Path) -> None:
     for number in range(20):
         (inbox / f"{number}.pdf").write_bytes(b"%d" % number)
         (inbox / f"packet {number}").mkdir()
         for name in ("a", "b"):
             (inbox / f"packet {number}" / name).write_bytes(b"%d %s" % (number, name.encode()))
 
-    def watch() -> None:
+    def watch(ledger: Ledger) -> None:
         watched = WatchedFolder(inbox, settled_s=0)
         while any(inbox.iterdir()):
             watched.take_in(ledger)
 
-    with ThreadPoolExecutor(2) as both:
-        for done in [both.submit(watch) for _ in range(2)]:
-            done.result(120)
-    balance = led.balance(ledger)
+    with open_test_ledger(kind, tmp_path / "home") as ledger:
+        with ThreadPoolExecutor(2) as both:
+            for done in [both.submit(watch, ledger) for _ in range(2)]:
+                done.result(120)
+        balance = led.balance(ledger)
     assert balance.holds
     assert (balance.received, balance.deliveries) == (40, 40)
 
