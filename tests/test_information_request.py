@@ -218,6 +218,14 @@ def test_nothing_is_cited_of_records_of_another_patient() -> None:
     ]
 
 
+def test_a_lack_is_told_with_the_pages_of_another_patient_that_came_in_its_place() -> None:
+    stray = document("d9", "consultation", 7, own=False)
+    told = found_in(case_of(EXAM, documents=(*case_of().documents, stray)))
+    assert told[1:] == ["Another patient is named on page 7. We did not use what is there."]
+    scan = document("d9", "pathology_report", 7, own=False)  # it would have been no history and physical
+    assert len(found_in(case_of(EXAM, documents=(*case_of().documents, scan)))) == 1
+
+
 def test_a_fact_that_no_record_states_names_the_records_that_usually_do() -> None:
     assert found_in(case_of(STAGE)) == [
         "The history and physical of 07/29/2026, pages 3-4, does not say it.",

@@ -149,7 +149,11 @@ class _Writer:
             found: tuple[Found, ...] = (self.came.other_records(self._title(required)),)
             settled = [words.document.format(document=a(self._title(required)), elements=name)]
         else:
-            found = (self._lacks(record, element), *self.came.pages_lost(record))
+            found = (
+                self._lacks(record, element),
+                *self.came.other_patients(among=required.accepted_types),
+                *self.came.pages_lost(record),
+            )
             settled = [
                 words.addendum.format(record=record_of(record), element=name),
                 words.other_record.format(element=name),

@@ -6,7 +6,7 @@ Nothing of a document that names another patient is told but where it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pipeline.catalog.documents import DocumentTypes
@@ -80,10 +80,10 @@ class Came:
             if announces and (place := self._place(problem)):
                 yield Found(self.letters.words.found.announced.format(pages=place))
 
-    def other_patients(self) -> Iterator[Found]:
-        """Where pages stand that name another patient; nothing of what is on them."""
+    def other_patients(self, among: Collection[str] | None = None) -> Iterator[Found]:
+        """Where pages stand that name another patient, nothing of what is on them; of some types, if given."""
         strangers = [self.record(d) for d in self.case.documents if d.belongs_to_patient is False]
-        if strangers:
+        if any(among is None or record.type in among for record in strangers):
             places = listed([pages(record) for record in strangers])
             yield Found(self.letters.words.found.other_patient.format(pages=places))
 
