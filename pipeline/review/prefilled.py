@@ -1,0 +1,54 @@
+"""A case of the desk as the filled form: its corrections say whose each answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from pipeline.catalog import Catalog
+from pipeline.ledger import Ledger
+from pipeline.prefill import By, Form, Touch, Touches, form_of
+from pipeline.review import tables
+from pipeline.review.casefile import CaseFile
+from pipeline.review.corrections import Correction, Kind
+
+_NO_VALUE = (None, "missing", "unclear")  # of a field, of a required element
+
+
+def form_of_file(ledger: Ledger, file: CaseFile, catalog: Catalog) -> Form:
+    """The form of a case as it stands. Raises UsageError as `form_of` does."""
+    return form_of(file.case, catalog, touches_of(file.corrections, roles_of(ledger)))
+
+
+def touches_of(corrections: Sequence[Correction], roles: Mapping[str, str]) -> Touches:
+    """What people did about each answer, in their order, what was undone left out."""
+    undone = {one.subject for one in corrections if one.kind is Kind.UNDO}
+    touches: dict[str, Touch] = {}
+    for one in corrections:
+        if one.kind is Kind.UNDO or str(one.number) in undone:
+            continue
+        before = touches.get(one.subject) or Touch(replaced=one.before not in _NO_VALUE)
+        touches[one.subject] = _touched(before, one, By(one.actor, roles.get(one.actor), one.at))
+    return touches
+
+
+def roles_of(ledger: Ledger, names: Iterable[str] | None = None) -> dict[str, str]:
+    """The roles of the users, of all without `names`."""
+    query = select(tables.users.c.name, tables.users.c.role)
+    if names is not None:
+        query = query.where(tables.users.c.name.in_(list(names)))
+    return {row.name: row.role for row in ledger.read(lambda db: db.execute(query).all())}
+
+
+def _touched(touch: Touch, one: Correction, by: By) -> Touch:
+    match one.kind:
+        case Kind.ACCEPT:
+            return replace(touch, confirmed=by, rejected=None)
+        case Kind.CHANGE:
+            return replace(touch, changed=by, confirmed=None, rejected=None)
+        case Kind.REJECT:
+            return replace(touch, changed=None, confirmed=None, rejected=by)
+        case _:
+            return touch  # of a document or an outcome: no answer of the form
