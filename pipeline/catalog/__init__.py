@@ -19,6 +19,7 @@ from pipeline.catalog.fields import FieldRule, load_fields
 from pipeline.catalog.findings import FindingRules, load_findings
 from pipeline.catalog.identity import IdentityRules, load_identity
 from pipeline.catalog.letters import Letters, load_letters
+from pipeline.catalog.mcode import McodeRules, load_mcode
 from pipeline.catalog.policies import Policies
 from pipeline.catalog.policy_packs import load_policies
 from pipeline.catalog.prefill import PrefillRules, load_prefill
@@ -72,6 +73,10 @@ class Catalog:
     @cached_property
     def letters(self) -> Letters:
         return load_letters(self.models_dir, frozenset(self.documents))
+
+    @cached_property
+    def mcode(self) -> McodeRules:
+        return load_mcode(self.models_dir)
 
     @cached_property
     def policies(self) -> Policies:

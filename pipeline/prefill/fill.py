@@ -17,6 +17,7 @@ from pipeline.domain import (
 )
 from pipeline.errors import UsageError
 from pipeline.prefill.asked import asked_of
+from pipeline.prefill.codes import recoded
 from pipeline.prefill.records import Answer, Asked, By, Form, Question, Source, Touch, Touches
 
 _PERSON = "person:"  # extractor of evidence that a person marked, see review.corrections
@@ -31,7 +32,8 @@ def form_of(case: Case, catalog: Catalog, touches: Touches | None = None) -> For
     """
     if case.policy is None:
         raise UsageError("The case names no policy: nothing of it could be read.")
-    return filled(case, asked_of(catalog.policies.version(case.policy), catalog), touches)
+    asked = asked_of(catalog.policies.version(case.policy), catalog)
+    return filled(recoded(case, catalog), asked, touches)
 
 
 def filled(case: Case, asked: Asked, touches: Touches | None = None) -> Form:
