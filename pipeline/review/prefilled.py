@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
 
 from pipeline.catalog import Catalog
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, State, items
 from pipeline.prefill import By, Form, Touch, Touches, form_of
 from pipeline.review import tables
-from pipeline.review.casefile import CaseFile
+from pipeline.review.casefile import CaseErased, CaseFile, open_case
 from pipeline.review.corrections import Correction, Kind
 
+_BATCH = 200
 _NO_VALUE = (None, "missing", "unclear")  # of a field, of a required element
 
 
@@ -52,3 +53,20 @@ def _touched(touch: Touch, one: Correction, by: By) -> Touch:
             return replace(touch, changed=None, confirmed=None, rejected=by)
         case _:
             return touch  # of a document or an outcome: no answer of the form
+
+
+def forms_in(
+    ledger: Ledger, catalog: Catalog, states: Sequence[State] = (State.DONE, State.PARTIAL)
+) -> Iterator[Form]:
+    """The forms of all cases that stand in the ledger, in the order of the queue; what was erased, and what
+    names no policy, has none."""
+    after: str | None = None
+    while found := items(ledger, states=states, after=after, most=_BATCH):
+        for one in found:
+            try:
+                file = open_case(ledger, one.id)
+            except CaseErased:
+                continue
+            if file is not None and file.case.policy is not None:
+                yield form_of_file(ledger, file, catalog)
+        after = found[-1].id
