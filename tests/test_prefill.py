@@ -104,7 +104,7 @@ def test_a_question_offers_what_the_knowledge_lists() -> None:
 # --------------------------------------------------------------------------- any case
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(case=cases())
 def test_any_case_gives_a_valid_response_that_guesses_nothing(case: Case) -> None:
     form = form_of(case, CATALOG)
@@ -125,7 +125,7 @@ def test_any_case_gives_a_valid_response_that_guesses_nothing(case: Case) -> Non
                 assert any(parts(place, "box") for place in places)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(case=cases())
 def test_only_what_stands_is_an_answer(case: Case) -> None:
     form = form_of(case, CATALOG)

@@ -294,7 +294,6 @@ def test_a_period_selects(afternoon: TestDesk, capsys: pytest.CaptureFixture[str
 
 def test_a_new_reading_is_counted_once_and_without_the_old_corrections(desk: TestDesk) -> None:
 
-
     corrected(desk)
     replay(desk.ledger, desk.submission_id, actor="user:test")
     worker = Worker(desk.ledger, desk.settings, "test", stages=_stages())

@@ -51,7 +51,7 @@ def extension(resource: dict[str, Any], name: str) -> dict[str, Any] | None:
     return found_[0]["valueCodeableConcept"] if found_ else None
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(case=cases())
 def test_any_case_gives_a_valid_bundle_whose_references_resolve(case: Case) -> None:
     resource = bundle(case)

@@ -104,13 +104,13 @@ def test_the_words_are_cut_from_their_place(packet: Submission, file: str, page:
     assert set(images) == {(file, page)}
     cut = crop(_place(file, page, boxes), form.case, lambda *key: images.get(key))
     assert cut is not None
-    inside = _ink(_framed(cut))
+    inside = _ink(_framed(cut.picture))
     assert inside > 0.04  # letters
     blank = crop(
         _place(file, page, [Box(60.0, 500.0, 200.0, 512.0)]), form.case, lambda *key: images.get(key)
     )
     assert blank is not None
-    assert _ink(_framed(blank)) < 0.005
+    assert _ink(_framed(blank.picture)) < 0.005
 
 
 def _framed(picture: Image.Image) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -22,6 +22,13 @@ _LEAST_WIDTH: Final = 284.0  # points: a word alone does not say what it is abou
 _BESIDE, _ABOVE = 12.0, 3.5
 _MOST_HEIGHT: Final = 64.0  # of the words, points: about five lines
 _GREYS: Final = 16
+
+
+class Cut(NamedTuple):
+    """A part of a page; `width` is what it has on the page, in points."""
+
+    picture: Image.Image
+    width: float
 
 
 def shown(evidence: Iterable[Evidence]) -> Evidence | None:
@@ -54,7 +61,7 @@ def page_images(form: Form, submission: Submission, settings: Settings) -> dict[
     return found
 
 
-def crop(place: Evidence, case: Case, page_image: PageImage) -> Image.Image | None:
+def crop(place: Evidence, case: Case, page_image: PageImage) -> Cut | None:
     """The words of a place with what stands around them, each line of them framed; None without an image."""
     page = next((one for one in case.pages if (one.file, one.page) == (place.file, place.page)), None)
     if page is None or place.file is None or place.page is None or not place.boxes:
@@ -68,7 +75,7 @@ def crop(place: Evidence, case: Case, page_image: PageImage) -> Image.Image | No
     pen = ImageDraw.Draw(cut)
     for box in place.boxes:
         pen.rectangle(_pixels(_around(box, area), scale), outline=0, width=2)
-    return _few_greys(cut)
+    return Cut(_few_greys(cut), area.x1 - area.x0)
 
 
 def _area(boxes: tuple[Box, ...], width: float, height: float) -> Box:

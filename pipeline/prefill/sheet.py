@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.domain import Alternative, Case, Evidence
 from pipeline.paper import BOTTOM, MARGIN, RULE, Paper, printable
-from pipeline.prefill.crops import PageImage, crop, shown
+from pipeline.prefill.crops import Cut, PageImage, crop, shown
 from pipeline.prefill.records import Answer, By, Form, Group, Question, Source
 from pipeline.wording import BASES, OUTCOMES, STATUSES, place_of, plain
 
@@ -21,6 +21,7 @@ _TITLE, _HEADING = 15.0, 12.5
 _WORDS: Final = 196.0  # width of the left column, points
 _GAP: Final = 12.0
 _TALLEST: Final = 60.0  # of a crop
+_SMALLEST: Final = 0.75  # of its size on the page
 _STATUSES = {
     "uncertain": "uncertain",
     "conflicting": "the packet contradicts itself",
@@ -106,12 +107,16 @@ class _Sheet(Paper):
         return [(plain(one.value), "B"), *([(where, "")] if where else [])]
 
     def _row(self, lines: list[tuple[str, str]], place: Evidence | None) -> None:
+        """Words on the left, their picture on the right; a picture that would be too small there, below."""
         picture = crop(place, self._form.case, self._page_image) if place is not None else None
         quoted = place.quote if place is not None and picture is None else ""
         right = self.epw - _WORDS - _GAP
-        width, height = _fitted(picture, right) if picture is not None else (0.0, 0.0)
-        tall = sum(self._lines(text, style, _WORDS) for text, style in lines) * _LINE
-        tall = max(tall, height, self._lines(quoted, "", right) * _LINE if quoted else 0.0)
+        below = picture is not None and picture.width * _SMALLEST > right
+        room = self.epw if below else right
+        width, height = _fitted(picture, room) if picture is not None else (0.0, 0.0)
+        words = sum(self._lines(text, style, room if below else _WORDS) for text, style in lines) * _LINE
+        beside = self._lines(quoted, "", right) * _LINE if quoted else height
+        tall = words + height + 3 if below else max(words, beside)
         if self.will_page_break(tall + 6):
             self.add_page()
         top = self.y + 3
@@ -119,9 +124,12 @@ class _Sheet(Paper):
         for text, style in lines:
             self.set_font("Helvetica", style, _SIZE)
             self.set_x(MARGIN)
-            self.multi_cell(_WORDS, _LINE, printable(text), align="L", new_x="LMARGIN", new_y="NEXT")
+            self.multi_cell(
+                room if below else _WORDS, _LINE, printable(text), align="L", new_x="LMARGIN", new_y="NEXT"
+            )
         if picture is not None:
-            self.image(_png(picture), MARGIN + _WORDS + _GAP, top, width, height)
+            left, above = (MARGIN, top + words + 3) if below else (MARGIN + _WORDS + _GAP, top)
+            self.image(_png(picture.picture), left, above, width, height)
         elif quoted:
             self.set_xy(MARGIN + _WORDS + _GAP, top)
             self.set_font("Helvetica", "I", _SIZE)
@@ -200,9 +208,11 @@ def _role(by: By | None) -> str:
     return (by.role or "person").replace("_", " ") if by is not None else "person"
 
 
-def _fitted(picture: Image.Image, width: float) -> tuple[float, float]:
-    scale = min(width / picture.width, _TALLEST / picture.height)
-    return picture.width * scale, picture.height * scale
+def _fitted(cut: Cut, width: float) -> tuple[float, float]:
+    """Its size on the sheet: as on the page, smaller where there is no room, never larger."""
+    height = cut.picture.height * cut.width / cut.picture.width
+    scale = min(1.0, width / cut.width, _TALLEST / height)
+    return cut.width * scale, height * scale
 
 
 def _png(picture: Image.Image) -> io.BytesIO:
