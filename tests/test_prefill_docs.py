@@ -1,4 +1,4 @@
-"""The examples in docs/prefill.md are what the code makes; `python tests/test_prefill_docs.py` writes them."""
+"""The examples in docs/prefill.md are what the code makes; run as a program, this writes them anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefill_cases import CATALOG, KIDNEY, case_of, conflicting
+from prefill_cases import CATALOG, KIDNEY, case_of, conflicting, evidence, found
 
 from pipeline.prefill import (
     COLUMNS,
@@ -46,7 +46,9 @@ MEANINGS = {
 def examples() -> dict[str, str]:
     """The text of each example by its name."""
     touches = {"findings.intent": Touch(changed=By("nora", "reviewer", AT), replaced=True)}
-    case = case_of({**KIDNEY, "laterality": conflicting("left", "right")})
+    marked = evidence(3, extractor="person:nora")
+    intent = found("curative", confidence=1.0, evidence=(marked,))
+    case = case_of({**KIDNEY, "laterality": conflicting("left", "right"), "intent": intent})
     form = form_of(case, CATALOG, touches)
     response = questionnaire_response(form, CATALOG, at=AT)
     items = {item["linkId"]: item for group in response["item"] for item in group["item"]}
@@ -88,7 +90,7 @@ def with_examples(text: str) -> str:
     """The page with every example as the code makes it; what stands below a mark up to the next blank line
     after it is replaced."""
     for name, example in examples().items():
-        block = rf"(<!-- example: {name} -->\n)(?:\n(?:```json\n.*?\n```|(?:\|[^\n]*\n?)+)(?=\n|\Z))?"
+        block = rf"(<!-- example: {name} -->\n)(?:\n(?:```json\n.*?\n```|\|[^\n]*(?:\n\|[^\n]*)*)(?=\n|\Z))?"
         text, count = re.subn(block, lambda found_, new=example: f"{found_[1]}\n{new}", text, flags=re.DOTALL)
         assert count == 1, name
     return text
