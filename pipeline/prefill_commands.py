@@ -79,8 +79,9 @@ def prefill(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     _check(options)
     catalog = Catalog(settings.models_dir)
+    left_out: list[str] = []
     if options.all:
-        made = _every_case(options.format, catalog, settings)
+        made, left_out = _every_case(options.format, catalog, settings)
     elif options.policy:
         from pipeline.prefill import rendered_questionnaire
 
@@ -90,7 +91,9 @@ def prefill(options: argparse.Namespace, settings: Settings) -> ExitCode:
     else:
         made = _of_submission(options.subject, options.format, catalog, settings)
     _put(made.content, options.output)
-    return ExitCode.DONE
+    if left_out:
+        sys.stderr.write(f"triage: left out, since they cannot be shown: {' '.join(left_out)}\n")
+    return ExitCode.PARKED if left_out else ExitCode.DONE
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -151,16 +154,19 @@ def _of_submission(submission_id: str, name: str, catalog: Catalog, settings: Se
     return made
 
 
-def _every_case(name: str, catalog: Catalog, settings: Settings) -> Rendered:
+def _every_case(name: str, catalog: Catalog, settings: Settings) -> tuple[Rendered, list[str]]:
+    """The table of all cases, and the submissions whose cases could not be shown."""
     from pipeline.ledger import open_ledger
-    from pipeline.prefill import rendered_rows
+    from pipeline.prefill import rendered_rows, rows_of
     from pipeline.review import audit
     from pipeline.review.prefilled import forms_in
 
+    left_out: list[str] = []
     with open_ledger(settings) as ledger:
-        forms = list(forms_in(ledger, catalog))
-        audit.write(ledger, _operator(), "exported", format=name, cases=len(forms))
-    return rendered_rows(forms, name)
+        # One case after another: a thousand of them with their texts would not fit.
+        rows = [rows_of(form) for form in forms_in(ledger, catalog, on_left_out=left_out.append)]
+        audit.write(ledger, _operator(), "exported", format=name, cases=len(rows), left_out=len(left_out))
+    return rendered_rows([row for own in rows for row in own], name), left_out
 
 
 def _put(content: bytes, output: Path | None) -> None:
@@ -197,7 +203,7 @@ def export_corrections(options: argparse.Namespace, settings: Settings) -> ExitC
             until=options.until,
         )
     if not options.quiet:
-        left_out = f" {made.erased} were erased and are left out." if made.erased else ""
+        left_out = f" {made.left_out} are left out: erased, or of a policy not kept." if made.left_out else ""
         sys.stdout.write(
             f"{made.cases} cases with {made.fields} values that people confirmed or changed.{left_out}\n"
             f"{options.folder} holds files of patients that are sealed no more. It is open to you alone; "

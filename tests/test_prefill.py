@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from prefill_cases import CATALOG, KIDNEY, POLICY, case_of, cases, conflicting, evidence, found
+from prefill_cases import CATALOG, KIDNEY, POLICY, SETTINGS, case_of, cases, conflicting, evidence, found
 
+from pipeline.catalog.digest import knowledge_digest
 from pipeline.domain import Alternative, Case, Field, Maker, Met, Status
 from pipeline.errors import UsageError
 from pipeline.fhir import check_resource, written
@@ -276,3 +279,23 @@ def test_codes_follow_a_corrected_side_and_site() -> None:
 
 def test_a_case_says_what_made_it() -> None:
     assert Maker("0.1.0", "abcdef012345").name == "0.1.0+abcdef012345"
+
+
+@pytest.mark.parametrize(
+    ("edited", "another"),
+    [
+        ("sites.toml", True),
+        ("policies/cryosurgical-ablation/2023-02-01/policy.toml", True),
+        ("new.toml", True),
+        ("letters/plan.toml", False),
+        ("fhir/mcode.toml", False),
+        (".sites.toml.swp", False),
+    ],
+)
+def test_another_knowledge_has_another_digest(edited: str, another: bool, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        shutil.copytree(SETTINGS.models_dir, folder, ignore=shutil.ignore_patterns("ner"))
+    with (there / edited).open("a", encoding="utf-8") as file:
+        file.write("# one more line\n")
+    assert (knowledge_digest(here) != knowledge_digest(there)) is another

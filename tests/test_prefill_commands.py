@@ -7,6 +7,7 @@ import io
 import json
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,20 @@ import pytest
 from desks import LETTER, TestDesk, _stages, open_desk
 from ledgers import DATABASES, KEYS
 from prefill_cases import CATALOG, KIDNEY, case_of
+from sqlalchemy import delete
 
 from pipeline.__main__ import main
 from pipeline.case_json import to_json
 from pipeline.domain import Box
 from pipeline.errors import ExitCode, UsageError
-from pipeline.ledger import claim, claim_sendings, load_reading, replay
+from pipeline.ledger import claim, claim_sendings, erase_old, load_reading, replay
+from pipeline.ledger.tables import records
 from pipeline.prefill import FORMATS, Source
 from pipeline.prefill_commands import FORMATS as OFFERED
 from pipeline.review import audit
 from pipeline.review.casefile import Change, Mark, correct, open_case
-from pipeline.review.corrections import Kind
-from pipeline.review.prefilled import form_of_file, forms_in
+from pipeline.review.corrections import Correction, Kind
+from pipeline.review.prefilled import form_of_file, forms_in, touches_of
 from pipeline.review.regression import export_set, share_report
 from pipeline.working import Worker
 
@@ -188,7 +191,7 @@ def test_all_cases_go_out_in_one_table(
     [version] = {row["model_version"] for row in rows}
     assert version.startswith("0.")
     [told] = trail(afternoon, "exported", before)
-    assert (told.submission_id, dict(told.data)) == (None, {"format": "csv", "cases": 2})
+    assert (told.submission_id, dict(told.data)) == (None, {"format": "csv", "cases": 2, "left_out": 0})
 
 
 # --------------------------------------------------------------------------- corrections
@@ -305,3 +308,34 @@ def test_a_new_reading_is_counted_once_and_without_the_old_corrections(desk: Tes
     [fields] = shares.fields.values()
     [intent] = [one for one in fields if one.field == "findings.intent"]
     assert (intent.cases, intent.accepted) == (1, 0)
+
+
+def test_what_cannot_be_shown_is_left_out_and_told(
+    desk: TestDesk, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    corrected(desk)
+    gone = delete(records).where(records.c.submission_id == desk.submission_id, records.c.kind == "case")
+    desk.ledger.write(lambda db: db.execute(gone))
+    assert run(desk, "prefill", "--all", "--format", "csv") == ExitCode.PARKED
+    told = capsys.readouterr()
+    assert told.out.count("\n") == 1  # the names of the columns
+    assert desk.submission_id in told.err
+
+
+def test_what_was_erased_is_in_no_set(desk: TestDesk, tmp_path: Path) -> None:
+    corrected(desk)
+    assert erase_old(desk.ledger, timedelta(0), actor="user:test") == [desk.submission_id]
+    made = export_set(desk.ledger, CATALOG, tmp_path / "set", actor="operator:test")
+    assert (made.cases, made.left_out) == (0, 1)
+    assert list(forms_in(desk.ledger, CATALOG)) == []
+    assert share_report(desk.ledger, CATALOG).cases == {}
+
+
+def test_what_lapsed_is_nobodys_word() -> None:
+    at = datetime(2026, 8, 7, tzinfo=UTC)
+    said = [
+        Correction(number, at, "nora", Kind.ACCEPT, f"findings.{name}")
+        for number, name in ((1, "t"), (2, "n"))
+    ]
+    assert set(touches_of(said, {})) == {"findings.t", "findings.n"}
+    assert set(touches_of(said, {}, lapsed={1})) == {"findings.n"}

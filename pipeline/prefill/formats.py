@@ -17,7 +17,7 @@ from pipeline.prefill.mcode import mcode_bundle
 from pipeline.prefill.questionnaire import questionnaire
 from pipeline.prefill.records import Form
 from pipeline.prefill.response import questionnaire_response
-from pipeline.prefill.rows import csv_text, rows_as_json, rows_of
+from pipeline.prefill.rows import Row, csv_text, rows_as_json, rows_of
 from pipeline.prefill.sheet import form_pdf
 
 _FHIR: Final = ("application/fhir+json", ".json")
@@ -58,7 +58,7 @@ def rendered(
         case "pdf":
             return _rendered(name, form_pdf(form, at=at, page_image=page_image or (lambda *_: None)))
         case "csv" | "json":
-            return rendered_rows([form], name)
+            return rendered_rows(rows_of(form), name)
     raise UsageError(f"There is no format {name}.", next_step=f"Formats: {', '.join(FORMATS)}.")
 
 
@@ -67,9 +67,8 @@ def rendered_questionnaire(policy: Policy, catalog: Catalog) -> Rendered:
     return _rendered("questionnaire", _fhir(questionnaire(policy, catalog), catalog))
 
 
-def rendered_rows(forms: Iterable[Form], name: str) -> Rendered:
-    """The rows of many forms in one table: csv or json."""
-    rows = [row for form in forms for row in rows_of(form)]
+def rendered_rows(rows: Iterable[Row], name: str) -> Rendered:
+    """Rows of one form or of many in one table: csv or json."""
     if name == "csv":
         return _rendered(name, csv_text(rows).encode())
     return _rendered(name, (json.dumps(rows_as_json(rows), indent=2, ensure_ascii=False) + "\n").encode())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
 
 from pipeline.catalog import Catalog
+from pipeline.errors import UsageError
 from pipeline.ledger import Ledger, State, items
 from pipeline.prefill import By, Form, Touch, Touches, form_of
 from pipeline.review import tables
-from pipeline.review.casefile import CaseErased, CaseFile, open_case
+from pipeline.review.casefile import CaseErased, CaseFile, RecordMissing, open_case
 from pipeline.review.corrections import Correction, Kind
 
 _BATCH = 200
@@ -23,23 +24,24 @@ def form_of_file(ledger: Ledger, file: CaseFile, catalog: Catalog) -> Form:
     return form_of(file.case, catalog, touches_of(file.corrections, roles_of(ledger)))
 
 
-def touches_of(corrections: Sequence[Correction], roles: Mapping[str, str]) -> Touches:
-    """What people did about each answer, in their order, what was undone left out."""
+def touches_of(
+    corrections: Sequence[Correction], roles: Mapping[str, str], *, lapsed: Container[int] = ()
+) -> Touches:
+    """What people did about each answer, in their order, what was undone left out, and the numbers `lapsed`
+    that count no more though nobody undid them."""
     undone = {one.subject for one in corrections if one.kind is Kind.UNDO}
     touches: dict[str, Touch] = {}
     for one in corrections:
-        if one.kind is Kind.UNDO or str(one.number) in undone:
+        if one.kind is Kind.UNDO or str(one.number) in undone or one.number in lapsed:
             continue
         before = touches.get(one.subject) or Touch(replaced=one.before not in _NO_VALUE)
         touches[one.subject] = _touched(before, one, By(one.actor, roles.get(one.actor), one.at))
     return touches
 
 
-def roles_of(ledger: Ledger, names: Iterable[str] | None = None) -> dict[str, str]:
-    """The roles of the users, of all without `names`."""
+def roles_of(ledger: Ledger) -> dict[str, str]:
+    """The roles of all users, as they are now."""
     query = select(tables.users.c.name, tables.users.c.role)
-    if names is not None:
-        query = query.where(tables.users.c.name.in_(list(names)))
     return {row.name: row.role for row in ledger.read(lambda db: db.execute(query).all())}
 
 
@@ -56,17 +58,26 @@ def _touched(touch: Touch, one: Correction, by: By) -> Touch:
 
 
 def forms_in(
-    ledger: Ledger, catalog: Catalog, states: Sequence[State] = (State.DONE, State.PARTIAL)
+    ledger: Ledger,
+    catalog: Catalog,
+    *,
+    on_left_out: Callable[[str], None] = lambda _: None,
+    states: Sequence[State] = (State.DONE, State.PARTIAL),
 ) -> Iterator[Form]:
-    """The forms of all cases that stand in the ledger, in the order of the queue; what was erased, and what
-    names no policy, has none."""
+    """The forms of all cases that stand in the ledger, in the order of the queue.
+
+    What was erased has none. What cannot be shown is left out, and `on_left_out` is told the submission: a
+    record of it is missing, or its policy's version is not kept.
+    """
     after: str | None = None
     while found := items(ledger, states=states, after=after, most=_BATCH):
         for one in found:
             try:
                 file = open_case(ledger, one.id)
+                if file is not None and file.case.policy is not None:
+                    yield form_of_file(ledger, file, catalog)
             except CaseErased:
                 continue
-            if file is not None and file.case.policy is not None:
-                yield form_of_file(ledger, file, catalog)
+            except (RecordMissing, UsageError):
+                on_left_out(one.id)
         after = found[-1].id

@@ -41,11 +41,12 @@ _DEEDS: Final[dict[str, Deed]] = {Kind.ACCEPT: "accept", Kind.CHANGE: "change", 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote, and how many corrected cases it had to leave out because they were erased."""
+    """What an export wrote, and how many corrected cases it had to leave out: they were erased, or the
+    version of their policy is not kept."""
 
     cases: int
     fields: int
-    erased: int
+    left_out: int
 
 
 def export_set(
@@ -63,31 +64,35 @@ def export_set(
     trail before its files are written. Raises UsageError where the folder is not empty or open to others.
     """
     _check_folder(folder)
-    written, fields, erased = 0, 0, 0
+    written, fields, left_out = 0, 0, 0
     for submission_id in _corrected(ledger, since, until):
         try:
             file = open_case(ledger, submission_id)
-        except CaseErased:
-            erased += 1
+            expected = expected_of(form_of_file(ledger, file, catalog)) if file is not None else None
+        except (CaseErased, UsageError):
+            left_out += 1
             continue
-        expected = expected_of(form_of_file(ledger, file, catalog)) if file is not None else None
         if expected is None:
             continue
         count = fields_in(expected)
         audit.write(ledger, actor, "regression_exported", submission_id, fields=count)
         _write(ledger, submission_id, folder / submission_id, expected)
         written, fields = written + 1, fields + count
-    return Exported(written, fields, erased)
+    return Exported(written, fields, left_out)
 
 
 def share_report(
     ledger: Ledger, catalog: Catalog, *, since: datetime | None = None, until: datetime | None = None
 ) -> Shares:
-    """How much was filled, accepted and overridden in the cases that were made in a period."""
+    """How much was filled, accepted and overridden in the cases that were made in a period, of the policies
+    whose versions are kept."""
 
     @cache
-    def asked(ref: PolicyRef) -> Asked:
-        return asked_of(catalog.policies.version(ref), catalog)
+    def asked(ref: PolicyRef) -> Asked | None:
+        try:
+            return asked_of(catalog.policies.version(ref), catalog)
+        except UsageError:
+            return None
 
     return tally(_told(ledger, asked, since, until), since=since, until=until)
 
@@ -132,16 +137,17 @@ def _write(ledger: Ledger, submission_id: str, target: Path, expected: dict[str,
 
 
 def _told(
-    ledger: Ledger, asked: Callable[[PolicyRef], Asked], since: datetime | None, until: datetime | None
+    ledger: Ledger, asked: Callable[[PolicyRef], Asked | None], since: datetime | None, until: datetime | None
 ) -> Iterator[Told]:
     for submission_id, number in ledger.read(lambda db: _made(db, since, until)):
         data = load_case(ledger, submission_id, number)
         if data is None:
             continue  # erased since it was looked for
         case = from_json(data)
-        if case.policy is None or not case.documents:
+        questions = asked(case.policy) if case.policy is not None and case.documents else None
+        if questions is None:
             continue
-        form = filled(case, asked(case.policy), {})
+        form = filled(case, questions, {})
         yield Told(
             case.made_by.name if case.made_by else UNKNOWN,
             _states(form),
