@@ -23,7 +23,7 @@ from pipeline.domain import Box
 from pipeline.errors import ExitCode, UsageError
 from pipeline.ledger import claim, claim_sendings, erase_old, load_reading, replay
 from pipeline.ledger.tables import records
-from pipeline.prefill import FORMATS, Source
+from pipeline.prefill import FORMATS, Source, questionnaire_response
 from pipeline.prefill_commands import FORMATS as OFFERED
 from pipeline.review import audit
 from pipeline.review.casefile import Change, Mark, correct, open_case
@@ -37,6 +37,9 @@ OTHER = (
     .replace("right upper lobe", "left lower lobe")
     .replace("curative", "palliative")
 )
+
+
+AT = datetime(2026, 8, 7, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -192,6 +195,40 @@ def test_all_cases_go_out_in_one_table(
     assert version.startswith("0.")
     [told] = trail(afternoon, "exported", before)
     assert (told.submission_id, dict(told.data)) == (None, {"format": "csv", "cases": 2, "left_out": 0})
+
+
+def test_every_automatic_answer_leads_to_its_words_on_the_page(afternoon: TestDesk) -> None:
+    """Held against the reading: the boxes enclose the words that the offsets quote, and no others."""
+    file = open_case(afternoon.ledger, afternoon.submission_id)
+    reading = load_reading(afternoon.ledger, afternoon.submission_id, 1)
+    assert file is not None
+    assert reading is not None
+    pages = {(page.file, page.number): page for page in reading.pages}
+    texts = {document.id: document.text for document in file.case.documents}
+    resource = questionnaire_response(form_of_file(afternoon.ledger, file, CATALOG), CATALOG, at=AT)
+    items = [item for group in resource["item"] for item in group["item"]]
+    automatic = [
+        answer
+        for item in items
+        for answer in item.get("answer", ())
+        if answer["extension"][0]["extension"][0]["valueCode"] == "auto-server"
+    ]
+    assert len(automatic) >= 12
+    for answer in automatic:
+        place = next(one["extension"] for one in answer["extension"] if one["url"].endswith("/evidence"))
+        told = {part["url"]: value for part in place for key, value in part.items() if key[:5] == "value"}
+        boxes = [
+            [edge["valueDecimal"] for edge in part["extension"]] for part in place if part["url"] == "box"
+        ]
+        page = pages[told["file"], told["page"]]
+        enclosed = [word.text.strip(".,:;") for word in page.words if _inside(word.box, boxes)]
+        quoted = texts[told["document"]][told["start"] : told["end"]].split()
+        assert enclosed == [word.strip(".,:;") for word in quoted]
+
+
+def _inside(box: Box, areas: list[list[float]]) -> bool:
+    x, y = (box.x0 + box.x1) / 2, (box.top + box.bottom) / 2
+    return any(area[0] <= x <= area[2] and area[1] <= y <= area[3] for area in areas)
 
 
 # --------------------------------------------------------------------------- corrections

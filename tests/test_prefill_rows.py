@@ -58,7 +58,7 @@ def test_what_is_silent_or_contradictory_has_a_row_without_a_value() -> None:
     assert (silent["value"], silent["status"], silent["origin"], silent["page"]) == ("", "not_found", "", "")
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\uff1d"])
 def test_no_cell_is_a_formula(sign: str) -> None:
     bad = f"{sign}HYPERLINK(0)"
     cell = table(case_of({"treatment_area": found(bad)}))["findings.treatment_area"]["value"]

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from pipeline.domain import Box, Evidence, Value
 from pipeline.prefill.records import Answer, By, Form
 
-# A spreadsheet takes a cell that starts so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a cell that starts so for a formula; some take the wide forms, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _PERSON = "person"
 
 

@@ -20,6 +20,7 @@ _LINE: Final = 13.5
 _TITLE, _HEADING = 15.0, 12.5
 _WORDS: Final = 196.0  # width of the left column, points
 _GAP: Final = 12.0
+_MOST_QUOTED: Final = 300  # characters
 _TALLEST: Final = 60.0  # of a crop
 _SMALLEST: Final = 0.75  # of its size on the page
 _STATUSES = {
@@ -109,7 +110,7 @@ class _Sheet(Paper):
     def _row(self, lines: list[tuple[str, str]], place: Evidence | None) -> None:
         """Words on the left, their picture on the right; a picture that would be too small there, below."""
         picture = crop(place, self._form.case, self._page_image) if place is not None else None
-        quoted = place.quote if place is not None and picture is None else ""
+        quoted = _quoted(place) if place is not None and picture is None else ""
         right = self.epw - _WORDS - _GAP
         below = picture is not None and picture.width * _SMALLEST > right
         room = self.epw if below else right
@@ -133,7 +134,7 @@ class _Sheet(Paper):
         elif quoted:
             self.set_xy(MARGIN + _WORDS + _GAP, top)
             self.set_font("Helvetica", "I", _SIZE)
-            self.multi_cell(right, _LINE, printable(f'"{quoted}"'), align="L")
+            self.multi_cell(right, _LINE, printable(quoted), align="L")
         self.set_y(top + tall + 3)
 
     def _lines(self, text: str, style: str, width: float) -> int:
@@ -202,6 +203,12 @@ def _notes(answer: Answer, case: Case, place: Evidence | None) -> Iterator[str]:
         yield f"entered by a {_role(answer.author)}"
     if touch is not None and touch.confirmed is not None:
         yield f"confirmed by a {_role(touch.confirmed)}"
+
+
+def _quoted(place: Evidence) -> str:
+    """The words themselves; of many the first, since no row may be taller than a page."""
+    words = " ".join(place.quote.split())
+    return f'"{words[:_MOST_QUOTED]}..."' if len(words) > _MOST_QUOTED else f'"{words}"'
 
 
 def _role(by: By | None) -> str:
