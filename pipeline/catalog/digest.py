@@ -9,7 +9,7 @@ from typing import Final
 
 _LENGTH: Final = 12  # hex digits: enough to tell the versions of one folder apart
 # What is said of a case, by when and in which form; no value is read by it.
-_SAID: Final = ("letters", "fhir", "prefill.toml", "clock.toml")
+_SAID: Final = ("letters", "fonts", "fhir", "prefill.toml", "clock.toml")
 _PROSE: Final = (".md",)
 
 

@@ -5,7 +5,7 @@
     questionnaire_response(form, catalog, at=...) -> dict    Da Vinci DTR
     mcode_bundle(form, catalog, at=...) -> dict              what is found of the tumour
     rows_of(form) -> [Row, ...]; csv_text, rows_as_json      one row a field
-    form_pdf(form, at=..., page_image=...) -> bytes          each answer beside its words on the page
+    form_pdf(form, fonts, at=..., page_image=...)            each answer beside its words on the page
     rendered(form, catalog, format, at=...) -> Rendered      any of them as checked bytes, by name
 
 A form holds what stands; what is unknown, uncertain or contradictory is never an answer. Nothing here opens

@@ -56,7 +56,9 @@ def rendered(
         case "mcode":
             return _rendered(name, _fhir(mcode_bundle(form, catalog, at=at), catalog))
         case "pdf":
-            return _rendered(name, form_pdf(form, at=at, page_image=page_image or (lambda *_: None)))
+            return _rendered(
+                name, form_pdf(form, catalog.letters.fonts, at=at, page_image=page_image or _no_page)
+            )
         case "csv" | "json":
             return rendered_rows(rows_of(form), name)
     raise UsageError(f"There is no format {name}.", next_step=f"Formats: {', '.join(FORMATS)}.")
@@ -72,6 +74,10 @@ def rendered_rows(rows: Iterable[Row], name: str) -> Rendered:
     if name == "csv":
         return _rendered(name, csv_text(rows).encode())
     return _rendered(name, (json.dumps(rows_as_json(rows), indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _no_page(file: str, page: int) -> None:
+    """Without images the words are quoted."""
 
 
 def _fhir(resource: Mapping[str, Any], catalog: Catalog) -> bytes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 from PIL import Image
 
 from pipeline.domain import Alternative, Case, Evidence
-from pipeline.paper import BOTTOM, MARGIN, RULE, Paper, printable
+from pipeline.paper import BOTTOM, FAMILY, MARGIN, RULE, Paper
 from pipeline.prefill.crops import Cut, PageImage, crop, shown
 from pipeline.prefill.records import Answer, By, Form, Group, Question, Source
 from pipeline.wording import BASES, OUTCOMES, STATUSES, place_of, plain
@@ -23,6 +24,8 @@ _GAP: Final = 12.0
 _MOST_QUOTED: Final = 300  # characters
 _TALLEST: Final = 60.0  # of a crop
 _SMALLEST: Final = 0.75  # of its size on the page
+_Words = tuple[str, Literal["", "B"]]
+"""Words and whether they are bold."""
 _STATUSES = {
     "uncertain": "uncertain",
     "conflicting": "the packet contradicts itself",
@@ -32,12 +35,13 @@ _STATUSES = {
 }
 
 
-def form_pdf(form: Form, *, at: datetime, page_image: PageImage) -> bytes:
-    """The form on US letter pages, drawn `at`; the same form and images give the same bytes.
+def form_pdf(form: Form, fonts: Path, *, at: datetime, page_image: PageImage) -> bytes:
+    """The form on US letter pages, drawn `at`, in the type of the folder `fonts`; the same form and images
+    give the same bytes.
 
     `page_image` gives the pages that the words are cut from; where it has none, the words are quoted.
     """
-    paper = _Sheet(form, page_image)
+    paper = _Sheet(form, fonts, page_image)
     paper.set_creation_date(at.astimezone(UTC))
     paper.set_title(f"Case {form.case.case_id}")
     paper.add_page()
@@ -49,8 +53,8 @@ def form_pdf(form: Form, *, at: datetime, page_image: PageImage) -> bytes:
 
 
 class _Sheet(Paper):
-    def __init__(self, form: Form, page_image: PageImage) -> None:
-        super().__init__(f"Review form   case {form.case.case_id}")
+    def __init__(self, form: Form, fonts: Path, page_image: PageImage) -> None:
+        super().__init__(fonts, f"Review form   case {form.case.case_id}")
         self._form, self._page_image = form, page_image
 
     def head(self) -> None:
@@ -71,9 +75,7 @@ class _Sheet(Paper):
             return
         self._heading("Look at first")
         for line in told:
-            self.set_font("Helvetica", "", _SIZE)
-            self.set_x(MARGIN)
-            self.multi_cell(self.epw, _LINE, printable(f"- {line}"), new_x="LMARGIN", new_y="NEXT")
+            self._paragraph(f"- {line}", "", self.epw)
 
     def group(self, group: Group) -> None:
         answers = [answer for question in group.questions for answer in self._form.of(question.link_id)]
@@ -102,12 +104,13 @@ class _Sheet(Paper):
         name = f"{_name(answer.question)} ({note})" if note else _name(answer.question)
         self._row([(name, ""), (_said(answer), "B")], place)
 
-    def _candidate(self, one: Alternative) -> list[tuple[str, str]]:
+    def _candidate(self, one: Alternative) -> list[_Words]:
         place = shown(one.evidence)
         where = place_of(self._form.case, place.file, place.page) if place else ""
-        return [(plain(one.value), "B"), *([(where, "")] if where else [])]
+        lines: list[_Words] = [(plain(one.value), "B"), (where, "")]
+        return lines if where else lines[:1]
 
-    def _row(self, lines: list[tuple[str, str]], place: Evidence | None) -> None:
+    def _row(self, lines: list[_Words], place: Evidence | None) -> None:
         """Words on the left, their picture on the right; a picture that would be too small there, below."""
         picture = crop(place, self._form.case, self._page_image) if place is not None else None
         quoted = _quoted(place) if place is not None and picture is None else ""
@@ -123,29 +126,30 @@ class _Sheet(Paper):
         top = self.y + 3
         self.set_y(top)
         for text, style in lines:
-            self.set_font("Helvetica", style, _SIZE)
-            self.set_x(MARGIN)
-            self.multi_cell(
-                room if below else _WORDS, _LINE, printable(text), align="L", new_x="LMARGIN", new_y="NEXT"
-            )
+            self._paragraph(text, style, room if below else _WORDS)
         if picture is not None:
             left, above = (MARGIN, top + words + 3) if below else (MARGIN + _WORDS + _GAP, top)
             self.image(_png(picture.picture), left, above, width, height)
         elif quoted:
             self.set_xy(MARGIN + _WORDS + _GAP, top)
-            self.set_font("Helvetica", "I", _SIZE)
-            self.multi_cell(right, _LINE, printable(quoted), align="L")
+            self.set_font(FAMILY, "", _SIZE)
+            self.multi_cell(right, _LINE, self.printable(quoted), align="L")
         self.set_y(top + tall + 3)
 
-    def _lines(self, text: str, style: str, width: float) -> int:
-        self.set_font("Helvetica", style, _SIZE)
-        lines = self.multi_cell(width, _LINE, printable(text), dry_run=True, output="LINES")
+    def _paragraph(self, text: str, style: Literal["", "B"], width: float) -> None:
+        self.set_font(FAMILY, style, _SIZE)
+        self.set_x(MARGIN)
+        self.multi_cell(width, _LINE, self.printable(text), align="L", new_x="LMARGIN", new_y="NEXT")
+
+    def _lines(self, text: str, style: Literal["", "B"], width: float) -> int:
+        self.set_font(FAMILY, style, _SIZE)
+        lines = self.multi_cell(width, _LINE, self.printable(text), dry_run=True, output="LINES")
         return len(lines) if isinstance(lines, list) else 0
 
     def _write(self, text: str, size: float, *, bold: bool = False) -> None:
-        self.set_font("Helvetica", "B" if bold else "", size)
+        self.set_font(FAMILY, "B" if bold else "", size)
         self.set_x(MARGIN)
-        self.multi_cell(self.epw, size * 1.24, printable(text), align="L", new_x="LMARGIN", new_y="NEXT")
+        self.multi_cell(self.epw, size * 1.24, self.printable(text), align="L", new_x="LMARGIN", new_y="NEXT")
         self.ln(2)
 
     def _heading(self, title: str) -> None:
