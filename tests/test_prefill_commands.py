@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pdfplumber
 import pytest
 from desks import LETTER, TestDesk, _stages, open_desk
 from ledgers import DATABASES, KEYS
@@ -28,7 +29,8 @@ from pipeline.prefill_commands import FORMATS as OFFERED
 from pipeline.review import audit
 from pipeline.review.casefile import Change, Mark, correct, open_case
 from pipeline.review.corrections import Correction, Kind
-from pipeline.review.prefilled import form_of_file, forms_in, touches_of
+from pipeline.review.pictures import Pictures
+from pipeline.review.prefilled import exported, form_of_file, forms_in, touches_of
 from pipeline.review.regression import export_set, share_report
 from pipeline.working import Worker
 
@@ -195,6 +197,20 @@ def test_all_cases_go_out_in_one_table(
     assert version.startswith("0.")
     [told] = trail(afternoon, "exported", before)
     assert (told.submission_id, dict(told.data)) == (None, {"format": "csv", "cases": 2, "left_out": 0})
+
+
+def test_a_server_has_its_pictures_drawn_elsewhere(afternoon: TestDesk) -> None:
+    file = open_case(afternoon.ledger, afternoon.submission_id)
+    assert file is not None
+    pictures = Pictures(afternoon.ledger, afternoon.settings)
+    try:
+        made = exported(afternoon.ledger, pictures, file, CATALOG, "pdf", at=AT)
+    finally:
+        pictures.close()
+    with pdfplumber.open(io.BytesIO(made.content)) as document:
+        drawn = sum(len(page.images) for page in document.pages)
+    shown = [one for one in form_of_file(afternoon.ledger, file, CATALOG).answers if one.evidence]
+    assert drawn == len(shown) > 12
 
 
 def test_every_automatic_answer_leads_to_its_words_on_the_page(afternoon: TestDesk) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import cache
 
+from PIL import Image
 from sqlalchemy import select
 
 from pipeline.catalog import Catalog
 from pipeline.errors import UsageError
 from pipeline.ledger import Ledger, State, items
-from pipeline.prefill import By, Form, Touch, Touches, form_of
+from pipeline.prefill import By, Form, PageImage, Rendered, Touch, Touches, form_of, rendered
 from pipeline.review import tables
 from pipeline.review.casefile import CaseErased, CaseFile, RecordMissing, open_case
 from pipeline.review.corrections import Correction, Kind
+from pipeline.review.pictures import Pictures
 
 _BATCH = 200
 _NO_VALUE = (None, "missing", "unclear")  # of a field, of a required element
@@ -22,6 +27,32 @@ _NO_VALUE = (None, "missing", "unclear")  # of a field, of a required element
 def form_of_file(ledger: Ledger, file: CaseFile, catalog: Catalog) -> Form:
     """The form of a case as it stands. Raises UsageError as `form_of` does."""
     return form_of(file.case, catalog, touches_of(file.corrections, roles_of(ledger)))
+
+
+def exported(
+    ledger: Ledger, pictures: Pictures, file: CaseFile, catalog: Catalog, name: str, *, at: datetime
+) -> Rendered:
+    """The form of a case in a format of `prefill.FORMATS`, for a server: what a sender's file does to a
+    decoder ends in the processes of `pictures`. Whoever sends it on writes the audit row.
+
+    Raises UsageError for a format that there is none of, and as `form_of` does.
+    """
+    form = form_of_file(ledger, file, catalog)
+    return rendered(form, catalog, name, at=at, page_image=_drawn_by(pictures, file))
+
+
+def _drawn_by(pictures: Pictures, file: CaseFile) -> PageImage:
+    positions = {one.name: position for position, one in enumerate(file.case.files)}
+    rotations = {(one.file, one.page): one.rotation for one in file.case.pages}
+
+    @cache
+    def page_image(name: str, page: int) -> Image.Image | None:
+        if (name, page) not in rotations:
+            return None
+        png = pictures.picture(file.item.id, positions[name], page, rotations[name, page], "page")
+        return Image.open(io.BytesIO(png)) if png is not None else None
+
+    return page_image
 
 
 def touches_of(
