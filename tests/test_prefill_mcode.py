@@ -149,6 +149,7 @@ def test_a_metastasis_of_an_unknown_primary_stands_alone_and_unstaged() -> None:
             ["55342001", "C64.2"],
         ),
         ({"behavior": found("benign"), "histology": found("oncocytoma", Code("ICD-O-3", "8290/0"))}, None),
+        ({"behavior": found("benign")}, None),  # whatever the morphology says
         ({"behavior": Field(), "histology": Field()}, None),
         ({"behavior": conflicting("malignant", "benign"), "histology": Field()}, None),
         ({"tumor_site": Field()}, None),

@@ -54,6 +54,7 @@ def test_what_is_silent_or_contradictory_has_a_row_without_a_value() -> None:
         "left; right",
     )
     assert found_["findings.laterality"]["status"] == "conflicting"
+    assert (found_["findings.laterality"]["page"], found_["findings.laterality"]["boxes"]) == ("", "")
     silent = found_["findings.intent"]
     assert (silent["value"], silent["status"], silent["origin"], silent["page"]) == ("", "not_found", "", "")
 
