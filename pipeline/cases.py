@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.calibration import calibrated
 from pipeline.catalog import Catalog
+from pipeline.catalog.digest import knowledge_digest
 from pipeline.catalog.policies import Policy
 from pipeline.domain import (
     Case,
@@ -23,6 +25,7 @@ from pipeline.domain import (
     CaseFile,
     CasePage,
     Document,
+    Maker,
     Page,
     PolicyRef,
     Problem,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 OnPage = Callable[[int, int], None]
 
+_PACKAGE = "clinical-triage"
 _UNANSWERED = "evaluator"  # code of the problem for which `evaluate` parks a case
 
 
@@ -56,6 +60,11 @@ class Knowledge:
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog(self.settings.models_dir)
+
+    @cached_property
+    def maker(self) -> Maker:
+        """What a case says that it was made by."""
+        return Maker(metadata.version(_PACKAGE), knowledge_digest(self.settings.models_dir))
 
     def policy_on(self, received: date | None) -> Policy:
         """The version of the settings' policy in force on the day of receipt; today's if that is not known.
@@ -123,6 +132,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     case = _case(submission, reading, policy.ref, status=_status(problems), problems=problems)
     return replace(
         case,
+        made_by=knowledge.maker,
         documents=tuple(
             _case_document(document, catalog.documents.loinc(document.type), authors[document.id])
             for document in documents

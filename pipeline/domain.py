@@ -565,8 +565,22 @@ class Completeness:
 
 
 @dataclass(frozen=True, slots=True)
+class Maker:
+    """What made a case: the release of this program, and the digest of the knowledge that it used."""
+
+    version: str
+    knowledge: str
+
+    @property
+    def name(self) -> str:
+        """Both in one word: the model version that figures are kept by."""
+        return f"{self.version}+{self.knowledge}"
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """All that the evaluator and the reviewer see of one submission. `received`: see `Submission`."""
+    """All that the evaluator and the reviewer see of one submission. `received`: see `Submission`;
+    `made_by` is None where nothing was read, and in cases of before it was kept."""
 
     case_id: str
     status: Literal["complete", "partial", "parked"]
@@ -581,3 +595,4 @@ class Case:
     completeness: Completeness = Completeness()
     evaluation: Evaluation | None = None
     received: date | None = None
+    made_by: Maker | None = None

@@ -1,6 +1,7 @@
 """Accuracy per field over submissions whose truth is known, with coverage and every difference.
 
-The truth is the `expected.json` beside a submission's files. How a value is compared:
+The truth is the `expected.json` beside a submission's files; what it does not name is not scored. How a value
+is compared:
 
 - codes, categories, dates, TNM, statuses: equal, case and spaces apart
 - `histology` and `treatment_area` are phrases: equal when the words in common are at least half
@@ -90,21 +91,34 @@ def compare(case: Mapping[str, Any], expectation: Expectation, kind: str | None 
 
 
 def _rows(case: Mapping[str, Any], truth: Mapping[str, Any]) -> Iterator[Row]:
-    yield from _document_rows(case["documents"], truth.get("documents", ()))
+    if "documents" in truth:
+        yield from _document_rows(case["documents"], truth["documents"])
     for name, expected in truth.get("patient", {}).items():
         yield _field_row(f"patient.{name}", expected, case["patient"].get(name, NOTHING))
-    for name in ("cpt", "icd10"):
-        expected = truth.get("request", {}).get(name, [])
-        yield from _set_rows(f"request.{name}", expected, case["request"][name])
+    for name, expected in truth.get("request", {}).items():
+        if isinstance(expected, list):
+            yield from _set_rows(f"request.{name}", expected, case["request"].get(name, ()))
+        else:
+            yield _field_row(f"request.{name}", expected, case["request"].get(name, NOTHING))
     for name, expected in truth.get("findings", {}).items():
         yield _field_row(f"findings.{name}", expected, case["findings"].get(name, NOTHING))
     for name, expected in truth.get("completeness", {}).items():
         answered = case["completeness"].get(name, {})
         yield _row(f"completeness.{name}", expected, answered.get("status", answered.get("value")))
+    for name, expected in truth.get("elements", {}).items():
+        yield _row(f"elements.{name}", expected, _element(case, name))
     evaluation = case["evaluation"] or {}
     for name in ("outcome", "criterion"):
-        expected = truth.get("policy", {}).get(name)
-        yield _row(f"evaluation.{name}", None if expected == "none" else expected, evaluation.get(name))
+        if name in (policy := truth.get("policy", {})):
+            expected = None if policy[name] == "none" else policy[name]
+            yield _row(f"evaluation.{name}", expected, evaluation.get(name))
+
+
+def _element(case: Mapping[str, Any], path: str) -> str | None:
+    """The status of a required element (`treatment_plan.treatment_area`)."""
+    document, _, element = path.partition(".")
+    found = case["completeness"].get(document, {}).get("elements", {}).get(element)
+    return str(found["status"]) if found else None
 
 
 def _row(name: str, expected: Any, answered: Any) -> Row:

@@ -98,7 +98,7 @@ def test_the_shape_is_the_contracts() -> None:
     data = to_json(FULL)
     assert list(data) == [
         "schema_version", "case_id", "status", "problems", "policy", "files", "pages", "documents", "patient",
-        "request", "findings", "completeness", "evaluation", "received", "information_request",
+        "request", "findings", "completeness", "evaluation", "received", "made_by", "information_request",
     ]  # fmt: skip
     assert data["schema_version"] == "1"
     assert data["information_request"] is None

@@ -14,11 +14,15 @@ from pipeline.catalog.authors import AuthorRules, load_authors
 from pipeline.catalog.calibration import Curve, load_calibration
 from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
+from pipeline.catalog.facts import Facts, load_facts
+from pipeline.catalog.fields import FieldRule, load_fields
 from pipeline.catalog.findings import FindingRules, load_findings
 from pipeline.catalog.identity import IdentityRules, load_identity
 from pipeline.catalog.letters import Letters, load_letters
+from pipeline.catalog.mcode import McodeRules, load_mcode
 from pipeline.catalog.policies import Policies
 from pipeline.catalog.policy_packs import load_policies
+from pipeline.catalog.prefill import PrefillRules, load_prefill
 from pipeline.catalog.profiles import Profile, load_profiles
 from pipeline.catalog.request import RequestRules, load_request
 
@@ -51,6 +55,14 @@ class Catalog:
         return load_elements(self.models_dir)
 
     @cached_property
+    def facts(self) -> Facts:
+        return load_facts(self.models_dir)
+
+    @cached_property
+    def fields(self) -> Mapping[str, FieldRule]:
+        return load_fields(self.models_dir)
+
+    @cached_property
     def findings(self) -> FindingRules:
         return load_findings(self.models_dir)
 
@@ -63,8 +75,16 @@ class Catalog:
         return load_letters(self.models_dir, frozenset(self.documents))
 
     @cached_property
+    def mcode(self) -> McodeRules:
+        return load_mcode(self.models_dir)
+
+    @cached_property
     def policies(self) -> Policies:
         return load_policies(self.models_dir)
+
+    @cached_property
+    def prefill(self) -> PrefillRules:
+        return load_prefill(self.models_dir)
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:

@@ -8,11 +8,15 @@ from pydantic import Field
 
 from pipeline.catalog.toml import Entry, read_toml
 
+_PATH = r"^[A-Za-z]+(\[[^\]=]+=[^\]]*\])?(\.[A-Za-z]+(\[[^\]=]+=[^\]]*\])?)*$"
+
 
 class RequiredElement(Entry):
-    """An element that a profile requires. `path` is written as in the file's head."""
+    """An element that a profile requires, in the resource or in each element at `of`. Paths are written as in
+    the file's head."""
 
-    path: str = Field(pattern=r"^[A-Za-z]+(\[[^\]=]+=[^\]]*\])?(\.[A-Za-z]+(\[[^\]=]+=[^\]]*\])?)*$")
+    path: str = Field(pattern=_PATH)
+    of: str | None = Field(default=None, pattern=_PATH)
     min: int = Field(default=1, ge=0)
     max: int | None = None
     value: str | None = Field(default=None, alias="is")

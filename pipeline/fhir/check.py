@@ -17,14 +17,21 @@ _STEP = re.compile(r"([A-Za-z]+)(?:\[([^\]=]+)=([^\]]*)\])?")
 def check_resource(resource: Mapping[str, Any], profiles: Mapping[str, Profile]) -> list[str]:
     """What is wrong with a resource, each with its element; values are never quoted.
 
-    It is checked against R4B, its contained resources too, and against every profile that it claims in
-    `meta.profile` and that is known.
+    It is checked against R4B, with what it contains, and against every profile that it, or a resource of a
+    bundle, claims in `meta.profile` and that is known.
     """
-    faults = [*_base_faults(resource)]
+    faults = [*_base_faults(resource), *_claimed_faults(resource, profiles)]
+    for number, entry in enumerate(resource.get("entry", ())):
+        faults += (
+            f"entry.{number}.{fault}" for fault in _claimed_faults(entry.get("resource", {}), profiles)
+        )
+    return faults
+
+
+def _claimed_faults(resource: Mapping[str, Any], profiles: Mapping[str, Profile]) -> Iterator[str]:
     for url in resource.get("meta", {}).get("profile", ()):
         if (profile := profiles.get(url)) is not None:
-            faults += _profile_faults(resource, profile)
-    return faults
+            yield from _profile_faults(resource, profile)
 
 
 def _base_faults(resource: Mapping[str, Any]) -> Iterator[str]:
@@ -46,10 +53,11 @@ def _profile_faults(resource: Mapping[str, Any], profile: Profile) -> Iterator[s
         yield f"resourceType: the profile is of {profile.resource}"
         return
     for element in profile.elements:
-        yield from _element_faults(resource, element)
+        for base in [resource] if element.of is None else values_at(resource, element.of):
+            yield from _element_faults(base, element)
 
 
-def _element_faults(resource: Mapping[str, Any], element: RequiredElement) -> Iterator[str]:
+def _element_faults(resource: Any, element: RequiredElement) -> Iterator[str]:
     found = values_at(resource, element.path)
     if len(found) < element.min:
         yield f"{element.path}: there must be {element.min}, there are {len(found)}"

@@ -1,8 +1,5 @@
 """Letter and cover sheet drawn for a fax: large sans type, black on white, rules a point thick, no grey.
 
-The type is embedded, so that a fax gateway draws the letters that were measured, and the names of all who are
-written in Latin, Greek or Cyrillic letters: DejaVu Sans Condensed, whose small letters are taller than
-Helvetica's and as wide (`models/fonts`).
 A standard fax has 98 rows to the inch: below 11 points a letter has fewer than fifteen rows and its parts run
 together; a barcode's module of 6 points has eight.
 """
@@ -10,12 +7,9 @@ together; a barcode's module of 6 points has eight.
 from __future__ import annotations
 
 import datetime as dt
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from fpdf import FPDF
 from PIL import Image
 
 from pipeline.catalog.letters import Letters
@@ -23,16 +17,14 @@ from pipeline.information_request.letter import NO_REFERENCE, barcode_rows, lett
 from pipeline.information_request.markup import Block
 from pipeline.information_request.ours import RUNNING
 from pipeline.information_request.record import InformationRequest
+from pipeline.paper import FAMILY, MARGIN, RULE, Paper
 
-_MARGIN, _TOP, _BOTTOM = 60.0, 84.0, 54.0  # points; the top leaves room for the receiving machine's line
 _SIZES = {"title": 16.0, "heading": 13.0, "text": 12.0, "item": 12.0}
 _BEFORE = {"title": 8.0, "heading": 10.0, "text": 3.0, "item": 1.0}
 _LEADING = 1.24
-_MODULE, _RULE = 6.0, 1.0
+_MODULE = 6.0
 _DOTS = 12  # of the picture to a module
 _REFERENCE_SIZE = 26.0
-_FAMILY = "Sans"
-_FONTS: Mapping[Literal["", "B"], str] = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
 
 
 def letter_pdf(request: InformationRequest, letters: Letters, *, reminder: int = 0) -> bytes:
@@ -49,28 +41,13 @@ def letter_pdf(request: InformationRequest, letters: Letters, *, reminder: int =
     return bytes(pdf.output())
 
 
-class _Sheets(FPDF):
-    """Letter pages with a running line on top that names the request on every page."""
+class _Sheets(Paper):
+    """The letter and its cover sheet."""
 
     def __init__(self, reference: str, fonts: Path, running: str) -> None:
-        super().__init__(unit="pt", format="letter")
-        for style, name in _FONTS.items():
-            self.add_font(_FAMILY, style, fonts / name)
-        self._letters = frozenset[int](self.fonts[_FAMILY.lower()].cmap)  # type: ignore[union-attr]
+        super().__init__(fonts, running)
         self._reference = reference
         self._codes = 0
-        self.running = running
-        self.set_auto_page_break(True, margin=_BOTTOM)
-        self.set_margins(_MARGIN, _TOP, _MARGIN)
-
-    def header(self) -> None:
-        if self.running:
-            self.set_font(_FAMILY, "B", 12)
-            self.set_y(44)
-            self.cell(text=f"{self.running}   page {self.page_no()} of {{nb}}")
-            self.set_line_width(_RULE)
-            self.line(_MARGIN, 64, self.w - _MARGIN, 64)
-            self.set_y(_TOP)
 
     def draw(self, blocks: Sequence[Block]) -> None:
         for block, after in zip(blocks, [*blocks[1:], None], strict=True):
@@ -78,8 +55,8 @@ class _Sheets(FPDF):
                 self._code()
             elif block.kind == "rule":
                 self.ln(8)
-                self.set_line_width(_RULE)
-                self.line(_MARGIN, self.y, self.w - _MARGIN, self.y)
+                self.set_line_width(RULE)
+                self.line(MARGIN, self.y, self.w - MARGIN, self.y)
                 self.ln(2)
             else:
                 self._words(block, heads=after is not None and block.kind in ("title", "heading"))
@@ -91,29 +68,20 @@ class _Sheets(FPDF):
         self.ln(_BEFORE[block.kind])
         if heads and self.will_page_break(4 * height):
             self.add_page()
-        left = _MARGIN + (16 if block.kind == "item" else 0)
+        left = MARGIN + (16 if block.kind == "item" else 0)
         if block.kind == "item":
             if self.will_page_break(height):
                 self.add_page()
-            self.set_font(_FAMILY, "", size)
-            self.text(_MARGIN + 4, self.y + size * 0.95, "-")
+            self.set_font(FAMILY, "", size)
+            self.text(MARGIN + 4, self.y + size * 0.95, "-")
         self.set_left_margin(left)
         self.set_x(left)
         for text, bold in block.parts:
             strong = bold or block.kind in ("title", "heading")
-            self.set_font(_FAMILY, "B" if strong else "", size)
-            self.write(height, self._printable(text))
+            self.set_font(FAMILY, "B" if strong else "", size)
+            self.write(height, self.printable(text))
         self.ln(height)
-        self.set_left_margin(_MARGIN)
-
-    def _printable(self, text: str) -> str:
-        """In the letters of the font: one that it lacks loses its accent, or becomes `?`."""
-        composed = unicodedata.normalize("NFC", text)
-        return "".join(letter if ord(letter) in self._letters else self._plain(letter) for letter in composed)
-
-    def _plain(self, letter: str) -> str:
-        base = unicodedata.normalize("NFKD", letter)[0]
-        return base if ord(base) in self._letters else "?"
+        self.set_left_margin(MARGIN)
 
     def _code(self) -> None:
         """The barcode, its reference in large type below it; the first on the left, the next on the right, so
@@ -125,9 +93,9 @@ class _Sheets(FPDF):
         quiet = 4 * _MODULE
         if self.will_page_break(side + 2 * quiet + _REFERENCE_SIZE):
             self.add_page()
-        self.set_font(_FAMILY, "B", _REFERENCE_SIZE)
+        self.set_font(FAMILY, "B", _REFERENCE_SIZE)
         width = max(side, self.get_string_width(self._reference))
-        middle = _MARGIN + width / 2 if self._codes % 2 == 0 else self.w - _MARGIN - width / 2
+        middle = MARGIN + width / 2 if self._codes % 2 == 0 else self.w - MARGIN - width / 2
         self._codes += 1
         left, top = round(middle - side / 2), round(self.y + quiet)
         self.image(_picture(rows), left, top, side, side)
