@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from pipeline import commands, evaluator_commands, queue_commands, request_commands, review_commands
+from pipeline import (
+    commands,
+    evaluator_commands,
+    intake_commands,
+    queue_commands,
+    request_commands,
+    review_commands,
+)
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
 
@@ -97,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluator_commands(command, shared)
     review_commands.add_commands(command, shared)
     queue_commands.add_commands(command, shared)
+    intake_commands.add_commands(command, shared)
     request_commands.add_commands(command, shared)
     return top
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
 SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
 WATCHING, REQUESTING = "flows.serve:watching", "flows.serve:requesting"
+COMMAND = "flows.serve:Part.command"
 _MOST = 100_000
 
 
@@ -192,14 +193,30 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     def ready() -> None:
         if not options.quiet:
-            watched = f", and {options.watch} is watched" if options.watch else ""
-            sys.stdout.write(f"{options.workers} workers run{watched}. Ctrl-C stops it.\n")
+            watched = f", {options.watch} is watched" if options.watch else ""
+            taken = f", submissions are taken at {options.intake}" if options.intake else ""
+            sys.stdout.write(f"{options.workers} workers run{watched}{taken}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
     parts = [resolve_name(REQUESTING)(), *([resolve_name(WATCHING)(options.watch)] if options.watch else [])]
+    if options.intake is not None:
+        parts.append(_intake(options.intake, settings))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
+
+
+def _intake(where: str, settings: Settings) -> Any:
+    """The intake server as a part of the service. Raises what it would refuse, before anything starts."""
+    from pipeline.intake_commands import place
+    from pipeline.serving import check_place
+
+    try:
+        host, port = place(where)
+    except ValueError:
+        raise UsageError(f"--intake {where} is no HOST:PORT.") from None
+    check_place(host, tls=bool(settings.intake_tls_cert))
+    return resolve_name(COMMAND)("intake", "--quiet", "--host", host, "--port", str(port))
 
 
 def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
@@ -233,6 +250,9 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     )
     service.add_argument("--workers", type=int, default=2, help="submissions at once; default: 2")
     service.add_argument("--watch", type=Path, metavar="FOLDER", help="take in what is put there")
+    service.add_argument(
+        "--intake", nargs="?", const="127.0.0.1:8370", metavar="HOST:PORT", help="take submissions over HTTP"
+    )
     service.set_defaults(function=serve)
 
     register = command.add_parser(

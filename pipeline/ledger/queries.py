@@ -115,6 +115,19 @@ def history(ledger: Ledger, submission_id: str) -> History:
     )
 
 
+def delivered_as(ledger: Ledger, channel: str, reference: str) -> str | None:
+    """The submission that a channel delivered under a reference of its own; None where there is none."""
+    c = deliveries.c
+    found = select(c.submission_id).where(c.channel == channel, c.reference == reference)
+    return ledger.read(lambda db: db.execute(found).scalar())
+
+
+def channels_of(ledger: Ledger, submission_id: str) -> set[str]:
+    """All channels that delivered a submission; empty where there is none of that id."""
+    found = select(deliveries.c.channel).where(deliveries.c.submission_id == submission_id)
+    return ledger.read(lambda db: set(db.execute(found).scalars()))
+
+
 def figures(ledger: Ledger) -> Figures:
     """How the queue stands now."""
     c = submissions.c
