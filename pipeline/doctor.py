@@ -170,6 +170,9 @@ def _queue(settings: Settings) -> Check:
     with led.open_ledger(settings) as ledger:
         figures = led.figures(ledger)
     counts = ", ".join(f"{number} {state}" for state, number in figures.states.items() if number) or "empty"
+    if figures.not_fetched:
+        told = f"{counts}; {figures.not_fetched} faxes were announced and cannot be had."
+        return Check("queue", Found.CHECK, told, "`triage queue announced` tells which, and why.")
     if figures.overdue or figures.failed_sendings:
         told = f"{counts}; {figures.overdue} over their time, {figures.failed_sendings} cases not sent."
         return Check("queue", Found.CHECK, told, "`triage queue list` tells more.")

@@ -96,6 +96,29 @@ def queue_expedite(options: argparse.Namespace, settings: Settings) -> ExitCode:
         return _for_each(options.ids, expedite)
 
 
+def queue_announced(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage queue announced`: what a fax provider told of and is not here; tried again, or given up."""
+    from pipeline.ledger import notices, open_ledger
+    from pipeline.queue_table import notices_table
+
+    def withdraw(name: str) -> str:
+        notices.withdraw(ledger, name, reason=options.reason or "", actor=_actor())
+        return "withdrawn"
+
+    def again(name: str) -> str:
+        notices.fetch_again(ledger, name, actor=_actor())
+        return "is fetched again"
+
+    with open_ledger(settings) as ledger:
+        if options.withdraw:
+            return _for_each(options.withdraw, withdraw)
+        if options.again is not None:
+            parked = notices.listed(ledger, states=[notices.PARKED])
+            return _for_each(options.again or [one.id for one in parked], again)
+        sys.stdout.write(notices_table(notices.listed(ledger), ledger.read(ledger.now)))
+    return ExitCode.DONE
+
+
 def queue_export(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage queue export`: received files, case and history of submissions, in a folder each."""
     from pipeline import ledger as led
@@ -297,6 +320,16 @@ def _add_queue(queue: argparse.ArgumentParser, shared: argparse.ArgumentParser) 
     hurry.add_argument("ids", nargs="+", metavar="ID")
     hurry.add_argument("--undo", action="store_true")
     hurry.set_defaults(function=queue_expedite)
+
+    announced = what.add_parser(
+        "announced", parents=[shared], help="faxes that a provider told of and that are not here yet"
+    )
+    announced.add_argument(
+        "--again", nargs="*", metavar="ID", help="fetch these again, or without an ID all that are parked"
+    )
+    announced.add_argument("--withdraw", nargs="+", metavar="ID", help="give these up, with --reason")
+    announced.add_argument("--reason", metavar="CODE", help="why: letters, digits and _")
+    announced.set_defaults(function=queue_announced)
 
     export = what.add_parser("export", parents=[shared], help="files, case and history into a folder")
     export.add_argument("ids", nargs="*", metavar="ID")

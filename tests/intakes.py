@@ -64,9 +64,8 @@ def open_intake(home: Path, kind: str = "sqlite", **more: str) -> Iterator[Intak
     """A server over an empty ledger; `more` are settings by their names."""
     with ledger_settings(kind, home, **more) as settings, open_ledger(settings) as ledger:
         tokens = {name: token_for(ledger, name) for name in SENDERS}
-        with served(ledger, settings) as url:
-            with closing(Intake(ledger, settings, url, tokens)) as intake:
-                yield intake
+        with served(ledger, settings) as url, closing(Intake(ledger, settings, url, tokens)) as intake:
+            yield intake
 
 
 @contextmanager

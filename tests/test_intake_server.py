@@ -389,12 +389,14 @@ def test_killed_between_receipt_and_answer_the_repeat_is_the_same(tmp_path: Path
     with open_intake(tmp_path) as intake:
         token = intake.tokens["portal"]
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
-    with _command(environ, "--pause-before-answer") as (process, url):
-        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
-            killer = _killed_once_received(tmp_path / "ledger.db", process)
-            with pytest.raises(httpx.TransportError):
-                client.post("/v1/submissions", files=files(unlike("killed")))
-            killer()
+    with (
+        _command(environ, "--pause-before-answer") as (process, url),
+        httpx.Client(base_url=url, headers=headers, timeout=60) as client,
+    ):
+        killer = _killed_once_received(tmp_path / "ledger.db", process)
+        with pytest.raises(httpx.TransportError):
+            client.post("/v1/submissions", files=files(unlike("killed")))
+        killer()
     with _command(environ) as (process, url), httpx.Client(base_url=url, headers=headers) as client:
         again = client.post("/v1/submissions", files=files(unlike("killed")))
         assert (again.status_code, again.json()["again"]) == (200, True)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pipeline.errors import LedgerUnavailable, StorageFull
 from pipeline.health import health
+from pipeline.intake_server.fax import fax_notices
+from pipeline.intake_server.fax_providers import Provider, providers_in
+from pipeline.intake_server.fetching import Fetcher, FetchLoop
 from pipeline.intake_server.refusals import Refused, answer, refusal_of
 from pipeline.intake_server.senders import sender_of
 from pipeline.intake_server.spool import Bounds
@@ -38,7 +44,19 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def application(ledger: Ledger, settings: Settings) -> FastAPI:
-    """The application. Raises CatalogError and ConfigurationError where knowledge or a setting is wrong."""
+    """The application; while it is served, it fetches what fax providers tell of. Raises CatalogError and
+    ConfigurationError where knowledge or a setting is wrong."""
+    providers = providers_in(settings)
+    loop = FetchLoop(_fetcher(ledger, settings, providers))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loop.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(loop.stop)
+
     app = FastAPI(
         title="Intake",
         description="Takes prior-authorization packets in. Nothing is answered with a yes before it is kept.",
@@ -47,6 +65,7 @@ def application(ledger: Ledger, settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         responses=_REFUSALS,
+        lifespan=lifespan if providers else None,
     )
     bounds = Bounds(
         file_bytes=settings.max_file_mb * _MIB,
@@ -55,10 +74,21 @@ def application(ledger: Ledger, settings: Settings) -> FastAPI:
     )
     who = sender_of(ledger, settings.intake_requests_a_minute)
     app.include_router(uploads(ledger, bounds, who))
+    app.include_router(fax_notices(ledger, providers, noted=loop.look))
     app.include_router(health(ledger))
     _say_what_failed(app)
     app.middleware("http")(_told)
     return app
+
+
+def _fetcher(ledger: Ledger, settings: Settings, providers: Mapping[str, Provider]) -> Fetcher:
+    return Fetcher(
+        ledger,
+        providers,
+        largest=settings.max_file_mb * _MIB,
+        give_up=timedelta(hours=settings.fax_fetch_hours),
+        idle_s=settings.fax_timeout_s,
+    )
 
 
 async def _told(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

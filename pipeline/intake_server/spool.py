@@ -22,6 +22,7 @@ from pipeline.intake_server.refusals import Refused
 
 _LONGEST_FIELD: Final = 200  # bytes
 _MOST_FIELDS: Final = 10
+_BETWEEN_FILES: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Bounds:
     all_bytes: int
     files: int
     idle_s: float = 60.0
+
+    @property
+    def form_bytes(self) -> int:
+        """What a form with such files may be, its headers and fields included."""
+        return self.all_bytes + _BETWEEN_FILES * (self.files + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ async def one_file(request: Request, folder: Path, name: str, bounds: Bounds) ->
     """The whole body as a file. Raises Refused where it is empty or larger than a file may be."""
     with _Writer(folder, bounds) as writer:
         writer.begin(name)
-        async for chunk in _chunks(request, bounds):
+        async for chunk in _chunks(request, bounds.file_bytes, bounds.idle_s):
             await run_in_threadpool(writer.write, chunk)
         writer.end()
     return _some(writer.files)
@@ -64,7 +70,7 @@ async def form(request: Request, folder: Path, bounds: Bounds) -> tuple[list[Spo
         parts = _Parts(writer)
         try:
             parser = MultipartParser(boundary, parts.callbacks())
-            async for chunk in _chunks(request, bounds):
+            async for chunk in _chunks(request, bounds.form_bytes, bounds.idle_s):
                 await run_in_threadpool(parser.write, chunk)
         except (FormParserError, UnicodeDecodeError):
             raise Refused(400, "malformed", "The body is no form as its Content-Type says.") from None
@@ -73,28 +79,29 @@ async def form(request: Request, folder: Path, bounds: Bounds) -> tuple[list[Spo
     return _some(writer.files), parts.fields
 
 
-async def whole(request: Request, most: int, idle_s: float) -> bytes:
+async def whole(request: Request, most: int, *, idle_s: float = 60.0) -> bytes:
     """A body that is held in memory, at most so long. Raises Refused."""
     body = bytearray()
-    async for chunk in _chunks(request, Bounds(most, most, 1, idle_s)):
+    async for chunk in _chunks(request, most, idle_s):
         body += chunk
     return bytes(body)
 
 
-async def _chunks(request: Request, bounds: Bounds) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, most: int, idle_s: float) -> AsyncIterator[bytes]:
+    """The body as it comes, refused before it is read where it says that it is longer than `most`."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length[:18]) > bounds.all_bytes + 65_536 * bounds.files:
+    if length.isdigit() and int(length[:18]) > most:
         raise _too_large()
     stream, came = aiter(request.stream()), 0
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream, None), bounds.idle_s)
+            chunk = await asyncio.wait_for(anext(stream, None), idle_s)
         except TimeoutError:
             raise Refused(408, "too_slow", "Nothing more came for too long.") from None
         if chunk is None:
             return
         came += len(chunk)
-        if came > bounds.all_bytes + 65_536 * bounds.files:
+        if came > most:
             raise _too_large()
         if chunk:
             yield chunk
