@@ -21,6 +21,7 @@ from pipeline.health import health
 from pipeline.intake_server.fax import fax_notices
 from pipeline.intake_server.fax_providers import Provider, providers_in
 from pipeline.intake_server.fetching import Fetcher, FetchLoop
+from pipeline.intake_server.fhir import fhir
 from pipeline.intake_server.refusals import Refused, answer, refusal_of
 from pipeline.intake_server.senders import sender_of
 from pipeline.intake_server.spool import Bounds
@@ -74,6 +75,7 @@ def application(ledger: Ledger, settings: Settings) -> FastAPI:
     )
     who = sender_of(ledger, settings.intake_requests_a_minute)
     app.include_router(uploads(ledger, bounds, who))
+    app.include_router(fhir(ledger, settings, who))
     app.include_router(fax_notices(ledger, providers, noted=loop.look))
     app.include_router(health(ledger))
     _say_what_failed(app)

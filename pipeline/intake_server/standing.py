@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 
 from pipeline import ledger as led
 from pipeline.errors import UsageError
 from pipeline.intake_server.refusals import Refused
 from pipeline.intake_server.senders import Sender
 from pipeline.ledger import Arrival, History, Ledger, Receipt, State
+from pipeline.ledger.changes import note
+from pipeline.ledger.texts import count
 
 
 class ReceivedFile(BaseModel):
@@ -64,6 +68,17 @@ def refuse_other_files(ledger: Ledger, channel: str, reference: str, submission_
             "key_used",
             "This key was used for other files. Nothing was taken in; give each submission a key of its own.",
         )
+
+
+def keep_also(ledger: Ledger, submission_id: str, told: Mapping[str, Any], channel: str) -> None:
+    """Keep what was said once more about a submission, in other words; its files are here already."""
+
+    def work(db: Connection) -> None:
+        number = count(db, submission_id, led.TOLD) + 1
+        led.save(ledger, db, submission_id, led.TOLD, number, told)
+        note(db, submission_id, "told_again", at=ledger.now(db), actor=f"channel:{channel}")
+
+    ledger.write(work, durable=True)
 
 
 def standing(ledger: Ledger, submission_id: str, *, again: bool = False) -> Standing:
