@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tempfile
+import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,9 @@ from typing import Final
 HEAD_BYTES: Final = 1024  # a PDF's header may follow up to 1024 bytes of other data (ISO 32000-1, annex H)
 UNKNOWN_TYPE: Final = "application/octet-stream"
 _PRIVATE = 0o600
-# Controls, marks of direction, line and paragraph separators, the byte order mark, halves of characters.
-_NOT_SHOWN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-_LONGEST_NAME: Final = 160
-_LONGEST_SUFFIX: Final = 16
+_REPLACED: Final = "\ufffd"
+_MOVING: Final = frozenset({"Cc", "Zl", "Zp"})
+_DIRECTIONS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SIGNATURES: Final = (
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
@@ -91,15 +88,14 @@ def unused_name(name: str, used: Collection[str]) -> str:
 
 
 def printable(name: str) -> str:
-    """A sender's file name as one line of text that can be written and shown, whatever its bytes: no control
-    character, none that turns the direction of what follows, nothing that is a path, and no longer than 160.
-    """
+    """A sender's file name as text that can be written on one line and shows as it is, whatever its bytes:
+    what moves a terminal, ends a line or turns the direction of writing is replaced."""
     try:
-        text = os.fsencode(name).decode("utf-8", "replace")
-    except UnicodeEncodeError:  # half of a character that JSON wrote in two
+        text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # halves of letters that never were bytes of a name
         text = name.encode("utf-8", "replace").decode()
-    text = _NOT_SHOWN.sub("\ufffd", text).replace("/", "_").replace("\\", "_")
-    if len(text) <= _LONGEST_NAME:
-        return text
-    suffix = Path(text).suffix if len(Path(text).suffix) <= _LONGEST_SUFFIX else ""
-    return text[: _LONGEST_NAME - len(suffix)] + suffix
+    return "".join(_REPLACED if _moves(letter) else letter for letter in text)
+
+
+def _moves(letter: str) -> bool:
+    return unicodedata.category(letter) in _MOVING or letter in _DIRECTIONS

@@ -1,59 +1,70 @@
 """Whether a server lives and is ready, for whoever watches it: `GET /health/live` and `GET /health/ready`.
 
-Ready means that the ledger answers and the disk has room: what is sent now will be taken. The answer holds
-no name, address or path; anybody may ask.
+Ready means that what is sent now will be taken: the ledger answers and the disk has room. The answer holds
+codes alone; anybody may ask, and it is good for some seconds, so that no number of watchers is a load.
 """
 
-from typing import Literal
+import threading
+import time
+from typing import Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 
-from pipeline.errors import LedgerUnavailable, StorageFull
+from pipeline.errors import StorageFull, TriageError
 from pipeline.ledger import Ledger
 
-
-class Health(BaseModel):
-    """`ok`, or what is wrong with each part."""
-
-    status: Literal["ok", "not_ready"] = "ok"
-    ledger: Literal["ok", "does_not_answer"] = "ok"
-    disk: Literal["ok", "full", "not_writable"] = "ok"
+_GOOD_FOR_S: Final = 2.0
 
 
-def readiness(ledger: Ledger) -> Health:
-    """How the ledger and its disk are now."""
-    told = Health()
+class Live(BaseModel):
+    """The server answers."""
+
+    live: bool = True
+
+
+class Ready(BaseModel):
+    """Whether what is sent now is taken; else what stands in the way: `ledger`, `disk`."""
+
+    ready: bool
+    problems: list[str]
+
+
+def problems(ledger: Ledger) -> list[str]:
+    """What stands in the way of taking something in, as codes; empty: nothing."""
+    found = []
     try:
-        ledger.read(lambda db: db.execute(text("SELECT 1")).scalar())
-    except LedgerUnavailable:
-        told.ledger = "does_not_answer"
+        ledger.read(ledger.now)
+    except TriageError:
+        found.append("ledger")
     try:
         ledger.vault.check_room()
-    except StorageFull:
-        told.disk = "full"
-    except OSError:
-        told.disk = "not_writable"
-    if (told.ledger, told.disk) != ("ok", "ok"):
-        told.status = "not_ready"
-    return told
+    except (StorageFull, OSError):
+        found.append("disk")
+    return found
 
 
-def health(ledger: Ledger) -> APIRouter:
+def health(ledger: Ledger, *, good_for_s: float = _GOOD_FOR_S) -> APIRouter:
     """The two routes."""
     router = APIRouter(prefix="/health")
+    lock, kept = threading.Lock(), list[tuple[float, list[str]]]()
+
+    def asked() -> list[str]:
+        with lock:
+            if not kept or time.monotonic() - kept[0][0] > good_for_s:
+                kept[:] = [(time.monotonic(), problems(ledger))]
+            return kept[0][1]
 
     @router.get("/live")
-    def live() -> dict[str, str]:
+    async def live() -> Live:
         """The server answers."""
-        return {"status": "ok"}
+        return Live()
 
-    @router.get("/ready", responses={503: {"model": Health, "description": "What is sent now is not taken."}})
-    def ready(response: Response) -> Health:
+    @router.get("/ready", responses={503: {"model": Ready, "description": "What is sent now is not taken."}})
+    def ready(response: Response) -> Ready:
         """What is sent now is taken."""
-        told = readiness(ledger)
-        response.status_code = 200 if told.status == "ok" else 503
-        return told
+        found = asked()
+        response.status_code = 503 if found else 200
+        return Ready(ready=not found, problems=found)
 
     return router

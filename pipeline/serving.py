@@ -4,6 +4,7 @@ asks before it serves: is the place safe, does one caller ask too often.
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 import ssl
@@ -46,6 +47,10 @@ class Allowance:
 
     def spend(self, who: str) -> bool:
         """Whether one more is allowed now; counts it."""
+        return self.wait_s(who) == 0
+
+    def wait_s(self, who: str) -> int:
+        """0 where one more is allowed now, which is counted; else the seconds until one is."""
         with self._lock:
             now = time.monotonic()
             left, since = self._spent.pop(who, (float(self.a_minute), now))
@@ -53,7 +58,7 @@ class Allowance:
             self._spent[who] = (left - 1 if left >= 1 else left, now)
             if len(self._spent) > _MOST_CALLERS:
                 self._spent.popitem(last=False)
-            return left >= 1
+            return 0 if left >= 1 else max(1, math.ceil((1 - left) * 60 / self.a_minute))
 
 
 def check_place(host: str, *, tls: bool) -> None:

@@ -127,10 +127,11 @@ class Settings:
     """That user's password."""
     request_timeout_s: float = 10.0
     """Seconds for one delivery of a request over a network."""
-    intake_max_mb: int = 400
-    """A submission whose files are larger in all is refused by the intake server, MiB."""
-    intake_max_files: int = 100
-    """A submission of more files is refused by the intake server."""
+    intake_max_mb: int = 1024
+    """A submission that a channel finds larger is not received, MiB; the files of it may be too large to be
+    read before that."""
+    intake_max_files: int = 500
+    """A submission that a channel finds to be of more files is not received."""
     intake_bundle_mb: int = 64
     """A larger FHIR bundle is refused by the intake server, MiB: it is held in memory meanwhile."""
     intake_requests_a_minute: int = 600

@@ -25,7 +25,8 @@ from ledgers import DATABASES, KEYS
 from pipeline import ledger as led
 from pipeline.__main__ import main
 from pipeline.errors import ExitCode, LedgerUnavailable, StorageFull
-from pipeline.files import printable
+from pipeline.health import problems
+from pipeline.intake_server.names import sent_name
 from pipeline.ledger import State
 from pipeline.review.roles import Role
 
@@ -185,7 +186,7 @@ def test_wrong_tokens_and_too_many_requests_are_slowed(tmp_path: Path) -> None:
         path = f"/v1/submissions/{'0' * 16}"
         asked = [intake.client().get(path) for _ in range(4)]
         assert [answer.status_code for answer in asked] == [404, 404, 404, 429]
-        assert asked[-1].headers["Retry-After"] == "60"
+        assert 1 <= int(asked[-1].headers["Retry-After"]) <= 20
         assert intake.client("clinic").get(path).status_code == 404  # others are not slowed
         wrong = {"Authorization": "Bearer wrong"}
         with httpx.Client(base_url=intake.url, headers=wrong) as client:
@@ -222,7 +223,7 @@ def test_a_token_ends_with_its_account(tmp_path: Path, capsys: pytest.CaptureFix
     ],
 )
 def test_names_from_outside(given: str, kept: str) -> None:
-    assert printable(given) == kept
+    assert sent_name(given) == kept
 
 
 @pytest.mark.parametrize(
@@ -334,18 +335,11 @@ def test_a_zip_is_taken_and_parked_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_nothing_is_taken(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise StorageFull("The disk is full.")
-
-    monkeypatch.setattr(intake.ledger.vault, "check_room", full)
+    monkeypatch.setattr(intake.ledger.vault, "check_room", _full)
     answer = intake.client().post("/v1/submissions", files=files(unlike("full")))
     assert (answer.status_code, answer.json()["code"]) == (507, "full")
     assert answer.headers["Retry-After"] == "300"
-    ready = intake.client(None).get("/health/ready")
-    assert (ready.status_code, ready.json()) == (
-        503,
-        {"status": "not_ready", "ledger": "ok", "disk": "full"},
-    )
+    assert problems(intake.ledger) == ["disk"]
     monkeypatch.undo()
     assert intake.client().post("/v1/submissions", files=files(unlike("full"))).status_code == 201
 
@@ -359,11 +353,25 @@ def test_a_ledger_that_does_not_answer_is_said(intake: Intake, monkeypatch: pyte
     monkeypatch.setattr(type(intake.ledger.database), "_run", away)
     answer = client.post("/v1/submissions", files=files(unlike("away")))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
-    ready = client.get("/health/ready")
-    assert (ready.status_code, ready.json()["ledger"]) == (503, "does_not_answer")
-    assert client.get("/health/live").status_code == 200
+    assert problems(intake.ledger) == ["ledger"]
+    assert client.get("/health/live").json() == {"live": True}
     monkeypatch.undo()
-    assert client.get("/health/ready").json() == {"status": "ok", "ledger": "ok", "disk": "ok"}
+    assert problems(intake.ledger) == []
+
+
+def test_watchers_are_told_whether_it_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_intake(tmp_path) as intake:
+        client = intake.client(None)
+        assert client.get("/health/ready").json() == {"ready": True, "problems": []}
+        monkeypatch.setattr(intake.ledger.vault, "check_room", _full)
+        assert client.get("/health/ready").status_code == 200  # an answer is good for a while
+        time.sleep(2.1)
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"ready": False, "problems": ["disk"]})
+
+
+def _full(*_: object) -> None:
+    raise StorageFull("The disk is full.")
 
 
 def test_a_bug_says_nothing(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:

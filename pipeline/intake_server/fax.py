@@ -23,6 +23,7 @@ from pipeline.catalog.fax_providers import FaxProvider, NoticeForm, Signature
 from pipeline.intake_server.fax_fetch import is_allowed
 from pipeline.intake_server.fax_providers import Provider
 from pipeline.intake_server.refusals import Refused
+from pipeline.intake_server.senders import too_often
 from pipeline.intake_server.spool import whole
 from pipeline.ledger import Ledger
 from pipeline.ledger.notices import Announced, announce
@@ -75,8 +76,7 @@ def fax_notices(
         provider: Annotated[str, PathParameter(pattern=r"^[a-z0-9-]{1,32}$")], request: Request
     ) -> Noted:
         """A provider tells, signed, that a fax came and from where it is to be had."""
-        if not asked.spend(request.client.host if request.client else ""):
-            raise Refused(429, "too_often", "Too many requests.", headers={"Retry-After": "60"})
+        too_often(asked, request.client.host if request.client else "")
         body = await whole(request, _LARGEST, idle_s=_IDLE_S)
         known = providers.get(provider)
         if known is None:

@@ -17,6 +17,7 @@ from pipeline.intake_server.bundle import Resource
 from pipeline.intake_server.claim_page import NAME, claim_page
 from pipeline.intake_server.claim_response import response_bundle
 from pipeline.intake_server.json_body import parsed
+from pipeline.intake_server.names import sent_name
 from pipeline.intake_server.refusals import FHIR_JSON, Refused
 from pipeline.intake_server.senders import Sender
 from pipeline.intake_server.spool import whole
@@ -99,7 +100,7 @@ class _Claims:
             return self._again(known, told, channel)
         files = [
             Incoming(NAME, claim_page(asked)),
-            *(Incoming(document.name, document.content) for document in request.documents),
+            *(Incoming(sent_name(document.name), document.content) for document in request.documents),
         ]
         arrival = Arrival(files, channel, request.key, expedited=asked.expedited, told=told)
         receipt = hand_in(self._ledger, arrival)
@@ -139,8 +140,8 @@ class _Claims:
 def capabilities() -> Resource:
     """The CapabilityStatement: what is there, and nothing that is not."""
     operations = [
-        {"name": name, "definition": f"http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-{name}"}
-        for name in ("submit", "inquiry")
+        {"name": code, "definition": f"http://hl7.org/fhir/us/davinci-pas/OperationDefinition/{name}"}
+        for code, name in (("submit", "Claim-submit"), ("inquire", "Claim-inquiry"))
     ]
     return {
         "resourceType": "CapabilityStatement",

@@ -46,8 +46,7 @@ def sender_of(ledger: Ledger, a_minute: int) -> Callable[[Request], Sender]:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         session = current(ledger, token) if kind.lower() == "bearer" and token else None
         if session is None or not session.program:
-            if not wrong.spend(request.client.host if request.client else ""):
-                raise _too_often()
+            too_often(wrong, request.client.host if request.client else "")
             raise Refused(
                 401,
                 "who",
@@ -56,12 +55,18 @@ def sender_of(ledger: Ledger, a_minute: int) -> Callable[[Request], Sender]:
             )
         if not session.may(Permission.SUBMIT):
             raise Refused(403, "no_sender", "The token's user is no sender.")
-        if not asked.spend(session.user.name):
-            raise _too_often()
+        too_often(asked, session.user.name)
         return Sender(session.user.name)
 
     return sender
 
 
-def _too_often() -> Refused:
-    return Refused(429, "too_often", "Too many requests. Wait a minute.", headers={"Retry-After": "60"})
+def too_often(allowance: Allowance, who: str) -> None:
+    """Raises Refused for one who has asked as often as is allowed; counts what is asked now."""
+    if wait_s := allowance.wait_s(who):
+        raise Refused(
+            429,
+            "too_often",
+            "Too many requests; Retry-After says how long to wait.",
+            headers={"Retry-After": str(wait_s)},
+        )

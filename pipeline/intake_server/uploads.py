@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.files import submission_id
+from pipeline.intake_server.names import sent_name
 from pipeline.intake_server.refusals import Refused
 from pipeline.intake_server.senders import Sender
 from pipeline.intake_server.spool import Bounds, Spooled, form, one_file
@@ -132,7 +133,7 @@ def _take_in(ledger: Ledger, sender: Sender, files: list[Spooled], said: Words, 
         reference = hashlib.sha256(key.encode()).hexdigest()
         refuse_other_files(ledger, channel, reference, submission_id(file.sha256 for file in files))
     arrival = Arrival(
-        [Incoming(file.name, file.path) for file in files],
+        [Incoming(sent_name(file.name), file.path) for file in files],
         channel,
         reference,
         expedited=said.expedited,
