@@ -35,6 +35,7 @@ _BODY: Final[dict[str, Any]] = {
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "A response bundle.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}},
     409: {"description": "The Claim's identifier was used for another request; nothing was taken in."},
+    410: {"description": "The request was erased when its time to be kept was over."},
     413: {"description": "Larger, or of more elements, than is taken."},
     415: {"description": "The body is not JSON by its Content-Type."},
 }
