@@ -12,6 +12,7 @@ from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
 
 HOST, PORT = "127.0.0.1", 8370
+_MOST_CONNECTIONS = 512
 
 
 def add_commands(
@@ -48,7 +49,14 @@ def intake_server(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     with open_ledger(settings) as ledger:
         app: Any = application(ledger, settings)
-        serve_application(app, options.host, options.port, ready=ready, certificates=certificates)
+        serve_application(
+            app,
+            options.host,
+            options.port,
+            ready=ready,
+            certificates=certificates,
+            limit_concurrency=_MOST_CONNECTIONS,
+        )
     return ExitCode.DONE
 
 

@@ -160,7 +160,7 @@ def _worries(figures: Figures) -> list[tuple[str, int]]:
 
 
 def _row(*cells: str) -> str:
-    widths = (17, 10, 12, 6, 6, 10)
+    widths = (17, 10, 12, 6, 6, 16)
     padded = [f"{cell:<{width}}" for cell, width in zip(cells[:-1], widths, strict=True)]
     return " ".join([*padded, cells[-1]]).rstrip()
 

@@ -13,12 +13,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from types import FrameType
 from typing import Any, Final
 
 import uvicorn
+from cryptography import x509
 
 from pipeline.errors import ConfigurationError, UsageError
 
@@ -68,6 +70,18 @@ def check_place(host: str, *, tls: bool) -> None:
             f"Patients' records do not go over plain HTTP, and {host} is reached from other machines.",
             next_step="Give --tls-cert and --tls-key, or serve 127.0.0.1 behind a proxy that speaks TLS.",
         )
+
+
+def days_left(certificates: Certificates) -> int:
+    """For how many days the certificate holds. Raises ConfigurationError where it cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificates.certificate, certificates.key)
+        pem = certificates.certificate.read_bytes()
+    except OSError as error:  # ssl.SSLError is one
+        raise _unusable(error) from error
+    ends = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    return (ends - datetime.now(UTC)).days
 
 
 def serve_application(
@@ -125,11 +139,15 @@ def _config(app: Any, certificates: Certificates | None, **limits: Any) -> uvico
     try:
         config.load()
     except OSError as error:  # ssl.SSLError is one
-        raise ConfigurationError(
-            f"The certificates cannot be used ({type(error).__name__}).",
-            next_step="They must be readable PEM files, the key unencrypted.",
-        ) from error
+        raise _unusable(error) from error
     return config
+
+
+def _unusable(error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"The certificates cannot be used ({type(error).__name__}).",
+        next_step="They must be readable PEM files, the key unencrypted.",
+    )
 
 
 class _Server(uvicorn.Server):

@@ -34,7 +34,8 @@ from pipeline import ledger as led
 from pipeline.__main__ import main
 from pipeline.catalog.fax_providers import load_fax_providers
 from pipeline.errors import CatalogError, ConfigurationError, ExitCode, LeaseLost
-from pipeline.intake_server import fax_providers, fetching
+from pipeline.intake import fax_providers
+from pipeline.intake_server import fetching
 from pipeline.intake_server.fax import sign
 from pipeline.intake_server.fax_fetch import is_allowed
 from pipeline.intake_server.fetching import Fetcher
@@ -417,7 +418,7 @@ def test_the_commands_show_what_is_announced(tmp_path: Path, capsys: pytest.Capt
         (held,) = notices.claim_notices(ledger, "w")
         notices.not_fetched(ledger, held, "elsewhere", until=timedelta(hours=1), can_pass=False)
     assert "1 announced and not to be had" in run("queue", "list")[1]
-    assert "1 faxes were announced and cannot be had" in run("doctor")[1]
+    assert "announced and not to be had: 1." in run("doctor")[1]
     assert "announced:   1 = 0 waiting + 0 fetched + 1 parked + 0 withdrawn" in run("ledger", "balance")[1]
     listed = run("queue", "announced")[1]
     assert all(text in listed for text in (told, "parked", "fax-7 elsewhere", "5 d 23 h"))

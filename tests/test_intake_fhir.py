@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from fpdf import FPDF
-from intakes import Intake, open_intake
-from ledgers import DATABASES
+from intakes import Intake, open_intake, served, token_for
+from ledgers import DATABASES, Time, ledger_settings, open_test_ledger
 from pas_bundles import PAS, changed, document, pas_bundle
 
 from pipeline import ledger as led
@@ -23,6 +23,7 @@ from pipeline.case_json import from_json
 from pipeline.catalog import Catalog
 from pipeline.fhir import check_resource, faults_of
 from pipeline.ledger import TOLD
+from pipeline.queue_export import export
 from pipeline.settings import load_settings
 
 CATALOG = Catalog(load_settings({}).models_dir)
@@ -132,6 +133,29 @@ def test_all_that_was_asked_is_kept_sealed(intake: Intake) -> None:
     if intake.ledger.database.is_sqlite:
         home = intake.settings.home
         assert all(b"Quillfeather" not in path.read_bytes() for path in home.glob("ledger.db*"))
+
+
+def test_what_was_asked_is_exported_and_goes_with_the_rest(tmp_path: Path) -> None:
+    """`triage queue export` writes the request; when its time is over it is erased, and who asks is told."""
+    time_ = Time()
+    with (
+        open_test_ledger("sqlite", tmp_path, time_) as ledger,
+        ledger_settings("sqlite", tmp_path) as settings,
+    ):
+        token = token_for(ledger, "portal", days=100)
+        asked = pas_bundle(LETTER, claim_id="REQ-old")
+        with served(ledger, settings) as url, httpx.Client(base_url=url) as client:
+            client.headers["Authorization"] = f"Bearer {token}"
+            name = submission_of(client.post("/fhir/Claim/$submit", json=asked, headers=FHIR))
+            told = json.loads((export(ledger, name, tmp_path / "out") / "told-1.json").read_text())
+            assert told["bundle"]["entry"][0] == asked["entry"][0]
+            led.reject(ledger, name, reason="test", actor="user:test")
+            time_.pass_(days=60)
+            assert led.erase_old(ledger, timedelta(days=30), actor="user:test") == [name]
+            assert led.load_all(ledger, name, TOLD) == []
+            for operation in ("$submit", "$inquire"):
+                answer = client.post(f"/fhir/Claim/{operation}", json=asked, headers=FHIR)
+                assert (answer.status_code, answer.json()["resourceType"]) == (410, "OperationOutcome")
 
 
 def _message(text: str) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -21,6 +24,7 @@ import httpx
 import pytest
 from intakes import PDF, Intake, open_intake, token_for
 from ledgers import DATABASES, KEYS
+from mail_servers import certificate
 
 from pipeline import ledger as led
 from pipeline.__main__ import main
@@ -344,6 +348,17 @@ def test_a_full_disk_is_said_and_nothing_is_taken(intake: Intake, monkeypatch: p
     assert intake.client().post("/v1/submissions", files=files(unlike("full"))).status_code == 201
 
 
+def test_a_disk_that_fills_while_it_comes_is_said(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipeline.intake_server.spool._Writer.write", full)
+    answer = intake.client().post("/v1/submissions", files=files(unlike("fills")))
+    assert (answer.status_code, answer.json()["code"]) == (507, "full")
+    monkeypatch.undo()
+    assert not list((intake.settings.home / "opened").iterdir())
+
+
 def test_a_ledger_that_does_not_answer_is_said(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
     client = intake.client()
 
@@ -453,6 +468,26 @@ class _command:
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+def test_it_is_served_over_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cert, key = certificate(tmp_path)
+    environ = {"TRIAGE_HOME": str(tmp_path / "home"), "TRIAGE_KEYS": KEYS}
+    environ |= {"TRIAGE_INTAKE_TLS_CERT": str(cert), "TRIAGE_INTAKE_TLS_KEY": str(key)}
+    main(["doctor"], environ)
+    assert re.search(
+        r"(OK|CHECK) +intake certificate: (good for|runs out in) \d+ days", capsys.readouterr().out
+    )
+    with _command(environ) as (_, url):
+        context = ssl.create_default_context(cafile=str(cert))
+        port = url.rpartition(":")[2]
+        assert url.startswith("https://")
+        told = httpx.get(f"https://localhost:{port}/health/live", verify=context)
+        assert told.json() == {"live": True}
+    cert.write_text("no certificate")
+    assert main(["doctor"], environ) == ExitCode.CONFIGURATION
+    assert "The certificates cannot be used" in capsys.readouterr().out
+    assert main(["intake", "--port", "0"], environ) == ExitCode.CONFIGURATION
 
 
 def test_plain_http_is_refused_where_others_reach_it(

@@ -18,8 +18,8 @@ from starlette.responses import Response
 
 from pipeline.errors import LedgerUnavailable, StorageFull
 from pipeline.health import health
+from pipeline.intake.fax_providers import Provider, providers_in
 from pipeline.intake_server.fax import fax_notices
-from pipeline.intake_server.fax_providers import Provider, providers_in
 from pipeline.intake_server.fetching import Fetcher, FetchLoop
 from pipeline.intake_server.fhir import fhir
 from pipeline.intake_server.refusals import Refused, answer, refusal_of
@@ -99,8 +99,10 @@ async def _told(request: Request, call_next: Callable[[Request], Awaitable[Respo
     try:
         response = await call_next(request)
     except Exception as error:  # a bug; its message may quote what was sent, the log's policy withholds it
-        _log.error("A request failed.", exc_info=error)
-        response = answer(request, refusal_of(error))
+        refused = refusal_of(error)
+        if refused.status == 500:
+            _log.error("A request failed.", exc_info=error)
+        response = answer(request, refused)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     route = request.scope.get("route")

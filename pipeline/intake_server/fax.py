@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.catalog.fax_providers import FaxProvider, NoticeForm, Signature
+from pipeline.intake.fax_providers import Provider
 from pipeline.intake_server.fax_fetch import is_allowed
-from pipeline.intake_server.fax_providers import Provider
 from pipeline.intake_server.refusals import Refused
 from pipeline.intake_server.senders import too_often
 from pipeline.intake_server.spool import whole

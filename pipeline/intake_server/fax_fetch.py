@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
-from pipeline.intake_server.fax_providers import Provider
+from pipeline.intake.fax_providers import Provider
 from pipeline.ledger.notices import LEASE
 from pipeline.serving import LOOPBACK
 

@@ -16,8 +16,8 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.errors import LeaseLost, LedgerUnavailable, StorageFull
+from pipeline.intake.fax_providers import Provider
 from pipeline.intake_server.fax_fetch import NotFetched, fetch
-from pipeline.intake_server.fax_providers import Provider
 from pipeline.ledger import Arrival, Incoming, Ledger, receive
 from pipeline.ledger.notices import Fetching, claim_notices, fetched, not_fetched
 

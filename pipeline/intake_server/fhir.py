@@ -25,7 +25,7 @@ from pipeline.intake_server.standing import hand_in, keep_also
 from pipeline.ledger import TOLD, Arrival, Incoming, Ledger
 from pipeline.settings import Settings
 
-_AT_ONCE: Final = 2  # bundles are held in memory while they are taken in
+_COMING, _WORKED = 16, 2
 _KINDS: Final = ("application/fhir+json", "application/json")
 _TOLD: Final = "claim"
 _SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": {"resourceType": {"const": "Bundle"}}}
@@ -52,22 +52,17 @@ def fhir(
     router = APIRouter(prefix="/fhir")
     Who = Annotated[Sender, Depends(who)]
     desk = _Claims(ledger, settings, now)
-    turns = asyncio.Semaphore(_AT_ONCE)
-    most = settings.intake_bundle_mb * 2**20
+    turns = _Turns(settings.intake_bundle_mb * 2**20)
 
     @router.post("/Claim/$submit", responses=_ANSWERS, openapi_extra=_BODY, response_class=Response)
     async def submit(sender: Who, request: Request) -> Response:
         """A request for prior authorization; it is answered pended (A4), sent again with the same."""
-        async with turns:
-            data = await _data(request, most)
-            return _answer(await run_in_threadpool(desk.submit, sender, data))
+        return await turns.answer(request, lambda data: desk.submit(sender, data))
 
     @router.post("/Claim/$inquire", responses=_ANSWERS, openapi_extra=_BODY, response_class=Response)
     async def inquire(sender: Who, request: Request) -> Response:
         """How a request stands that you have sent: asked by the identifier of its Claim."""
-        async with turns:
-            data = await _data(request, most)
-            return _answer(await run_in_threadpool(desk.inquire, sender, data))
+        return await turns.answer(request, lambda data: desk.inquire(sender, data))
 
     @router.get("/metadata", response_class=Response)
     def metadata() -> Response:
@@ -163,11 +158,23 @@ def capabilities() -> Resource:
     }
 
 
-async def _data(request: Request, most: int) -> Resource:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _KINDS:
-        raise Refused(415, "unknown_kind", f"Send {' or '.join(_KINDS)}.")
-    return await run_in_threadpool(parsed, await whole(request, most))
+class _Turns:
+    """How many bundles are held in memory: some while they come, few while they are worked."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._coming, self._worked = asyncio.Semaphore(_COMING), asyncio.Semaphore(_WORKED)
+
+    async def answer(self, request: Request, work: Callable[[Resource], Resource]) -> Response:
+        """What `work` makes of the request's body. Raises Refused."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in _KINDS:
+            raise Refused(415, "unknown_kind", f"Send {' or '.join(_KINDS)}.")
+        async with self._coming:
+            body = await whole(request, self._most)
+            async with self._worked:
+                data = await run_in_threadpool(parsed, body)
+                return _answer(await run_in_threadpool(work, data))
 
 
 def _answer(resource: Resource) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import errno
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ _ISSUES: Final = {
     507: "no-store",
 }
 _CODES: Final = {404: "no_such_thing", 405: "no_such_method", 400: "malformed"}
+_SAID: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
 @dataclass
@@ -71,6 +73,8 @@ def refusal_of(error: Exception) -> Refused:
             return error
         case StorageFull():
             return _later(507, "full", "There is no room for it now. Send it again later.", _FULL_RETRY_S)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return refusal_of(StorageFull("The disk is full."))
         case LedgerUnavailable():
             return _later(503, "unavailable", "It cannot be kept just now. Send it again.", _LEDGER_RETRY_S)
         case ClientDisconnect():
@@ -82,11 +86,5 @@ def refusal_of(error: Exception) -> Refused:
             return Refused(500, "internal", "Internal error; the server's log says where.")
 
 
-_SAID: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
-
-
 def _later(status: int, code: str, detail: str, after_s: int) -> Refused:
     return Refused(status, code, detail, headers={"Retry-After": str(after_s)})
-
-
-Handler = Callable[[Request, Exception], Response]
