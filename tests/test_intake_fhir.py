@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,16 @@ def test_the_same_request_again_is_one(intake: Intake) -> None:
     assert len(history.deliveries) == 1
     assert [event.kind for event in history.events] == ["received", "told_again"]
     assert len(led.load_all(intake.ledger, submission_of(first), TOLD)) == 2
+
+
+def test_sent_many_times_at_once_it_is_one(intake: Intake) -> None:
+    asked = pas_bundle(LETTER, claim_id="REQ-at-once")
+    intake.client()
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: submit(intake, asked), range(6)))
+    (name,) = {submission_of(answer) for answer in answers}
+    assert len(led.history(intake.ledger, name).deliveries) == 1
+    assert len(led.load_all(intake.ledger, name, TOLD)) == 1
 
 
 @pytest.mark.parametrize("other", [{"cpt": ("50592",)}, {"icd10": ("C64.1",)}, {"urgency": "U"}])

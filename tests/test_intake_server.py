@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +102,20 @@ def test_an_idempotency_key_makes_a_repeat_one_delivery(intake: Intake) -> None:
     other = send(unlike("keyed, but another"))
     assert (other.status_code, other.json()["code"]) == (409, "key_used")
     assert send(unlike("keyed by the clinic"), "clinic").status_code == 201  # whose keys are its own
+
+
+def test_sent_many_times_at_once_it_is_one(intake: Intake) -> None:
+    """A sender that lost patience: one of them is new, the others are told so, and one delivery stands."""
+    client, content = intake.client(), unlike("at once")
+
+    def send(_: int) -> httpx.Response:
+        return client.post("/v1/submissions", files=files(content), headers={"Idempotency-Key": "at once"})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    (name,) = {answer.json()["id"] for answer in answers}
+    assert len(led.history(intake.ledger, name).deliveries) == 1
 
 
 def test_a_word_for_haste_is_heard_when_it_comes_later(intake: Intake) -> None:
