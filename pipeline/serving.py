@@ -20,7 +20,6 @@ from types import FrameType
 from typing import Any, Final
 
 import uvicorn
-from cryptography import x509
 
 from pipeline.errors import ConfigurationError, UsageError
 
@@ -74,6 +73,8 @@ def check_place(host: str, *, tls: bool) -> None:
 
 def days_left(certificates: Certificates) -> int:
     """For how many days the certificate holds. Raises ConfigurationError where it cannot be used."""
+    from cryptography import x509  # asked for by the doctor alone
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificates.certificate, certificates.key)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fax_provider import SECRET, Provider, fax_provider, file, settings_for
+from fax_provider import SECRET, Provider, fax_provider, file, notice, settings_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from intakes import PDF, Intake, open_intake
@@ -24,7 +24,6 @@ from test_intake_fax import until_fetched
 from test_privacy import CANARIES, forms, leaks
 
 from pipeline import ledger as led
-from pipeline.ledger import notices
 from pipeline.logs import configure_logging
 
 GUIDE = Path(__file__).parent.parent / "docs" / "intake-api.md"
@@ -176,9 +175,9 @@ def test_no_word_of_a_patient_is_logged(
         told.append(client.post("/fhir/Claim/$inquire", content=sent, headers=headers))
     assert [answer.status_code for answer in told] == [200, 200, 422, 200, 422, 422]
     fax = provider.gives(f"/{name}", file(content))
-    at = intake.ledger.read(intake.ledger.now)
-    noted = notices.announce(intake.ledger, notices.Announced("fax:example", "f", fax, at, at))
-    until_fetched(intake.ledger, noted)
+    body_of_it, signed = notice(word, fax)
+    noted = client.post("/v1/fax/example", content=body_of_it, headers=signed)
+    until_fetched(intake.ledger, noted.json()["id"])
     written = capfd.readouterr()
     lines = written.out + written.err
     assert "POST /v1/submissions: 201" in lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -23,16 +24,21 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from intakes import PDF, Intake, open_intake, token_for
 from ledgers import DATABASES, KEYS
 from mail_servers import certificate
+from starlette.requests import Request
 
 from pipeline import ledger as led
 from pipeline.__main__ import main
 from pipeline.errors import ExitCode, LedgerUnavailable, StorageFull
 from pipeline.health import problems
 from pipeline.intake_server.names import sent_name
+from pipeline.intake_server.refusals import Refused
+from pipeline.intake_server.spool import whole
 from pipeline.ledger import State
+from pipeline.review.desk import desk
 from pipeline.review.roles import Role
 
 
@@ -200,6 +206,14 @@ def test_nobody_is_let_in_without_a_sender_s_token(intake: Intake) -> None:
             assert client.get(f"/v1/submissions/{'0' * 16}").status_code == status
 
 
+def test_a_sender_s_token_opens_nothing_at_the_desk(intake: Intake) -> None:
+    told = intake.client().post("/v1/submissions", files=files(unlike("desk"))).json()
+    client = TestClient(desk(intake.ledger, intake.settings))
+    client.headers["Authorization"] = f"Bearer {intake.tokens['portal']}"
+    for path in ("/api/v1/cases", f"/api/v1/cases/{told['id']}", "/", f"/cases/{told['id']}", "/audit"):
+        assert client.get(path).status_code in (401, 403), path
+
+
 def test_wrong_tokens_and_too_many_requests_are_slowed(tmp_path: Path) -> None:
     with open_intake(tmp_path, intake_requests_a_minute="3") as intake:
         path = f"/v1/submissions/{'0' * 16}"
@@ -335,6 +349,17 @@ def _until(holds: Any) -> None:
     while not holds():
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+def test_a_sender_that_falls_silent_is_let_go() -> None:
+    async def silent() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, silent)
+    with pytest.raises(Refused) as refused:
+        asyncio.run(whole(request, 10, idle_s=0.05))
+    assert (refused.value.status, refused.value.code) == (408, "too_slow")
 
 
 def test_a_zip_is_taken_and_parked_with_its_reason(tmp_path: Path) -> None:
