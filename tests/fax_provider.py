@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,6 +161,19 @@ def endless() -> Act:
                 handler.wfile.write(b"x" * 65536)
         except OSError:
             pass
+
+    return act
+
+
+def trickling(pause_s: float) -> Act:
+    """Gives a byte now and then, for as long as they are taken."""
+
+    def act(handler: BaseHTTPRequestHandler) -> None:
+        _answer(200, {}, b"")(handler)
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b"x")
+                time.sleep(pause_s)
 
     return act
 

@@ -26,6 +26,7 @@ from fax_provider import (
     settings_for,
     silent,
     status,
+    trickling,
 )
 from intakes import PDF, Intake, open_intake
 from ledgers import DATABASES, KEYS, Time, open_test_ledger
@@ -37,7 +38,8 @@ from pipeline.errors import CatalogError, ConfigurationError, ExitCode, LeaseLos
 from pipeline.intake import fax_providers
 from pipeline.intake_server import fetching
 from pipeline.intake_server.fax import sign
-from pipeline.intake_server.fax_fetch import is_allowed
+from pipeline.intake_server.fax_fetch import NotFetched, is_allowed
+from pipeline.intake_server.fax_fetch import fetch as fetch_file
 from pipeline.intake_server.fetching import Fetcher
 from pipeline.ledger import Ledger, notices
 from pipeline.ledger.notices import PARKED, WAITING, Announced
@@ -229,6 +231,15 @@ def test_what_keeps_a_fax_from_being_had(
     assert not list((fetch.ledger.vault._work_folder).iterdir())
     balance = led.balance(fetch.ledger)
     assert (balance.holds, balance.notices[state]) == (True, 1)
+
+
+def test_a_byte_now_and_then_does_not_hold_the_fetcher(provider: Provider, tmp_path: Path) -> None:
+    address = provider.gives("/faxes/trickle", trickling(0.05))
+    environ = {f"TRIAGE_{k.upper()}": v for k, v in settings_for(provider.models(tmp_path)).items()}
+    known = fax_providers.providers_in(load_settings(environ))["example"]
+    with pytest.raises(NotFetched) as failed:
+        fetch_file(known, address, tmp_path / "fax", largest=10**6, idle_s=5, longest_s=0.3)
+    assert (failed.value.code, failed.value.can_pass) == ("too_slow", True)
 
 
 def test_it_is_tried_again_after_pauses_that_grow(fetch: Fetch, provider: Provider) -> None:

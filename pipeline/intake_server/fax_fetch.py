@@ -17,7 +17,8 @@ from pipeline.ledger.notices import LEASE
 from pipeline.serving import LOOPBACK
 
 _REDIRECTS: Final = 3
-_LONGEST_S: Final = 0.9 * LEASE.total_seconds()  # a byte now and then must not hold the fetcher for ever
+LONGEST_S: Final = 0.9 * LEASE.total_seconds()
+"""A fetch that takes longer is broken off: a byte now and then must not hold the fetcher for ever."""
 _NAMED: Final = {401: "refused", 403: "refused", 404: "not_there", 410: "not_there"}
 
 # httpx logs the URL of every request at INFO.
@@ -43,7 +44,15 @@ def is_allowed(address: str, hosts: Sequence[str]) -> bool:
         return False
 
 
-def fetch(provider: Provider, address: str, path: Path, *, largest: int, idle_s: float) -> None:
+def fetch(
+    provider: Provider,
+    address: str,
+    path: Path,
+    *,
+    largest: int,
+    idle_s: float,
+    longest_s: float = LONGEST_S,
+) -> None:
     """Write the fax at `address` to `path`, whole. Raises NotFetched.
 
     A redirect is followed to a host of the provider's list alone, and the token does not go along to another
@@ -51,13 +60,13 @@ def fetch(provider: Provider, address: str, path: Path, *, largest: int, idle_s:
     """
     rules = provider.rules.fetch
     shown = {rules.header: rules.value.replace("{token}", provider.token)} if rules.header else {}
-    first = _place(urlsplit(address))
+    first, ends = _place(urlsplit(address)), time.monotonic() + longest_s
     with httpx.Client(timeout=idle_s, follow_redirects=False, trust_env=False) as client:
         for _ in range(_REDIRECTS + 1):
             if not is_allowed(address, rules.hosts):
                 raise NotFetched("elsewhere", can_pass=False)
             headers = {"Accept-Encoding": "identity"} | (shown if _place(urlsplit(address)) == first else {})
-            moved = _get(client, address, headers, path, largest, idle_s)
+            moved = _get(client, address, headers, path, largest, ends)
             if moved is None:
                 return
             address = urljoin(address, moved)
@@ -65,14 +74,14 @@ def fetch(provider: Provider, address: str, path: Path, *, largest: int, idle_s:
 
 
 def _get(
-    client: httpx.Client, address: str, headers: dict[str, str], path: Path, largest: int, idle_s: float
+    client: httpx.Client, address: str, headers: dict[str, str], path: Path, largest: int, ends: float
 ) -> str | None:
     """Write what is there, or return to where it points. Raises NotFetched."""
     try:
         with client.stream("GET", address, headers=headers) as response:
             if response.has_redirect_location:
                 return response.headers["Location"]
-            _write(response, path, largest, time.monotonic() + _LONGEST_S)
+            _write(response, path, largest, ends)
             return None
     except httpx.TimeoutException:
         raise NotFetched("too_slow") from None
