@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 _WITHIN_S = 90
@@ -38,8 +41,20 @@ def _wait(pids: list[int]) -> list[int]:
     return left
 
 
+def _wait_for(url: str) -> None:
+    until = time.monotonic() + _WITHIN_S
+    while True:
+        with suppress(httpx.TransportError):
+            assert httpx.get(url).json() == {"ready": True, "problems": []}
+            return
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        place = f"127.0.0.1:{listening.getsockname()[1]}"
     command = [
         sys.executable,
         "-m",
@@ -49,6 +64,8 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         str(tmp_path / "inbox"),
         "--workers",
         "1",
+        "--intake",
+        place,
     ]
     (tmp_path / "inbox").mkdir()
     environ = {**os.environ, "TRIAGE_HOME": str(tmp_path / "home"), "TRIAGE_MIN_FREE_MB": "1"}
@@ -62,8 +79,10 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
     try:
         assert service.stdout is not None
         assert b"watched" in service.stdout.readline()
+        _wait_for(f"http://{place}/health/ready")
         children = _children_of(service.pid)
-        assert len(children) == 4  # Prefect's API, a worker, the watcher, what sees to requests
+        # Prefect's API, a worker, the watcher, what sees to requests, the intake server
+        assert len(children) == 5
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []
