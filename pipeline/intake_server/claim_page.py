@@ -29,7 +29,7 @@ def claim_page(asked: Asked) -> bytes:
     pdf.add_page()
     for style, text in _lines(asked):
         pdf.set_font("Helvetica", style, 15 if style == "BU" else _SIZE)
-        pdf.multi_cell(0, _LEADING, in_latin_1(text), new_x="LMARGIN", new_y="NEXT")
+        pdf.multi_cell(0, _LEADING, in_latin_1(text), align="L", new_x="LMARGIN", new_y="NEXT")
     return bytes(pdf.output())
 
 
