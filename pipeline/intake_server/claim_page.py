@@ -7,11 +7,11 @@ can be held against what was asked. The page says what it is; nothing stands on 
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from fpdf import FPDF
 
-from pipeline.information_request.pdf import in_latin_1
 from pipeline.intake_server.asked import Asked, Code
 
 NAME = "request.pdf"
@@ -29,7 +29,7 @@ def claim_page(asked: Asked) -> bytes:
     pdf.add_page()
     for style, text in _lines(asked):
         pdf.set_font("Helvetica", style, 15 if style == "BU" else _SIZE)
-        pdf.multi_cell(0, _LEADING, in_latin_1(text), align="L", new_x="LMARGIN", new_y="NEXT")
+        pdf.multi_cell(0, _LEADING, _written(text), align="L", new_x="LMARGIN", new_y="NEXT")
     return bytes(pdf.output())
 
 
@@ -79,3 +79,9 @@ def _day(text: str) -> str:
         return dt.date.fromisoformat(text).strftime("%m/%d/%Y")
     except ValueError:
         return text
+
+
+def _written(text: str) -> str:
+    """In the letters of the PDF's own type (Latin 1): one that it lacks loses its accent, or becomes `?`."""
+    letters = (letter if ord(letter) < 256 else unicodedata.normalize("NFKD", letter)[0] for letter in text)
+    return "".join(letters).encode("latin-1", "replace").decode("latin-1")
