@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final
 
-from fastapi import Request
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
 from pipeline.intake_server.refusals import Refused
 from pipeline.ledger import Ledger
@@ -19,6 +20,7 @@ from pipeline.review.sessions import current
 from pipeline.serving import Allowance
 
 _WRONG_A_MINUTE: Final = 30
+_BEARER: Final = HTTPBearer(auto_error=False, description="A sender's token: `triage user token NAME`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,13 @@ class Sender:
         return frozenset(self.channel(way) for way in ("upload", "fhir"))
 
 
-def sender_of(ledger: Ledger, a_minute: int) -> Callable[[Request], Sender]:
+def sender_of(ledger: Ledger, a_minute: int) -> Callable[..., Sender]:
     """A function that tells who asks. It raises Refused: 401 for a token that is none, 403 for a user who is
     no sender, 429 for one who asks too often, also with wrong tokens."""
     asked, wrong = Allowance(a_minute), Allowance(_WRONG_A_MINUTE)
 
-    def sender(request: Request) -> Sender:
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        session = current(ledger, token) if kind.lower() == "bearer" and token else None
+    def sender(request: Request, given: Annotated[Any, Depends(_BEARER)]) -> Sender:
+        session = current(ledger, given.credentials) if given else None
         if session is None or not session.program:
             too_often(wrong, request.client.host if request.client else "")
             raise Refused(
