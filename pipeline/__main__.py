@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline import (
     commands,
     evaluator_commands,
+    intake_commands,
     prefill_commands,
     queue_commands,
     request_commands,
@@ -104,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluator_commands(command, shared)
     review_commands.add_commands(command, shared)
     queue_commands.add_commands(command, shared)
+    intake_commands.add_commands(command, shared)
     request_commands.add_commands(command, shared)
     prefill_commands.add_commands(command, shared)
     return top

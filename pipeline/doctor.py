@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import ChannelStanding
 
 _PACKAGE: Final = "clinical-triage"
+_SOON_DAYS: Final = 21
 
 
 class Found(IntEnum):
@@ -58,6 +59,10 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("queue", _queue),
         ("evaluator", _evaluator),
     ]
+    if settings.fax_secrets or settings.fax_tokens:
+        looks.append(("fax providers", _fax_providers))
+    if settings.intake_tls_cert:
+        looks.append(("intake certificate", _certificate))
     if settings.output_dir:
         looks.append(("output", lambda given: _writable("output", Path(given.output_dir), 0)))
     looks += [(f"channel {name}", partial(_channel, name)) for name in CHANNELS]
@@ -177,6 +182,9 @@ def _queue(settings: Settings) -> Check:
     with led.open_ledger(settings) as ledger:
         figures = led.figures(ledger)
     counts = ", ".join(f"{number} {state}" for state, number in figures.states.items() if number) or "empty"
+    if figures.not_fetched:
+        told = f"{counts}; announced and not to be had: {figures.not_fetched}."
+        return Check("queue", Found.CHECK, told, "`triage queue announced` tells which, and why.")
     if figures.overdue or figures.failed_sendings:
         told = f"{counts}; {figures.overdue} over their time, {figures.failed_sendings} cases not sent."
         return Check("queue", Found.CHECK, told, "`triage queue list` tells more.")
@@ -213,6 +221,25 @@ def _standing(name: str, settings: Settings) -> ChannelStanding | None:
         return None
     with led.open_ledger(settings) as ledger:
         return led.channel_standing(ledger, name)
+
+
+def _fax_providers(settings: Settings) -> Check:
+    from pipeline.intake.fax_providers import providers_in
+
+    names = ", ".join(providers_in(settings)) or "none with a secret"
+    return Check("fax providers", Found.OK, f"{names}.")
+
+
+def _certificate(settings: Settings) -> Check:
+    from pipeline.serving import Certificates, days_left
+
+    key = Path(settings.intake_tls_key) if settings.intake_tls_key else None
+    left = days_left(Certificates(Path(settings.intake_tls_cert), key))
+    if left < _SOON_DAYS:
+        told = "has run out" if left < 0 else f"runs out in {left} days"
+        found = Found.BROKEN if left < 0 else Found.CHECK
+        return Check("intake certificate", found, f"{told}.", "Renew it, and start the intake again.")
+    return Check("intake certificate", Found.OK, f"good for {left} days.")
 
 
 def _evaluator(settings: Settings) -> Check:

@@ -85,7 +85,8 @@ def policy_check(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def serve_evaluator(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage serve-evaluator`: the embedded evaluator behind HTTP, until it is stopped."""
-    from pipeline.evaluator_server import Certificates, serve
+    from pipeline.evaluator_server import serve
+    from pipeline.serving import Certificates
 
     def ready(address: str) -> None:
         if not options.quiet:

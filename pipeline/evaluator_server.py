@@ -10,34 +10,26 @@ import hmac
 import ipaddress
 import json
 import logging
-import signal
-import socket
-import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from pipeline.case_json import evaluation_to_json, from_json
 from pipeline.domain import Case, Evaluation
-from pipeline.errors import ConfigurationError, TriageError, UsageError
+from pipeline.errors import TriageError, UsageError
 from pipeline.evaluation import policies_in, ruleset_for
 from pipeline.evaluator_client import idempotency_key
 from pipeline.rules import evaluate
 from pipeline.rules.evaluator import NAME, VERSION
+from pipeline.serving import Certificates, serve_application
 from pipeline.settings import Settings
 
 LARGEST_BODY = 64 * 1024 * 1024  # bytes; a case of 500 pages has some 5 MB
 _KEPT_ANSWERS = 10_000
-_STOP_S = 5
 
 _log = logging.getLogger(__name__)
 
@@ -49,16 +41,6 @@ class _Refused(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """Files (PEM) with which the server shows who it is; `client_ca` names who may vouch for its clients,
-    which must then show a certificate too."""
-
-    certificate: Path
-    key: Path | None = None
-    client_ca: Path | None = None
 
 
 def application(settings: Settings) -> FastAPI:
@@ -169,13 +151,7 @@ def serve(
     Raises UsageError where the address cannot be had, or is not this machine's own and no token is set.
     """
     _refuse_strangers(host, settings)
-    app = application(settings)
-    config = _config(app, certificates)
-    listener = _listener(host, port)
-    scheme = "https" if certificates else "http"
-    shown = f"[{host}]" if ":" in host else host
-    with listener:
-        _Server(config, lambda: ready(f"{scheme}://{shown}:{listener.getsockname()[1]}")).run([listener])
+    serve_application(application(settings), host, port, ready=ready, certificates=certificates)
 
 
 def _refuse_strangers(host: str, settings: Settings) -> None:
@@ -191,65 +167,3 @@ def _is_own(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            f"Port {port} of {host} cannot be had ({type(error).__name__}).",
-            next_step="Name another with --port; 0 takes a free one.",
-        ) from error
-    # asyncio sets it for sockets that it opened itself; without it every answer on a connection that is
-    # kept waits 40 ms for an acknowledgement. What is accepted inherits it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def _config(app: FastAPI, certificates: Certificates | None) -> uvicorn.Config:
-    # uvicorn's own log lines would name addresses and paths; what is served is told by `application`.
-    config = uvicorn.Config(
-        app, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=_STOP_S
-    )
-    if certificates:
-        config.ssl_certfile = certificates.certificate
-        config.ssl_keyfile = certificates.key
-        config.ssl_ca_certs = certificates.client_ca
-        config.ssl_cert_reqs = ssl.CERT_REQUIRED if certificates.client_ca else ssl.CERT_NONE
-    try:
-        config.load()
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigurationError(
-            f"The certificates cannot be used ({type(error).__name__}).",
-            next_step="They must be readable PEM files, the key unencrypted.",
-        ) from error
-    return config
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it is ready, and that ends quietly when it is told to stop."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As uvicorn has it, but a stop that was asked for is not raised again once all is closed."""
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            self.handle_exit(number, frame)
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
 SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
 WATCHING, POLLING, REQUESTING = "flows.serve:watching", "flows.serve:polling", "flows.serve:requesting"
+COMMAND = "flows.serve:Part.command"
 _MOST = 100_000
 
 
@@ -94,6 +95,29 @@ def queue_expedite(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     with led.open_ledger(settings) as ledger:
         return _for_each(options.ids, expedite)
+
+
+def queue_announced(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage queue announced`: what a fax provider told of and is not here; tried again, or given up."""
+    from pipeline.ledger import notices, open_ledger
+    from pipeline.queue_table import notices_table
+
+    def withdraw(name: str) -> str:
+        notices.withdraw(ledger, name, reason=options.reason or "", actor=_actor())
+        return "withdrawn"
+
+    def again(name: str) -> str:
+        notices.fetch_again(ledger, name, actor=_actor())
+        return "is fetched again"
+
+    with open_ledger(settings) as ledger:
+        if options.withdraw:
+            return _for_each(options.withdraw, withdraw)
+        if options.again is not None:
+            parked = notices.listed(ledger, states=[notices.PARKED])
+            return _for_each(options.again or [one.id for one in parked], again)
+        sys.stdout.write(notices_table(notices.listed(ledger), ledger.read(ledger.now)))
+    return ExitCode.DONE
 
 
 def queue_export(options: argparse.Namespace, settings: Settings) -> ExitCode:
@@ -195,16 +219,32 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     def ready() -> None:
         if not options.quiet:
-            watched = f", and {options.watch} is watched" if options.watch else ""
+            watched = f", {options.watch} is watched" if options.watch else ""
             others = ", ".join(name for name in channels if name != "folder" or not options.watch)
             polled = f", channels: {others}" if others else ""
-            sys.stdout.write(f"{options.workers} workers run{watched}{polled}. Ctrl-C stops it.\n")
+            taken = f", submissions are taken at {options.intake}" if options.intake else ""
+            sys.stdout.write(f"{options.workers} workers run{watched}{polled}{taken}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
     parts = [resolve_name(REQUESTING)(), *_polled(channels, options.watch)]
+    if options.intake is not None:
+        parts.append(_intake(options.intake, settings))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
+
+
+def _intake(where: str, settings: Settings) -> Any:
+    """The intake server as a part of the service. Raises what it would refuse, before anything starts."""
+    from pipeline.intake_commands import place
+    from pipeline.serving import check_place
+
+    try:
+        host, port = place(where)
+    except ValueError:
+        raise UsageError(f"--intake {where} is no HOST:PORT.") from None
+    check_place(host, tls=bool(settings.intake_tls_cert))
+    return resolve_name(COMMAND)("intake", "--quiet", "--host", host, "--port", str(port))
 
 
 def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
@@ -239,6 +279,9 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     )
     service.add_argument("--workers", type=int, default=2, help="submissions at once; default: 2")
     service.add_argument("--watch", type=Path, metavar="FOLDER", help="take in what is put there")
+    service.add_argument(
+        "--intake", nargs="?", const="127.0.0.1:8370", metavar="HOST:PORT", help="take submissions over HTTP"
+    )
     service.set_defaults(function=serve)
 
     register = command.add_parser(
@@ -283,6 +326,16 @@ def _add_queue(queue: argparse.ArgumentParser, shared: argparse.ArgumentParser) 
     hurry.add_argument("ids", nargs="+", metavar="ID")
     hurry.add_argument("--undo", action="store_true")
     hurry.set_defaults(function=queue_expedite)
+
+    announced = what.add_parser(
+        "announced", parents=[shared], help="faxes that a provider told of and that are not here yet"
+    )
+    announced.add_argument(
+        "--again", nargs="*", metavar="ID", help="fetch these again, or without an ID all that are parked"
+    )
+    announced.add_argument("--withdraw", nargs="+", metavar="ID", help="give these up, with --reason")
+    announced.add_argument("--reason", metavar="CODE", help="why: letters, digits and _")
+    announced.set_defaults(function=queue_announced)
 
     export = what.add_parser("export", parents=[shared], help="files, case and history into a folder")
     export.add_argument("ids", nargs="*", metavar="ID")

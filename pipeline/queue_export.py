@@ -24,7 +24,8 @@ _ENDINGS: Final = {
 def export(ledger: Ledger, submission_id: str, folder: Path) -> Path:
     """Write the submission to `<folder>/<id>`, readable by the owner alone; returns that folder.
 
-    Files are named by their place, not as the sender called them: those names are in `names.json`. Raises
+    Files are named by their place, not as the sender called them: those names are in `names.json`. What a
+    channel said besides the files (a FHIR request) is in `told-N.json`. Raises
     UsageError where there is no such submission, its files are erased, or the folder cannot be written.
     """
     history = led.history(ledger, submission_id)
@@ -38,6 +39,8 @@ def export(ledger: Ledger, submission_id: str, folder: Path) -> Path:
         for row in history.cases:
             number = row["number"]
             _write(target / f"case-{number}.json", led.standing_case(ledger, submission_id, number))
+        for number, told in enumerate(led.load_all(ledger, submission_id, led.TOLD), 1):
+            _write(target / f"told-{number}.json", told)
         _write(target / "history.json", history_as_json(history))
     except OSError as error:
         raise UsageError(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.ledger import ENDED, Balance, Figures, History, Item, State
+from pipeline.ledger.notices import Notice
 
 _NONE = "-"
 
@@ -63,6 +64,19 @@ def flags(item: Item) -> str:
     return "".join(mark for mark, holds in marks.items() if holds) or _NONE
 
 
+def notices_table(notices: Sequence[Notice], now: datetime) -> str:
+    """A line for each thing that was told of."""
+    lines = [f"{'ID':<33}{'STATE':<11}{'TIME LEFT':<13}{'TRIES':<7}{'CHANNEL':<16}FAX ID, REASON"]
+    for notice in notices:
+        left = notice.due_at - now
+        span = f"{_span(left)} over" if left < timedelta(0) else _span(left)
+        lines.append(
+            f"{notice.id:<33}{notice.state:<11}{span:<13}{notice.attempts:<7}{notice.channel:<16}"
+            f"{notice.reference} {notice.reason or ''}".rstrip()
+        )
+    return "\n".join(lines) + "\n"
+
+
 def story(history: History, names: Sequence[str], now: datetime) -> str:
     """One submission: how it stands, its files, and what happened to it."""
     item = history.item
@@ -92,12 +106,14 @@ def balance_sheet(balance: Balance) -> str:
     """The equation, to the submission and to the page, and what does not add up."""
     parts = " + ".join(f"{number} {state}" for state, number in balance.submissions.items())
     pages = " + ".join(f"{number} {state}" for state, number in balance.pages.items())
+    told = " + ".join(f"{number} {state}" for state, number in balance.notices.items()) or "0"
     lines = [
         f"submissions: {balance.received} received = {parts}",
         f"pages:       {sum(balance.pages.values())} counted = {pages}",
         f"             {balance.pages_unread} of them could not be read; "
         f"{balance.unknown_pages} files have no count yet, or cannot have one",
         f"deliveries:  {balance.deliveries}",
+        f"announced:   {sum(balance.notices.values())} = {told}",
         "",
         "It adds up." if balance.holds else f"{len(balance.discrepancies)} things do not add up:",
     ]
@@ -138,11 +154,13 @@ def _worries(figures: Figures) -> list[tuple[str, int]]:
         (f"waiting for someone outside, up to {longest}", figures.pended),
         ("cases still to be sent", figures.unsent),
         ("cases that could not be sent; `triage queue replay` sends them again", figures.failed_sendings),
+        ("announced and still to be fetched; `triage queue announced` lists them", figures.to_fetch),
+        ("announced and not to be had: a person must see to it", figures.not_fetched),
     ]
 
 
 def _row(*cells: str) -> str:
-    widths = (17, 10, 12, 6, 6, 10)
+    widths = (17, 10, 12, 6, 6, 16)
     padded = [f"{cell:<{width}}" for cell, width in zip(cells[:-1], widths, strict=True)]
     return " ".join([*padded, cells[-1]]).rstrip()
 

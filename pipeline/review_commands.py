@@ -87,9 +87,12 @@ def add_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.review.accounts import add
     from pipeline.review.roles import Role
 
+    role = Role(options.role)
     with open_ledger(settings) as ledger:
-        add(ledger, options.name, Role(options.role), _password(), actor=_operator())
-    sys.stdout.write(f"User {options.name} may log in as {options.role}.\n")
+        password = None if role is Role.SENDER else _password()
+        add(ledger, options.name, role, password, actor=_operator())
+    told = "hand in submissions with a token: `triage user token`" if password is None else "log in"
+    sys.stdout.write(f"User {options.name} may {told}, as {options.role}.\n")
     return ExitCode.DONE
 
 

@@ -27,6 +27,9 @@ _LEAST = {
     "intake_timeout_s": 0.1,
     "sftp_every_s": 0.1,
     "mailbox_every_s": 0.1,
+    "intake_bundle_mb": 1,
+    "intake_requests_a_minute": 1,
+    "fax_timeout_s": 0.1,
 }
 
 
@@ -179,6 +182,22 @@ class Settings:
     """That user's password."""
     request_timeout_s: float = 10.0
     """Seconds for one delivery of a request over a network."""
+    intake_bundle_mb: int = 64
+    """A larger FHIR bundle is refused by the intake server, MiB: it is held in memory meanwhile."""
+    intake_requests_a_minute: int = 600
+    """So many requests a minute of one sender are answered by the intake server."""
+    intake_tls_cert: str = ""
+    """File with the intake server's certificate (PEM); empty: plain HTTP, on this machine alone."""
+    intake_tls_key: str = ""
+    """File with its key (PEM, unencrypted); empty if the certificate's file holds it."""
+    fax_secrets: str = ""
+    """Secrets with which fax providers sign what they tell, PROVIDER=SECRET,PROVIDER=SECRET."""
+    fax_tokens: str = ""
+    """What the intake server shows a fax provider when it fetches a fax, PROVIDER=TOKEN,PROVIDER=TOKEN."""
+    fax_fetch_hours: float = 24.0
+    """A fax that could not be fetched for so many hours is parked for a person."""
+    fax_timeout_s: float = 60.0
+    """Seconds without a byte, after which the fetch of a fax is broken off and tried again."""
 
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token

@@ -61,7 +61,7 @@ class Vault:
         make_private(self.folder)
         kept = []
         try:
-            self._check_room()
+            self.check_room()
             for source in sources:
                 kept.append(self._keep(source))
             sync_folder(self.folder)
@@ -70,6 +70,20 @@ class Vault:
                 raise _full() from None
             raise
         return kept
+
+    def check_room(self) -> None:
+        """Raises StorageFull where so little room is left that nothing is taken in."""
+        make_private(self.folder)
+        room = os.statvfs(self.folder)
+        if room.f_bavail * room.f_frsize < self._reserve:
+            raise _full()
+
+    @contextmanager
+    def work_place(self) -> Iterator[Path]:
+        """A private folder for plain bytes on their way in, gone afterwards; `sweep` takes what was left."""
+        make_private(self._work_folder)
+        with tempfile.TemporaryDirectory(dir=self._work_folder, prefix=f"{os.getpid()}-") as folder:
+            yield Path(folder)
 
     def has(self, sha256: str) -> bool:
         """Whether the file is there."""
@@ -81,11 +95,10 @@ class Vault:
 
         Raises SealBroken where one is not what its name says, FileNotFoundError where it is not there.
         """
-        make_private(self._work_folder)
-        with tempfile.TemporaryDirectory(dir=self._work_folder, prefix=f"{os.getpid()}-") as folder:
+        with self.work_place() as folder:
             paths = []
             for number, sha256 in enumerate(sha256s):
-                path = Path(folder, str(number))
+                path = folder / str(number)
                 with self._path(sha256).open("rb") as source, path.open("xb") as target:
                     if self._keys.open_stream(source, target) != sha256:
                         raise SealBroken("A kept file is not what its name says.")
@@ -153,11 +166,6 @@ class Vault:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(name)
-
-    def _check_room(self) -> None:
-        room = os.statvfs(self.folder)
-        if room.f_bavail * room.f_frsize < self._reserve:
-            raise _full()
 
     def _path(self, sha256: str) -> Path:
         if not _SHA256.fullmatch(sha256):

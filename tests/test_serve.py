@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 _WITHIN_S = 90
@@ -38,8 +41,20 @@ def _wait(pids: list[int]) -> list[int]:
     return left
 
 
+def _wait_for(url: str) -> None:
+    until = time.monotonic() + _WITHIN_S
+    while True:
+        with suppress(httpx.TransportError):
+            assert httpx.get(url).json() == {"ready": True, "problems": []}
+            return
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        place = f"127.0.0.1:{listening.getsockname()[1]}"
     command = [
         sys.executable,
         "-m",
@@ -49,6 +64,8 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         str(tmp_path / "inbox"),
         "--workers",
         "1",
+        "--intake",
+        place,
     ]
     (tmp_path / "inbox").mkdir()
     (tmp_path / "known_hosts").touch()
@@ -74,8 +91,10 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         told = service.stdout.readline()
         assert b"watched" in told
         assert b"channels: sftp" in told
+        _wait_for(f"http://{place}/health/ready")
         children = _children_of(service.pid)
-        assert len(children) == 5  # Prefect's API, a worker, what sees to requests, one for each channel
+        # Prefect's API, a worker, what sees to requests, one for each of two channels, the intake server
+        assert len(children) == 6
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []

@@ -76,3 +76,8 @@ def values_at(resource: Any, path: str) -> list[Any]:
         if condition:
             values = [value for value in values if wanted in map(str, values_at(value, condition))]
     return values
+
+
+def objects_at(resource: Any, path: str) -> list[dict[str, Any]]:
+    """The objects among them."""
+    return [value for value in values_at(resource, path) if isinstance(value, dict)]

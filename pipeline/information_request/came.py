@@ -81,7 +81,7 @@ class Came:
                 yield Found(self.letters.words.found.announced.format(pages=place))
 
     def other_patients(self, among: Collection[str] | None = None) -> Iterator[Found]:
-        """Where pages stand that name another patient, nothing of what is on them; of some types, if given."""
+        """Where pages stand that name another patient, nothing of what is on them; of `among`, if given."""
         strangers = [self.record(d) for d in self.case.documents if d.belongs_to_patient is False]
         if any(among is None or record.type in among for record in strangers):
             places = listed([pages(record) for record in strangers])

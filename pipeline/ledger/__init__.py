@@ -26,6 +26,7 @@ and on PostgreSQL alike. What they raise is said where they are.
     replay, reject, expedite, pend, resume             what a person decides; each names its actor
     item, items, history, figures, balance             looking
     channel_stands, refused, channel_standing          what a channel tells of itself, and who asks
+    delivered_as, channels_of                          which channel brought what
     erase_old, sweep, rekey                            keeping house
 
 States: received → in_flight → done | partial | parked | rejected; back only by release, a lost lease or
@@ -43,7 +44,16 @@ from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
 from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
 from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, sendings_due, undelivered
-from pipeline.ledger.queries import Figures, History, figures, history, item, items
+from pipeline.ledger.queries import (
+    Figures,
+    History,
+    channels_of,
+    delivered_as,
+    figures,
+    history,
+    item,
+    items,
+)
 from pipeline.ledger.receiving import receive
 from pipeline.ledger.records import (
     ENDED,
@@ -62,11 +72,23 @@ from pipeline.ledger.records import (
 from pipeline.ledger.rekeying import rekey
 from pipeline.ledger.resent import resent_candidates
 from pipeline.ledger.retention import erase_old, sweep
-from pipeline.ledger.texts import load, load_case, load_reading, names, opened, rename, save, standing_case
+from pipeline.ledger.texts import (
+    TOLD,
+    load,
+    load_all,
+    load_case,
+    load_reading,
+    names,
+    opened,
+    rename,
+    save,
+    standing_case,
+)
 
 __all__ = [
     "ENDED",
     "EVALUATOR",
+    "TOLD",
     "WORKING",
     "Arrival",
     "Balance",
@@ -87,10 +109,12 @@ __all__ = [
     "balance",
     "channel_standing",
     "channel_stands",
+    "channels_of",
     "claim",
     "claim_sendings",
     "claims_due",
     "delivered",
+    "delivered_as",
     "erase_old",
     "evaluated",
     "expedite",
@@ -101,6 +125,7 @@ __all__ = [
     "items",
     "ledger_url",
     "load",
+    "load_all",
     "load_case",
     "load_reading",
     "names",

@@ -8,12 +8,13 @@ what must be there besides: the history, the files in the vault, pages, cases, w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, not_, or_, select
 
 from pipeline.ledger.finishing import RESENT
+from pipeline.ledger.notices import FETCHED, PARKED, WAITING, WITHDRAWN, notices_by_state
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.outbox import EVALUATOR
 from pipeline.ledger.records import State
@@ -24,6 +25,7 @@ from pipeline.ledger.tables import (
     deliveries,
     events,
     files,
+    notices,
     outbox,
     pages,
     submissions,
@@ -41,7 +43,8 @@ class Discrepancy:
 @dataclass(frozen=True, slots=True)
 class Balance:
     """Submissions and pages by state; `pages_unread` of those that were received, `unknown_pages` files
-    whose pages are not counted yet or cannot be; `discrepancies` is empty where all adds up."""
+    whose pages are not counted yet or cannot be; `notices` of what was told of, by state; `discrepancies` is
+    empty where all adds up."""
 
     received: int
     submissions: Mapping[State, int]
@@ -50,6 +53,7 @@ class Balance:
     unknown_pages: int
     deliveries: int
     discrepancies: Sequence[Discrepancy]
+    notices: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -69,7 +73,8 @@ def balance(ledger: Ledger) -> Balance:
             pages_unread=_count(db, select(func.count()).where(pages.c.state == "unread")),
             unknown_pages=_count(db, select(func.count()).where(func.coalesce(files.c.pages, 0) == 0)),
             deliveries=_count(db, select(func.count()).select_from(deliveries)),
-            discrepancies=[*_discrepancies(db), *_files(ledger, db)],
+            discrepancies=[*_discrepancies(db), *_files(ledger, db), *_notices(db)],
+            notices=notices_by_state(db),
         )
 
     return ledger.read(work)
@@ -135,6 +140,23 @@ def _files(ledger: Ledger, db: Connection) -> Iterator[Discrepancy]:
         yield Discrepancy(sha256, "the file is not in the vault")
     for sha256 in sorted(wanted - known):
         yield Discrepancy(sha256, "the file is not written down")
+
+
+def _notices(db: Connection) -> Iterator[Discrepancy]:
+    """What was told of must be delivered, or waited for, or given up with a reason."""
+    c = notices.c
+    came = exists().where(deliveries.c.channel == c.channel, deliveries.c.submission_id == c.submission_id)
+    wrong = {
+        "it was fetched, but no delivery is there": and_(c.state == FETCHED, not_(came)),
+        "it is to be fetched, but from nowhere": and_(c.state.in_((WAITING, PARKED)), c.content.is_(None)),
+        "it waits to be fetched, but nobody can": and_(c.state == WAITING, c.claimable_at.is_(None)),
+        "it is not fetched any more, without a reason": and_(
+            c.state.in_((PARKED, WITHDRAWN)), c.reason.is_(None)
+        ),
+    }
+    for why, where in wrong.items():
+        for name in db.execute(select(c.id).where(where).order_by(c.id)).scalars():
+            yield Discrepancy(name, why)
 
 
 def unreferenced(ledger: Ledger, db: Connection) -> set[str]:

@@ -87,6 +87,12 @@ def move(
     note(db, submission_id, kind, at=at, actor=actor, state=state, cause=cause, data=data)
 
 
+def check_reason(reason: str) -> None:
+    """Raises UsageError for a reason that is no code."""
+    if not reason.replace("_", "").isalnum() or not reason.isascii() or len(reason) > 40:
+        raise UsageError("A reason is a code of letters, digits and '_', at most 40 characters.")
+
+
 def pause(first: timedelta, attempt: int) -> timedelta:
     """How long to wait after the `attempt`th failure: it doubles, up to minutes."""
     return min(first * float(2 ** min(attempt - 1, 20)), _LONGEST_PAUSE)

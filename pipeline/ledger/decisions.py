@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from pipeline.errors import UsageError
-from pipeline.ledger.changes import move, note
+from pipeline.ledger.changes import check_reason, move, note
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.outbox import cancel_sendings, resend
 from pipeline.ledger.records import State
@@ -59,8 +59,7 @@ def reject(ledger: Ledger, submission_id: str, *, reason: str, actor: str) -> No
     `reason` is a code (letters, digits, `_`), at most 40 characters; it goes into the history. Raises
     UsageError.
     """
-    if not reason.replace("_", "").isalnum() or not reason.isascii() or len(reason) > 40:
-        raise UsageError("A reason is a code of letters, digits and '_', at most 40 characters.")
+    check_reason(reason)
 
     def work(db: Connection) -> None:
         row, now = _row(db, submission_id), ledger.now(db)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from pipeline.errors import UsageError
+from pipeline.ledger.notices import PARKED, WAITING, notices_by_state
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.records import Event, Item, State
 from pipeline.ledger.tables import attempts, cases, deliveries, events, files, outbox, submissions
@@ -33,7 +34,8 @@ class History:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The state of the queue in numbers, for a screen or a metric. Ages are in seconds, 0 without any. What
-    waits for someone outside is at risk and overdue like what waits here: the clock goes on."""
+    waits for someone outside is at risk and overdue like what waits here: the clock goes on.
+    `to_fetch` and `not_fetched` count what a channel has told of and nobody has here yet."""
 
     states: Mapping[State, int]
     expedited_waiting: int
@@ -44,6 +46,8 @@ class Figures:
     longest_pended_s: float
     unsent: int
     failed_sendings: int
+    to_fetch: int
+    not_fetched: int
 
 
 def item(ledger: Ledger, submission_id: str) -> Item:
@@ -115,6 +119,19 @@ def history(ledger: Ledger, submission_id: str) -> History:
     )
 
 
+def delivered_as(ledger: Ledger, channel: str, reference: str) -> str | None:
+    """The submission that a channel delivered under a reference of its own; None where there is none."""
+    c = deliveries.c
+    found = select(c.submission_id).where(c.channel == channel, c.reference == reference)
+    return ledger.read(lambda db: db.execute(found).scalar())
+
+
+def channels_of(ledger: Ledger, submission_id: str) -> set[str]:
+    """All channels that delivered a submission; empty where there is none of that id."""
+    found = select(deliveries.c.channel).where(deliveries.c.submission_id == submission_id)
+    return ledger.read(lambda db: set(db.execute(found).scalars()))
+
+
 def figures(ledger: Ledger) -> Figures:
     """How the queue stands now."""
     c = submissions.c
@@ -134,6 +151,7 @@ def figures(ledger: Ledger) -> Figures:
             select(outbox.c.state, func.count().label("number")).where(open_sendings).group_by(outbox.c.state)
         )
         sendings = {row.state: row.number for row in db.execute(by_state)}
+        announced = notices_by_state(db)
         return Figures(
             states=counted,
             expedited_waiting=sum(row.expedited for row in dates),
@@ -144,6 +162,8 @@ def figures(ledger: Ledger) -> Figures:
             longest_pended_s=_age_s(min((row.pended_at for row in pended), default=now), now),
             unsent=sendings.get("waiting", 0),
             failed_sendings=sendings.get("failed", 0),
+            to_fetch=announced[WAITING],
+            not_fetched=announced[PARKED],
         )
 
     return ledger.read(work)

@@ -20,7 +20,7 @@ from pipeline.ledger.changes import move, note
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.records import Arrival, Incoming, Receipt, State
 from pipeline.ledger.tables import blobs, deliveries, files, submissions
-from pipeline.ledger.texts import NAMES, save
+from pipeline.ledger.texts import NAMES, TOLD, count, save
 from pipeline.vault import Stored
 
 _LONGEST_REFERENCE: Final = 200
@@ -132,6 +132,9 @@ def _enter(ledger: Ledger, db: Connection, kept: _Kept) -> Receipt:
     else:
         note(db, kept.id, "delivered_again", at=at, actor=actor, data=data)
     _enter_delivery(db, kept, at)
+    if kept.arrival.told is not None:
+        number = count(db, kept.id, TOLD) + 1
+        save(ledger, db, kept.id, TOLD, number, kept.arrival.told)
     return Receipt(kept.id, new=before is None or before.erased_at is not None)
 
 

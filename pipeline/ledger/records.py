@@ -50,6 +50,8 @@ class Arrival:
     reference: str | None = None
     expedited: bool = False
     received_at: datetime | None = None
+    told: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the channel says besides the files (a FHIR bundle), as JSON can hold it; kept sealed."""
 
 
 @dataclass(frozen=True, slots=True)

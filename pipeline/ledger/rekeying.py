@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, select, update
 
 from pipeline.ledger.changes import note
+from pipeline.ledger.notices import about as address_of
 from pipeline.ledger.opening import Ledger
-from pipeline.ledger.tables import records
+from pipeline.ledger.tables import notices, records
 from pipeline.ledger.texts import about
 
 _AT_ONCE: Final = 100
@@ -19,8 +21,9 @@ def rekey(ledger: Ledger, *, actor: str) -> tuple[int, int]:
     broken off and begun again, and work goes on beside it. Raises ConfigurationError where a key that is
     needed is not there."""
     sealed = 0
-    while step := ledger.write(lambda db: _records(ledger, db)):
-        sealed += step
+    for some in (_records, _notices):
+        while step := ledger.write(partial(some, ledger)):
+            sealed += step
     resealed = sum(ledger.vault.reseal(name) for name in sorted(ledger.vault.names()))
     data = {"key": ledger.keys.current, "records": sealed, "files": resealed}
     ledger.write(
@@ -40,5 +43,16 @@ def _records(ledger: Ledger, db: Connection) -> int:
             records.c.kind == row.kind,
             records.c.number == row.number,
         )
+        db.execute(one.values(content=content, key_name=ledger.keys.current))
+    return len(rows)
+
+
+def _notices(ledger: Ledger, db: Connection) -> int:
+    old = select(notices).where(notices.c.key_name != ledger.keys.current).limit(_AT_ONCE)
+    rows = db.execute(old.with_for_update()).all()
+    for row in rows:
+        name = address_of(row.id)
+        content = ledger.keys.seal(ledger.keys.open(row.content, name), name)
+        one = update(notices).where(notices.c.id == row.id)
         db.execute(one.values(content=content, key_name=ledger.keys.current))
     return len(rows)

@@ -218,3 +218,26 @@ blobs = Table(
     Column("kept_at", Utc, nullable=False),
     Column("erased_at", Utc),
 )
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("channel", String(40), nullable=False),
+    Column("reference", String(200), nullable=False),  # the channel's own id of it: no text of a patient
+    Column("state", String(12), nullable=False),  # waiting, fetched, parked, withdrawn
+    Column("reason", String(40)),  # why it is parked or withdrawn, or was not had the last time
+    Column("received_at", Utc, nullable=False),  # by whoever tells of it: the clock runs from then
+    Column("told_at", Utc, nullable=False),  # of the newest word about it
+    Column("since", Utc, nullable=False),  # when it was told of here, or a person asked for it again
+    Column("attempts", Integer, nullable=False),
+    Column("token", Integer, nullable=False),  # as of submissions
+    Column("worker", String(120)),
+    Column("claimable_at", Utc),
+    Column("submission_id", String(32), ForeignKey("submissions.id")),  # what it became
+    Column("ended_at", Utc),
+    Column("content", LargeBinary),  # sealed: from where it is to be had; None once it is here
+    Column("key_name", String(32), index=True),
+    UniqueConstraint("channel", "reference", name="one_notice_a_reference"),
+    Index("notices_by_state", "state", "claimable_at"),
+)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.domain import Reading, SourceFile, Submission
@@ -22,6 +22,7 @@ from pipeline.ledger.tables import files, records, submissions
 
 NAMES, READING, CASE = "names", "reading", "case"
 CORRECTED = "corrected"  # of the number of the case that it corrects
+TOLD = "told"  # what a channel said besides the files, numbered from 1 as the deliveries came
 
 
 def save(
@@ -46,6 +47,21 @@ def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str
         return None
     content: dict[str, Any] = json.loads(ledger.keys.open(sealed, about(submission_id, kind, number)))
     return content
+
+
+def count(db: Connection, submission_id: str, kind: str) -> int:
+    """How many records of a kind a submission has."""
+    where = {"submission_id": submission_id, "kind": kind}
+    return db.execute(select(func.count()).select_from(records).filter_by(**where)).scalar_one()
+
+
+def load_all(ledger: Ledger, submission_id: str, kind: str) -> list[dict[str, Any]]:
+    """All records of a kind that a submission has, by their numbers. Raises SealBroken."""
+    found = select(records.c.number, records.c.content).order_by(records.c.number)
+    found = found.filter_by(submission_id=submission_id, kind=kind)
+    rows = ledger.read(lambda db: db.execute(found).all())
+    opened = (ledger.keys.open(row.content, about(submission_id, kind, row.number)) for row in rows)
+    return [json.loads(content) for content in opened]
 
 
 def names(ledger: Ledger, submission_id: str) -> list[str]:

@@ -25,6 +25,7 @@ from pipeline.review.tables import sessions, users
 
 LEAST_PASSWORD: Final = 12
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,79}")
+_LONGEST_SENDER: Final = 32
 _FREE_FAILURES: Final = 5
 _FIRST_WAIT: Final = timedelta(seconds=30)
 _LONGEST_WAIT: Final = timedelta(hours=1)
@@ -40,11 +41,14 @@ class User:
     disabled: bool = False
 
 
-def add(ledger: Ledger, name: str, role: Role, password: str, *, actor: str) -> None:
-    """A new user. Raises UsageError for a name that is taken or no name, or a weak password."""
+def add(ledger: Ledger, name: str, role: Role, password: str | None, *, actor: str) -> None:
+    """A new user; one without a password logs in nowhere, and works by tokens alone. Raises UsageError for a
+    name that is taken or no name, or a weak password."""
     if not _NAME.fullmatch(name):
         raise UsageError("A user's name is lower case letters, digits and . _ @ -, at most 80.")
-    hashed = _hashed(password, name)
+    if role is Role.SENDER and len(name) > _LONGEST_SENDER:
+        raise UsageError(f"The name of a sender is at most {_LONGEST_SENDER} long: its channels bear it.")
+    hashed = None if password is None else _hashed(password, name)
 
     def work(db: Connection) -> None:
         if db.execute(select(users.c.name).where(users.c.name == name)).first():

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hmac
 import re
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from threading import Lock
 from typing import Final
 
 from fastapi import HTTPException, Request
 from starlette.responses import Response
 
-from pipeline.errors import ConfigurationError
 from pipeline.ledger import Ledger
 from pipeline.review import audit
 from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session, current
+from pipeline.serving import Allowance as Allowance
+from pipeline.serving import check_place as check_place
 
 COOKIE: Final = "triage_session"
 _POLICY: Final = (
@@ -36,27 +33,6 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _LARGEST_BODY: Final = 1 << 20
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass
-class Allowance:
-    """So many requests a minute from one address or session; the oldest of many addresses are forgotten."""
-
-    a_minute: int
-    _spent: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def spend(self, who: str) -> bool:
-        """Whether one more is allowed now; counts it."""
-        with self._lock:
-            now = time.monotonic()
-            left, since = self._spent.pop(who, (float(self.a_minute), now))
-            left = min(self.a_minute, left + (now - since) * self.a_minute / 60)
-            self._spent[who] = (left - 1 if left >= 1 else left, now)
-            if len(self._spent) > 10_000:
-                self._spent.popitem(last=False)
-            return left >= 1
 
 
 async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -100,12 +76,3 @@ def own_form(session: Session, token: str) -> None:
     """Raises 403 where a writing request does not carry the session's own token."""
     if not session.program and not hmac.compare_digest(session.csrf.encode(), token.encode()):
         raise HTTPException(403, "The form is not of this session. Load the page again.")
-
-
-def check_place(host: str, *, tls: bool) -> None:
-    """Raises ConfigurationError for plain HTTP on an address that other machines reach."""
-    if host not in _LOOPBACK and not tls:
-        raise ConfigurationError(
-            f"Patients' records do not go over plain HTTP, and {host} is reached from other machines.",
-            next_step="Give --tls-cert and --tls-key, or serve 127.0.0.1 behind a proxy that speaks TLS.",
-        )

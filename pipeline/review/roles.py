@@ -18,6 +18,7 @@ class Permission(StrEnum):
     OVERRIDE = "override"  # set another outcome than the rules recommend
     AUDIT = "audit"  # read the audit trail
     USERS = "users"  # accounts
+    SUBMIT = "submit"  # hand in submissions, and see how those stand
 
 
 class Role(StrEnum):
@@ -28,6 +29,7 @@ class Role(StrEnum):
     MEDICAL_DIRECTOR = "medical_director"
     AUDITOR = "auditor"
     ADMIN = "admin"
+    SENDER = "sender"  # a program outside that hands in submissions: no person, no password
 
 
 _P = Permission
@@ -39,6 +41,7 @@ _GRANTED: Final[Mapping[Role, frozenset[Permission]]] = {
     ),
     Role.AUDITOR: frozenset({_P.WORKLIST, _P.AUDIT}),
     Role.ADMIN: frozenset({_P.WORKLIST, _P.USERS}),
+    Role.SENDER: frozenset({_P.SUBMIT}),
 }
 # What a role may open by breaking the glass: with a reason, for one case and one session, on the record.
 _BEHIND_GLASS: Final[Mapping[Role, frozenset[Permission]]] = {
