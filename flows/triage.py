@@ -35,6 +35,7 @@ from prefect.states import Completed
 from pipeline import ledger as led
 from pipeline.errors import EvaluatorError
 from pipeline.ledger import Claim, Item, Sending, open_ledger
+from pipeline.monitoring import tracing
 from pipeline.settings import load_settings
 from pipeline.working import FOR_ALL, Worker
 
@@ -54,6 +55,7 @@ def worker_of_this_process() -> Worker:
     says."""
     if (worker := WORKER.get(None)) is None:
         settings = load_settings(os.environ)
+        tracing.start(settings)
         worker = Worker(open_ledger(settings), settings, worker_name())
         WORKER.set(worker)
     return worker
@@ -133,6 +135,7 @@ async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
         done, failed = done + 1, failed + await _work(claims[0])
     if await _beside_the_loop("look", lambda: led.sendings_due(worker.ledger)):
         await deliver(most)
+    await _beside_the_loop("write durations", worker.tallies.write)
     return Completed(name=f"{done} worked, {failed} failed")
 
 
@@ -145,6 +148,7 @@ async def triage_one(submission_id: str) -> State[None]:
     ):
         if await _step(worker, item):
             raise WorkFailed("work", worker.failure) if worker.failure else RuntimeError("unreachable")
+    await _beside_the_loop("write durations", worker.tallies.write)
     return Completed(name=item.state.capitalize())
 
 

@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from pipeline import commands, evaluator_commands, queue_commands, request_commands, review_commands
+from pipeline import (
+    commands,
+    evaluator_commands,
+    monitor_commands,
+    queue_commands,
+    request_commands,
+    review_commands,
+)
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
 
@@ -98,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     review_commands.add_commands(command, shared)
     queue_commands.add_commands(command, shared)
     request_commands.add_commands(command, shared)
+    monitor_commands.add_commands(command, shared)
     return top
 
 

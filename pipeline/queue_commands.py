@@ -9,11 +9,13 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ExitCode, TriageError, UsageError
+from pipeline.monitor_commands import PLACE
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
 SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
 WATCHING, REQUESTING = "flows.serve:watching", "flows.serve:requesting"
+COMMAND = "flows.serve:Part.command"
 _MOST = 100_000
 
 
@@ -32,8 +35,14 @@ def queue_list(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     states = [led.State(state) for state in options.state or ()]
     with led.open_ledger(settings) as ledger:
+        after = timedelta(seconds=settings.stuck_s)
         items = led.items(
-            ledger, states=states, reason=options.reason, after=options.after, most=options.most
+            ledger,
+            states=states,
+            reason=options.reason,
+            among=led.stuck(ledger, after=after) if options.stuck else None,
+            after=options.after,
+            most=options.most,
         )
         now, figures = ledger.read(ledger.now), led.figures(ledger)
     if options.json:
@@ -153,8 +162,6 @@ def ledger_new_key(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def ledger_erase(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage ledger erase`: what ended long ago loses its files and texts; proof is in the history."""
-    from datetime import timedelta
-
     from pipeline import ledger as led
 
     days = options.days if options.days is not None else settings.retention_days
@@ -187,6 +194,8 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage serve`: workers and a watched folder on this machine, until it is stopped."""
+    from pipeline.monitoring.server import place
+
     if options.watch is not None and not options.watch.is_dir():
         raise UsageError(f"{options.watch} is not a folder.", next_step="Make it, or name another.")
 
@@ -197,6 +206,9 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
             sys.stdout.flush()
 
     parts = [resolve_name(REQUESTING)(), *([resolve_name(WATCHING)(options.watch)] if options.watch else [])]
+    if options.metrics is not None:
+        place(options.metrics)
+        parts.append(resolve_name(COMMAND)("metrics", "--listen", options.metrics, "--quiet"))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
@@ -233,6 +245,13 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     )
     service.add_argument("--workers", type=int, default=2, help="submissions at once; default: 2")
     service.add_argument("--watch", type=Path, metavar="FOLDER", help="take in what is put there")
+    service.add_argument(
+        "--metrics",
+        nargs="?",
+        const=PLACE,
+        metavar="HOST:PORT",
+        help=f"serve /metrics, /health/live and /health/ready; default: {PLACE}",
+    )
     service.set_defaults(function=serve)
 
     register = command.add_parser(
@@ -252,6 +271,7 @@ def _add_queue(queue: argparse.ArgumentParser, shared: argparse.ArgumentParser) 
     listing = what.add_parser("list", parents=[shared], help="by priority and time left")
     listing.add_argument("--state", action="append", choices=states)
     listing.add_argument("--reason", metavar="CODE")
+    listing.add_argument("--stuck", action="store_true", help="no progress in TRIAGE_STUCK_S seconds")
     listing.add_argument("--after", metavar="ID", help="go on behind that one")
     listing.add_argument("--most", type=int, default=50)
     listing.add_argument("--json", action="store_true")

@@ -25,6 +25,7 @@ and on PostgreSQL alike. What they raise is said where they are.
 
     replay, reject, expedite, pend, resume             what a person decides; each names its actor
     item, items, history, figures, balance             looking
+    measures, stuck, add_tallies                       monitoring
     erase_old, sweep, rekey                            keeping house
 
 States: received → in_flight → done | partial | parked | rejected; back only by release, a lost lease or
@@ -39,6 +40,7 @@ from pipeline.ledger.balance import Balance, balance
 from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
+from pipeline.ledger.measures import WHY_STUCK, Measures, Tally, add_tallies, measures, stuck
 from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
 from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, sendings_due, undelivered
 from pipeline.ledger.queries import Figures, History, figures, history, item, items
@@ -64,6 +66,7 @@ from pipeline.ledger.texts import load, load_case, load_reading, names, opened, 
 __all__ = [
     "ENDED",
     "EVALUATOR",
+    "WHY_STUCK",
     "Arrival",
     "Balance",
     "Claim",
@@ -73,11 +76,14 @@ __all__ = [
     "Incoming",
     "Item",
     "Ledger",
+    "Measures",
     "Outgoing",
     "PageMark",
     "Receipt",
     "Sending",
     "State",
+    "Tally",
+    "add_tallies",
     "attach_resent",
     "balance",
     "claim",
@@ -96,6 +102,7 @@ __all__ = [
     "load",
     "load_case",
     "load_reading",
+    "measures",
     "names",
     "open_ledger",
     "opened",
@@ -114,6 +121,7 @@ __all__ = [
     "save_reading",
     "sendings_due",
     "standing_case",
+    "stuck",
     "sweep",
     "undelivered",
 ]
