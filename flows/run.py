@@ -59,6 +59,7 @@ def through_flow(
                 yield lambda submission: _process(submission, worker, runner)
         finally:
             WORKER.reset(token)
+            worker.tallies.write()
             tracing.stop()
 
 

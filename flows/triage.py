@@ -148,7 +148,6 @@ async def triage_one(submission_id: str) -> State[None]:
     ):
         if await _step(worker, item):
             raise WorkFailed("work", worker.failure) if worker.failure else RuntimeError("unreachable")
-    await _beside_the_loop("write durations", worker.tallies.write)
     return Completed(name=item.state.capitalize())
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -222,10 +223,18 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
             pool_type=options.type,
             workers=options.workers,
             watched=str(options.watch) if options.watch else None,
+            environ=os.environ,
+            image=options.image,
+            volumes=tuple(options.volume),
+            network=options.network,
+            namespace=options.namespace,
+            secret=options.secret,
+            memory=options.memory,
+            cpu=options.cpu,
         )
     for one in deployed:
         sys.stdout.write(f"{one.name} in work pool {one.pool}, {one.schedule}\n")
-    sys.stdout.write(f"On each machine: prefect worker start --pool {options.pool}\n")
+    sys.stdout.write(f"On each machine: prefect worker start --pool {options.pool} --type {options.type}\n")
     return ExitCode.DONE
 
 
@@ -258,9 +267,27 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
         "deploy", parents=[shared], help="register the flows with your own Prefect, for many machines"
     )
     register.add_argument("--pool", default="triage", help="work pool; default: triage")
-    register.add_argument("--type", default="process", help="of a new work pool: process, docker, kubernetes")
+    register.add_argument(
+        "--type", default="process", choices=["process", "docker", "kubernetes"], help="default: process"
+    )
     register.add_argument("--workers", type=int, default=4, help="triage runs at once, in all; default: 4")
     register.add_argument("--watch", type=Path, metavar="FOLDER", help="a folder that the machines share")
+    for name, told in {
+        "image": "docker, kubernetes: what runs",
+        "network": "docker: network of the containers",
+        "namespace": "kubernetes: where jobs are made",
+        "secret": "kubernetes: a Secret whose keys become files in /run/secrets/triage",
+        "memory": "docker, kubernetes: limit of a run, such as 4g or 4Gi",
+        "cpu": "kubernetes: what a run asks for, such as 2",
+    }.items():
+        register.add_argument(f"--{name}", default="", help=told)
+    register.add_argument(
+        "--volume",
+        action="append",
+        default=[],
+        metavar="SOURCE:PLACE[:ro]",
+        help="docker: a volume or folder; kubernetes: a PersistentVolumeClaim",
+    )
     register.set_defaults(function=deploy)
 
 

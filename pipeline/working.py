@@ -39,6 +39,7 @@ from pipeline.errors import (
 from pipeline.evaluator_client import idempotency_key, request_body
 from pipeline.ledger import Claim, Ledger, Outgoing, Sending
 from pipeline.logs import logged_with
+from pipeline.monitoring import tracing
 from pipeline.monitoring.tally import Tallies
 from pipeline.monitoring.tracing import note, span
 from pipeline.outputs import outputs
@@ -106,12 +107,11 @@ class Worker:
         self._stopped.set()
 
     @contextmanager
-    def _watching(self, what: str, submission_id: str, **known: str | int) -> Iterator[None]:
-        """A span, what is logged, and the durations, of the work on a submission."""
-        with logged_with(submission=submission_id, worker=self.name):
+    def _watched(self, submission_id: str) -> Iterator[None]:
+        """Log lines of the block say what is worked; afterwards durations may be written."""
+        with logged_with(submission=submission_id, worker=self.name, **tracing.ids(submission_id)):
             try:
-                with span(what, submission_id, worker=self.name, **known):
-                    yield
+                yield
             finally:
                 self.tallies.write_if_due()
 
@@ -120,13 +120,15 @@ class Worker:
     def work(self, claim: Claim) -> None:
         """Take the submission as far as it goes; see the module. Raises what is FOR_ALL, and
         InterruptedError where it was stopped. A bug's exception is in `failure`, for who asks."""
+        with self._watched(claim.submission_id):
+            self._try(claim)
+
+    def _try(self, claim: Claim) -> None:
         self.failure = None
         started = time.monotonic()
+        known: dict[str, str | int] = {"attempt": claim.attempt, "round": claim.round, "worker": self.name}
         try:
-            with (
-                self._watching("submission", claim.submission_id, attempt=claim.attempt, round=claim.round),
-                _renewed(self.ledger, claim) as lost,
-            ):
+            with span("submission", claim.submission_id, **known), _renewed(self.ledger, claim) as lost:
                 self._work(claim, lost)
         except LeaseLost:
             _log.warning("Submission %s: the lease was lost; another may have it.", claim.submission_id)
@@ -196,11 +198,18 @@ class Worker:
 
     def send(self, sending: Sending) -> None:
         """Hand the case to its target, and write down whether it has it. Raises what is FOR_ALL."""
+        with self._watched(sending.submission_id):
+            self._try_to_send(sending)
+
+    def _try_to_send(self, sending: Sending) -> None:
         self.failure = None
+        known: dict[str, str | int] = {
+            "attempt": sending.attempt,
+            "target": sending.target,
+            "worker": self.name,
+        }
         try:
-            with self._watching(
-                "delivery", sending.submission_id, attempt=sending.attempt, target=sending.target
-            ):
+            with span("delivery", sending.submission_id, **known):
                 if sending.target == led.EVALUATOR:
                     self._evaluate(sending)
                 else:

@@ -22,7 +22,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import ConfigurationError
-from pipeline.logs import logged_with
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,6 +81,11 @@ def trace_id(submission_id: str) -> str:
     return submission_id.zfill(32)
 
 
+def ids(submission_id: str) -> dict[str, str]:
+    """What a log line says so that the trace is found: nothing while none is made."""
+    return {"trace": trace_id(submission_id)} if _tracer is not None else {}
+
+
 @contextmanager
 def span(name: str, submission_id: str = "", **attributes: Value | None) -> Iterator[None]:
     """A span while the block runs, under the one around it; `submission_id` begins one of that submission.
@@ -99,17 +103,14 @@ def span(name: str, submission_id: str = "", **attributes: Value | None) -> Iter
     if submission_id:
         given["triage.submission"] = submission_id
     try:
-        with (
-            _tracer.start_as_current_span(
-                name,
-                context=Context() if submission_id else None,
-                kind=SpanKind.INTERNAL,
-                attributes=given,
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as current,
-            logged_with(trace=f"{current.get_span_context().trace_id:032x}"),
-        ):
+        with _tracer.start_as_current_span(
+            name,
+            context=Context() if submission_id else None,
+            kind=SpanKind.INTERNAL,
+            attributes=given,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as current:
             try:
                 yield
             except BaseException as error:
