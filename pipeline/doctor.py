@@ -10,54 +10,43 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import LedgerUnavailable, TriageError
 from pipeline.settings import Settings
+from pipeline.surroundings import Check, Found, clock, collector, prefect, sealed, versions
 
 _PACKAGE: Final = "clinical-triage"
-
-
-class Found(IntEnum):
-    """How a check found things: BROKEN stops work, CHECK should be looked at."""
-
-    OK = 0
-    CHECK = 1
-    BROKEN = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    what: str
-    found: Found
-    told: str
-    next_step: str = ""
+_MOST: Final = 1000
 
 
 def examine(settings: Settings) -> Iterator[Check]:
     """All checks, as they are made."""
-    looks: list[tuple[str, Callable[[Settings], Check]]] = [
+    looks: list[tuple[str, Callable[[Settings], Check | None]]] = [
         ("packages", _packages),
+        ("versions", versions),
         ("knowledge", _knowledge),
         ("OCR engine", _ocr),
         ("home", lambda given: _writable("home", given.home, given.min_free_mb)),
         ("vault", lambda given: _writable("vault", _vault(given), given.min_free_mb)),
         ("keys", _keys),
         ("ledger", _ledger),
+        ("sealed", sealed),
+        ("clock", clock),
         ("queue", _queue),
         ("evaluator", _evaluator),
+        ("Prefect", prefect),
+        ("traces", collector),
     ]
     if settings.output_dir:
         looks.append(("output", lambda given: _writable("output", Path(given.output_dir), 0)))
     for what, look in looks:
         try:
-            yield look(settings)
+            if (check := look(settings)) is not None:
+                yield check
         except TriageError as error:
             yield Check(what, Found.BROKEN, error.args[0], error.next_step)
 
@@ -169,7 +158,13 @@ def _queue(settings: Settings) -> Check:
         return Check("queue", Found.OK, "empty.")
     with led.open_ledger(settings) as ledger:
         figures = led.figures(ledger)
+        after = timedelta(seconds=settings.stuck_s)
+        stuck = led.items(ledger, among=led.stuck(ledger, after=after), most=_MOST)
     counts = ", ".join(f"{number} {state}" for state, number in figures.states.items() if number) or "empty"
+    if stuck:
+        told = f"{counts}; nothing happens to {len(stuck)}{'' if len(stuck) < _MOST else ' or more'}."
+        next_step = "See that workers run; `triage queue list --stuck` names them."
+        return Check("queue", Found.CHECK, told, next_step)
     if figures.overdue or figures.failed_sendings:
         told = f"{counts}; {figures.overdue} over their time, {figures.failed_sendings} cases not sent."
         return Check("queue", Found.CHECK, told, "`triage queue list` tells more.")

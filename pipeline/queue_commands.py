@@ -181,7 +181,8 @@ def ledger_erase(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage doctor`: what is installed, reachable, writable, outdated; what to do about it."""
-    from pipeline.doctor import Found, examine
+    from pipeline.doctor import examine
+    from pipeline.surroundings import Found
 
     worst = Found.OK
     for check in examine(settings):

@@ -1,4 +1,4 @@
-"""What is registered with Prefect, as far as no server is needed. tests/prefect_server.py does it for real."""
+"""What is registered with Prefect, where no server is needed; prefect_server.py does it for real."""
 
 from __future__ import annotations
 
