@@ -7,7 +7,7 @@ grow: rows stay when their texts are erased.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,26 +58,29 @@ def measures(ledger: Ledger, *, stuck_after: timedelta) -> Measures:
 
     def work(db: Connection) -> Measures:
         now = ledger.now(db)
-        totals = db.execute(
-            select(func.coalesce(func.sum(c.page_count), 0), func.coalesce(func.sum(c.byte_count), 0))
-        ).one()
+        # One look at the largest table for all that is counted of every row.
+        counted = (
+            func.count().label("number"),
+            func.coalesce(func.sum(c.page_count), 0).label("pages"),
+            func.coalesce(func.sum(c.byte_count), 0).label("bytes"),
+            func.count(c.duplicate_of).label("resent"),
+        )
+        rows = db.execute(select(c.channel, c.outcome, *counted).group_by(c.channel, c.outcome)).all()
         sent = select(outbox.c.target, outbox.c.state, func.count()).group_by(outbox.c.target, outbox.c.state)
         return Measures(
-            received=_by(db, c.channel),
+            received=_added((row.channel, row.number) for row in rows),
             deliveries=_by(db, deliveries.c.channel),
             parked=_by(db, c.reason, c.state == State.PARKED),
-            outcomes=_by(db, c.outcome, c.outcome.is_not(None)),
+            outcomes=_added((row.outcome, row.number) for row in rows if row.outcome is not None),
             attempts=_by(db, attempts.c.result, attempts.c.result.is_not(None)),
             sendings={(target, state): int(number) for target, state, number in db.execute(sent)},
             stuck={
                 why: db.execute(select(func.count()).select_from(submissions).where(so)).scalar_one()
                 for why, so in _stuck(now, stuck_after).items()
             },
-            pages=int(totals[0]),
-            bytes=int(totals[1]),
-            resent=db.execute(
-                select(func.count()).select_from(submissions).where(c.duplicate_of.is_not(None))
-            ).scalar_one(),
+            pages=sum(int(row.pages) for row in rows),
+            bytes=sum(int(row.bytes) for row in rows),
+            resent=sum(row.resent for row in rows),
             tallies=[Tally(**row._mapping) for row in db.execute(select(tallies))],
         )
 
@@ -93,12 +96,12 @@ def stuck(ledger: Ledger, *, after: timedelta) -> Select[Any]:
 
 def _stuck(now: datetime, after: timedelta) -> dict[str, ColumnElement[bool]]:
     c, since = submissions.c, now - after
-    own, mine = outbox.c.submission_id == c.id, attempts.c.submission_id == c.id
+    mine = attempts.c.submission_id == c.id
     open_attempt = exists().where(mine, attempts.c.ended_at.is_(None), attempts.c.started_at < since)
     return {
         # The lease of what a dead worker held ends by itself; that nobody takes it then is the matter.
         "unclaimed": and_(c.state.in_((State.RECEIVED, State.IN_FLIGHT)), c.claimable_at < since),
-        "unsent": exists().where(own, outbox.c.claimable_at < since),
+        "unsent": c.id.in_(select(outbox.c.submission_id).where(outbox.c.claimable_at < since)),
         "held": and_(c.state == State.IN_FLIGHT, c.claimable_at >= since, open_attempt),
     }
 
@@ -126,7 +129,12 @@ def add_tallies(ledger: Ledger, more: Sequence[Tally]) -> None:
 
 
 def _by(db: Connection, column: Any, *where: ColumnElement[bool]) -> dict[str, int]:
-    counted = defaultdict[str, int](int)
-    for value, number in db.execute(select(column, func.count()).where(*where).group_by(column)):
-        counted[value or ""] += int(number)
-    return dict(counted)
+    rows = db.execute(select(column, func.count()).where(*where).group_by(column)).all()
+    return _added((value, number) for value, number in rows)
+
+
+def _added(counts: Iterable[tuple[str | None, int]]) -> dict[str, int]:
+    added = defaultdict[str, int](int)
+    for value, number in counts:
+        added[value or ""] += int(number)
+    return dict(added)
