@@ -35,6 +35,7 @@ from prefect.states import Completed
 from pipeline import ledger as led
 from pipeline.errors import EvaluatorError
 from pipeline.ledger import Claim, Item, Sending, open_ledger
+from pipeline.logs import configure_logging
 from pipeline.monitoring import tracing
 from pipeline.settings import load_settings
 from pipeline.working import FOR_ALL, Worker
@@ -52,8 +53,9 @@ def worker_name() -> str:
 
 def worker_of_this_process() -> Worker:
     """What this process's starter has set; else a Prefect worker has started the flow, and its environment
-    says."""
+    says. Nobody has seen to the logs then: they go to that worker's console, without patient text."""
     if (worker := WORKER.get(None)) is None:
+        configure_logging(level=logging.INFO, json=True)
         settings = load_settings(os.environ)
         tracing.start(settings)
         worker = Worker(open_ledger(settings), settings, worker_name())

@@ -4,6 +4,7 @@ server, on PostgreSQL. `make prefect`; takes a minute or two each.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -103,6 +104,9 @@ def test_flows_are_registered_and_work(place: Place) -> None:
             (inbox / "late.pdf").write_bytes(b"%PDF-1.7 cut off too")
             until(lambda: led.figures(ledger).states[State.PARKED] == 2, "what came into the folder")
         assert led.balance(ledger).holds
+    lines = (place.folder / "worker.log").read_text().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith('{"time"')]
+    assert receipt.submission_id in {line.get("submission") for line in told}
 
 
 def test_a_second_time_changes_and_does_not_double(place: Place) -> None:

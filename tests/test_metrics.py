@@ -273,7 +273,8 @@ def test_the_command_prints_them_once(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["metrics", "--listen", "nowhere"], environ) == 2
 
 
-def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     environ = {**os.environ, "TRIAGE_HOME": str(tmp_path / "home"), "TRIAGE_KEYS": KEYS}
     environ["TRIAGE_MIN_FREE_MB"] = "1"
     command = [sys.executable, "-m", "pipeline", "metrics", "--listen", "127.0.0.1:0"]
@@ -285,7 +286,7 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
             assert "triage_up 1.0" in httpx.get(address, timeout=30).text
             ready = httpx.get(address.replace("/metrics", "/health/ready"), timeout=30)
             assert ready.json() == {"ready": True, "problems": []}
-            server.send_signal(signal.SIGINT)
+            server.send_signal(number)
             assert server.wait(30) == 0
             assert server.stderr.read() == b""
         finally:

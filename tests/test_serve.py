@@ -49,6 +49,8 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         str(tmp_path / "inbox"),
         "--workers",
         "1",
+        "--metrics",
+        "127.0.0.1:0",
     ]
     (tmp_path / "inbox").mkdir()
     environ = {**os.environ, "TRIAGE_HOME": str(tmp_path / "home"), "TRIAGE_MIN_FREE_MB": "1"}
@@ -63,7 +65,7 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         assert service.stdout is not None
         assert b"watched" in service.stdout.readline()
         children = _children_of(service.pid)
-        assert len(children) == 4  # Prefect's API, a worker, the watcher, what sees to requests
+        assert len(children) == 5  # Prefect's API, a worker, the watcher, the requests, the metrics
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -137,7 +138,9 @@ def serve(ledger: Ledger, settings: Settings, where: str, *, ready: Callable[[st
         server_header=False,
         timeout_graceful_shutdown=_STOP_S,
     )
-    with listener, suppress(KeyboardInterrupt):  # uvicorn raises it again once all is closed
+    # uvicorn raises the signal that stopped it again, once all is closed; a stop is no failure.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with listener, suppress(KeyboardInterrupt):
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listener.getsockname()[1]}")
         uvicorn.Server(config).run([listener])
