@@ -113,6 +113,13 @@ def test_a_hostile_label_is_other(ledger: Ledger, text: str) -> None:
         assert text not in exposition(ledger, stuck_after=AFTER).decode()
 
 
+def test_a_channel_of_one_sender_is_counted_with_its_kind(ledger: Ledger) -> None:
+    received(ledger, b"1", channel="upload:clinic-a")
+    received(ledger, b"2", channel="upload:Quillfeather")
+    assert scraped(ledger)["triage_received_total", "upload"] == 2
+    assert SECRET not in exposition(ledger, stuck_after=AFTER).decode()
+
+
 def test_no_number_of_channels_makes_more_series(ledger: Ledger) -> None:
     before = len(scraped(ledger))
     for number in range(30):

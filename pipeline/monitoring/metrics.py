@@ -28,7 +28,7 @@ from pipeline.monitoring.tally import BUCKETS_S, PAGES, STAGE, STAGES
 from pipeline.wording import OUTCOMES
 
 OTHER: Final = "other"
-CHANNELS: Final = ("command", "folder", "http", "webhook", "sftp", "mail", "fhir", "desk")
+CHANNELS: Final = ("command", "folder", "sftp", "mailbox", "upload", "fax", "fhir", "desk")
 REASONS: Final = (
     *sorted(UnreadableFile.CODES),
     "evaluator",
@@ -78,14 +78,14 @@ def _arrivals(measures: Measures) -> Iterator[Metric]:
         "triage_received",
         "Submissions received, by channel of the first delivery.",
         "channel",
-        measures.received,
+        _ways(measures.received),
         CHANNELS,
     )
     yield _counters(
         "triage_deliveries",
         "Deliveries by channel, repeated ones of the same bytes included.",
         "channel",
-        measures.deliveries,
+        _ways(measures.deliveries),
         CHANNELS,
     )
     yield _counter("triage_resent", "Submissions recognised as an earlier one sent again.", measures.resent)
@@ -150,6 +150,14 @@ def _durations(measures: Measures) -> Metric:
             buckets.append((end, so_far))
         family.add_metric([stage], buckets, sum_value=sum(one.seconds for one in own.values()))
     return family
+
+
+def _ways(channels: Mapping[str, int]) -> dict[str, int]:
+    """`upload:NAME`, a channel of one sender's: by which way, not whose."""
+    added = defaultdict[str, int](int)
+    for channel, number in channels.items():
+        added[channel.partition(":")[0]] += number
+    return added
 
 
 def _target(target: str) -> str:
