@@ -221,8 +221,11 @@ def test_a_collector_gets_them(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, 
     assert all(SECRET.encode() not in body for _, body in got)
 
 
-def test_a_collector_that_is_away_does_not_stop_the_work(ledger: Ledger) -> None:
+def test_a_collector_that_is_away_does_not_stop_the_work(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is given up on at the end, within its time limit."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     tracing.start(load_settings({ASKED: "http://127.0.0.1:9"}))
     name = work(ledger, Recorded())
     tracing.stop()
