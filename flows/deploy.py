@@ -34,6 +34,7 @@ from prefect.types.entrypoint import EntrypointType
 from flows.triage import triage
 from flows.upkeep import reevaluate, requests, retention, watch
 from flows.work_pools import HEARTBEAT_S, Pool, base_job_template
+from pipeline.errors import UsageError
 
 _ROUND_S: Final = 60.0
 _NIGHTLY: Final = "17 2 * * *"
@@ -89,13 +90,18 @@ async def _deploy(
 
 async def _make_pool(client: PrefectClient, pool: Pool, template: dict[str, Any]) -> None:
     try:
-        await client.read_work_pool(pool.name)
+        there = await client.read_work_pool(pool.name)
     except ObjectNotFound:
         new = WorkPoolCreate(
             name=pool.name, type=pool.type, base_job_template=template, concurrency_limit=pool.at_once
         )
         await client.create_work_pool(new)
         return
+    if there.type != pool.type:
+        raise UsageError(
+            f"The work pool {pool.name} is of type {there.type}, which cannot be changed.",
+            next_step="Name another with --pool.",
+        )
     changed = WorkPoolUpdate(base_job_template=template, concurrency_limit=pool.at_once)
     await client.update_work_pool(pool.name, changed)
 

@@ -15,7 +15,7 @@ import httpx
 
 from flows.local_api import QUIET
 
-WITHIN_S = 120.0
+WITHIN_S = 180.0
 
 
 def free_port(host: str = "127.0.0.1") -> int:
