@@ -209,13 +209,16 @@ def test_a_histogram_counts_up_to_each_end(ledger: Ledger) -> None:
     assert found["triage_stage_seconds_sum", "build"] == pytest.approx(400.2)
 
 
-def test_what_could_not_be_written_is_written_later(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [LedgerUnavailable("away"), KeyError("a bug")], ids=["away", "bug"])
+def test_what_could_not_be_written_is_written_later(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     tallies = Tallies(ledger, every_s=0)
     with pytest.raises(KeyError), tallies.timed("read"):
         raise KeyError
 
     def away(*_: object, **__: object) -> None:
-        raise LedgerUnavailable("away")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(led, "add_tallies", away)

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from pipeline import ledger as led
-from pipeline.errors import TriageError
 from pipeline.ledger import Ledger, PageMark
 
 _log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ class Tallies:
         more = [led.Tally(*key, int(number), seconds) for key, (number, seconds) in counted.items()]
         try:
             led.add_tallies(self._ledger, more)
-        except TriageError as error:
+        except Exception as error:  # whatever it is: work must not fail because it is counted
             _log.warning("Durations could not be written (%s); they are kept.", type(error).__name__)
             for key, (number, seconds) in counted.items():
                 self._add(*key, int(number), seconds)
