@@ -30,6 +30,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Completed
 
 from pipeline import ledger as led
@@ -55,12 +56,21 @@ def worker_of_this_process() -> Worker:
     """What this process's starter has set; else a Prefect worker has started the flow, and its environment
     says. Nobody has seen to the logs then: they go to that worker's console, without patient text."""
     if (worker := WORKER.get(None)) is None:
-        configure_logging(level=logging.INFO, json=True)
+        _log_as_we_do()
         settings = load_settings(os.environ)
         tracing.start(settings)
         worker = Worker(open_ledger(settings), settings, worker_name())
         WORKER.set(worker)
     return worker
+
+
+def _log_as_we_do() -> None:
+    """One JSON object a line, by our policy, and not by Prefect's console a second time."""
+    configure_logging(level=logging.INFO, json=True)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, PrefectConsoleHandler):
+            root.removeHandler(handler)
 
 
 class WorkFailed(Exception):

@@ -122,6 +122,7 @@ def test_flows_are_registered_and_work(place: Place) -> None:
     lines = (place.folder / "worker.log").read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith('{"time"')]
     assert receipt.submission_id in {line.get("submission") for line in told}
+    assert sum(f"Submission {receipt.submission_id}: " in line for line in lines) == 1
 
 
 def test_a_second_time_changes_and_does_not_double(place: Place) -> None:

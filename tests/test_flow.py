@@ -160,8 +160,10 @@ def test_a_worker_takes_its_settings_from_the_environment(
     monkeypatch.setenv("TRIAGE_HOME", str(tmp_path / "there"))
     asked = list[dict[str, object]]()
     monkeypatch.setattr(flow, "configure_logging", lambda **how: asked.append(how))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [console := flow.PrefectConsoleHandler()])
     worker = contextvars.Context().run(flow.worker_of_this_process)
     assert asked == [{"level": logging.INFO, "json": True}]
+    assert console not in logging.getLogger().handlers
     with worker.ledger:
         received(worker.ledger, b"1")
     assert (tmp_path / "there" / "ledger.db").exists()
