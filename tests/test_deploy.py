@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from flows.local_api import environment_replaced, prefect_environment
 from pipeline.errors import ConfigurationError, UsageError
 
+ROOT = Path(__file__).parent.parent
 SETTINGS = {"TRIAGE_LEDGER_URL": "postgresql://triage@db/triage", "TRIAGE_KEYS_FILE": "/run/secrets/triage/k"}
 
 
@@ -147,3 +150,17 @@ def test_the_automations_are_about_our_flows(flows_: tuple[ModuleType, ModuleTyp
         {"prefect.flow-run.heartbeat"},
         {"prefect.flow-run.Pending"},
     )
+
+
+def test_prefect_knows_the_settings_of_the_files(pools: ModuleType) -> None:
+    """A setting that Prefect renames would be ignored without a word."""
+    from prefect.settings import Settings
+    from prefect.settings.legacy import _get_settings_fields
+
+    known = set(_get_settings_fields(Settings))
+    text = "".join((ROOT / name).read_text() for name in ("compose.yaml", "Dockerfile"))
+    named = {name.removesuffix("_FILE") for name in re.findall(r"^ *(PREFECT_\w+)[:=]", text, re.MULTILINE)}
+    assert len(named) > 5
+    ours = {name for name in pools.job_environment({}) if name.startswith("PREFECT_")}
+    assert (named | ours) - known == set()
+    assert Settings().worker.webserver.port == 8080  # compose.yaml asks there whether a worker is well
