@@ -95,7 +95,7 @@ def test_flows_are_registered_and_work(place: Place) -> None:
     done = place.triage("deploy", "--workers", "2", "--watch", str(inbox))
     assert done.returncode == 0, done.stderr
     pool = place.get("/work_pools/triage")
-    assert (pool["type"], pool["concurrency_limit"]) == ("process", 5)
+    assert (pool["type"], pool["concurrency_limit"]) == ("process", 6)
     deployments = {
         (one["entrypoint"], len(one["schedules"]), one["global_concurrency_limit"]["limit"])
         for one in place.post("/deployments/filter")
@@ -103,6 +103,7 @@ def test_flows_are_registered_and_work(place: Place) -> None:
     assert deployments == {
         ("flows.triage.triage", 1, 2),
         ("flows.upkeep.watch", 1, 1),
+        ("flows.upkeep.requests", 1, 1),
         ("flows.upkeep.retention", 1, 1),
         ("flows.upkeep.reevaluate", 0, 1),
     }
@@ -128,7 +129,7 @@ def test_flows_are_registered_and_work(place: Place) -> None:
 def test_a_second_time_changes_and_does_not_double(place: Place) -> None:
     for workers in ("2", "6"):
         assert place.triage("deploy", "--workers", workers).returncode == 0
-    assert place.get("/work_pools/triage")["concurrency_limit"] == 9
+    assert place.get("/work_pools/triage")["concurrency_limit"] == 10
     names = [one["name"] for one in place.post("/automations/filter")]
     assert sorted(names) == ["triage: a run does not begin", "triage: a run is silent"]
 
