@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-train
 RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake requests rejoin crash kill-channels bench-queue clean evaluate gate gate-figures release audit calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake requests rejoin crash kill-channels prefect two-hosts bench-queue clean evaluate gate gate-figures release audit calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -74,6 +74,12 @@ crash: setup ## the service worked through while its parts are killed, on both d
 
 kill-channels: setup ## what each polled channel takes in while it is killed at random [SEED=n] (about 5 minutes)
 	$(BIN)/python -m tests.channel_kills $(if $(SEED),--seed $(SEED))
+
+prefect: setup ## triage deploy against a Prefect server that runs, hung runs included (about 5 minutes; PostgreSQL too with TRIAGE_TEST_POSTGRES)
+	$(BIN)/python -m pytest tests/prefect_server.py
+
+two-hosts: setup ## two hosts work one queue, one is cut off in the middle (about 5 minutes; root, for network namespaces)
+	$(BIN)/python -m tests.two_hosts_run
 
 bench-queue: setup ## what the ledger and Prefect cost a submission; 1 to 16 workers (about 5 minutes)
 	$(BIN)/python benchmarks/bench_queue.py

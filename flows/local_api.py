@@ -27,7 +27,7 @@ _LEVELS: Final = ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL", "PREF
 _log = logging.getLogger(__name__)
 
 # By the names of Prefect 3.8's settings.
-_SETTINGS: Final = {
+QUIET: Final = {
     # Nothing leaves the machine. Both of the first two are needed: the client's usage statistics
     # and the server's heartbeat are switched apart.
     "DO_NOT_TRACK": "1",
@@ -39,6 +39,9 @@ _SETTINGS: Final = {
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "PREFECT_LOGGING_LOG_PRINTS": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+}
+_SETTINGS: Final = {
+    **QUIET,
     # No second server behind our back, no user interface, none of its block types (start-up time).
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",

@@ -16,6 +16,7 @@ from pipeline.cases import OnPage
 from pipeline.domain import Case, Submission
 from pipeline.errors import UnreadableFile
 from pipeline.ledger import Arrival, Incoming, Ledger, open_ledger
+from pipeline.monitoring import tracing
 from pipeline.settings import Settings
 from pipeline.working import Stages, Worker, library_stages
 
@@ -51,12 +52,15 @@ def through_flow(
         )
         ledger = replace(opened, limits=limits)
         worker = Worker(ledger, settings, worker_name(), stages=make_stages(settings), on_page=on_page)
+        tracing.start(settings)
         token = WORKER.set(worker)
         try:
             with asyncio.Runner() as runner:
                 yield lambda submission: _process(submission, worker, runner)
         finally:
             WORKER.reset(token)
+            worker.tallies.write()
+            tracing.stop()
 
 
 def _process(submission: Submission, worker: Worker, runner: asyncio.Runner) -> Case:

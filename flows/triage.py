@@ -30,11 +30,14 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Completed
 
 from pipeline import ledger as led
 from pipeline.errors import EvaluatorError
 from pipeline.ledger import Claim, Item, Sending, open_ledger
+from pipeline.logs import configure_logging
+from pipeline.monitoring import tracing
 from pipeline.settings import load_settings
 from pipeline.working import FOR_ALL, Worker
 
@@ -51,12 +54,23 @@ def worker_name() -> str:
 
 def worker_of_this_process() -> Worker:
     """What this process's starter has set; else a Prefect worker has started the flow, and its environment
-    says."""
+    says. Nobody has seen to the logs then: they go to that worker's console, without patient text."""
     if (worker := WORKER.get(None)) is None:
+        _log_as_we_do()
         settings = load_settings(os.environ)
+        tracing.start(settings)
         worker = Worker(open_ledger(settings), settings, worker_name())
         WORKER.set(worker)
     return worker
+
+
+def _log_as_we_do() -> None:
+    """One JSON object a line, by our policy, and not by Prefect's console a second time."""
+    configure_logging(level=logging.INFO, json=True)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, PrefectConsoleHandler):
+            root.removeHandler(handler)
 
 
 class WorkFailed(Exception):
@@ -133,6 +147,7 @@ async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
         done, failed = done + 1, failed + await _work(claims[0])
     if await _beside_the_loop("look", lambda: led.sendings_due(worker.ledger)):
         await deliver(most)
+    await _beside_the_loop("write durations", worker.tallies.write)
     return Completed(name=f"{done} worked, {failed} failed")
 
 

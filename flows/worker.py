@@ -24,6 +24,7 @@ from pipeline import ledger as led
 from pipeline.errors import TriageError
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.logs import configure_logging
+from pipeline.monitoring import tracing
 from pipeline.settings import Settings, load_settings
 from pipeline.working import Stages, Worker, library_stages
 
@@ -49,18 +50,25 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
         from flows.upkeep import intake, requests
 
         settings = load_settings(os.environ)
+        tracing.start(settings)
         with open_ledger(settings) as ledger:
-            WORKER.set(Worker(ledger, settings, worker_name(), stages=make_stages(settings)))
-            with asyncio.Runner() as runner:  # knows only what was set before
-                if chosen.channel:
-                    folder = str(chosen.watch.absolute()) if chosen.watch else None
-                    _for_ever(runner, lambda: True, lambda: intake(chosen.channel, folder))
-                elif chosen.requests:
-                    _for_ever(runner, lambda: True, requests)
-                else:
-                    _for_ever(runner, lambda: _is_due(ledger), triage)
+            worker = Worker(ledger, settings, worker_name(), stages=make_stages(settings))
+            WORKER.set(worker)
+            try:
+                with asyncio.Runner() as runner:  # knows only what was set before
+                    if chosen.channel:
+                        folder = str(chosen.watch.absolute()) if chosen.watch else None
+                        _for_ever(runner, lambda: True, lambda: intake(chosen.channel, folder))
+                    elif chosen.requests:
+                        _for_ever(runner, lambda: True, requests)
+                    else:
+                        _for_ever(runner, lambda: _is_due(ledger), triage)
+            finally:
+                worker.tallies.write()
     except KeyboardInterrupt:
         _log.info("Stopped.")
+    finally:
+        tracing.stop()
 
 
 def _is_due(ledger: Ledger) -> bool:

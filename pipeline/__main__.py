@@ -17,6 +17,7 @@ from pipeline import (
     commands,
     evaluator_commands,
     intake_commands,
+    monitor_commands,
     prefill_commands,
     queue_commands,
     request_commands,
@@ -108,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     intake_commands.add_commands(command, shared)
     request_commands.add_commands(command, shared)
     prefill_commands.add_commands(command, shared)
+    monitor_commands.add_commands(command, shared)
     return top
 
 

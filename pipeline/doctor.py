@@ -10,8 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from datetime import timedelta
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -20,44 +19,33 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import LedgerUnavailable, TriageError
 from pipeline.intake import CHANNELS, channel_in
 from pipeline.settings import Settings
+from pipeline.surroundings import Check, Found, clock, collector, prefect, sealed, versions
 
 if TYPE_CHECKING:
     from pipeline.ledger import ChannelStanding
 
 _PACKAGE: Final = "clinical-triage"
 _SOON_DAYS: Final = 21
-
-
-class Found(IntEnum):
-    """How a check found things: BROKEN stops work, CHECK should be looked at."""
-
-    OK = 0
-    CHECK = 1
-    BROKEN = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    what: str
-    found: Found
-    told: str
-    next_step: str = ""
+_MOST: Final = 1000
 
 
 def examine(settings: Settings) -> Iterator[Check]:
     """All checks, as they are made."""
     looks: list[tuple[str, Callable[[Settings], Check | None]]] = [
         ("packages", _packages),
+        ("versions", versions),
         ("knowledge", _knowledge),
         ("OCR engine", _ocr),
         ("home", lambda given: _writable("home", given.home, given.min_free_mb)),
         ("vault", lambda given: _writable("vault", _vault(given), given.min_free_mb)),
         ("keys", _keys),
         ("ledger", _ledger),
+        ("sealed", sealed),
+        ("clock", clock),
         ("queue", _queue),
         ("evaluator", _evaluator),
+        ("Prefect", prefect),
+        ("traces", collector),
     ]
     if settings.fax_secrets or settings.fax_tokens:
         looks.append(("fax providers", _fax_providers))
@@ -181,10 +169,16 @@ def _queue(settings: Settings) -> Check:
         return Check("queue", Found.OK, "empty.")
     with led.open_ledger(settings) as ledger:
         figures = led.figures(ledger)
+        after = timedelta(seconds=settings.stuck_s)
+        stuck = led.items(ledger, among=led.stuck(ledger, after=after), most=_MOST)
     counts = ", ".join(f"{number} {state}" for state, number in figures.states.items() if number) or "empty"
     if figures.not_fetched:
         told = f"{counts}; announced and not to be had: {figures.not_fetched}."
         return Check("queue", Found.CHECK, told, "`triage queue announced` tells which, and why.")
+    if stuck:
+        told = f"{counts}; nothing happens to {len(stuck)}{'' if len(stuck) < _MOST else ' or more'}."
+        next_step = "See that workers run; `triage queue list --stuck` names them."
+        return Check("queue", Found.CHECK, told, next_step)
     if figures.overdue or figures.failed_sendings:
         told = f"{counts}; {figures.overdue} over their time, {figures.failed_sendings} cases not sent."
         return Check("queue", Found.CHECK, told, "`triage queue list` tells more.")

@@ -25,7 +25,9 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
@@ -37,6 +39,7 @@ OWN: Final = ("pipeline", "flows")
 WITHHELD: Final = "message withheld, it may quote a document"
 
 _log = logging.getLogger(__name__)
+_context: ContextVar[Mapping[str, str]] = ContextVar("logged_with", default={})  # noqa: B039, never changed
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -62,6 +65,16 @@ def configure_logging(*, level: str | int = logging.WARNING, json: bool = False,
     threading.excepthook = _log_thread_error
 
 
+@contextmanager
+def logged_with(**ids: str) -> Iterator[None]:
+    """JSON lines logged in the block say these too, such as the submission that is worked: ids only."""
+    token = _context.set({**_context.get(), **ids})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
 # --------------------------------------------------------------------------- the policy
 
 
@@ -84,6 +97,7 @@ def _record_without_patient_text(
     if name is None or not is_own(name):
         message, args = f"{WITHHELD} ({path}:{line})", ()
     record = logging.LogRecord(name or "", level, path, line, message, args, None, function, stack, **rest)
+    record.triage_ids = _context.get()
     if exc_info and exc_info[1] is not None:
         # Formatters print exc_text as it stands when exc_info is not there.
         record.exc_text = safe_traceback(exc_info[1])
@@ -163,7 +177,8 @@ class _Lines(logging.Formatter):
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and traceback where there is one.
+    """One JSON object a line: time (UTC), level, logger, message, then the ids of `logged_with`
+    (submission, worker, trace), and traceback where there is one.
 
     A field that someone hangs on a record (`extra`) is not written: nobody checks what is in it.
     """
@@ -174,6 +189,7 @@ class _JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "triage_ids", {}),
         }
         if record.exc_text:
             entry["traceback"] = record.exc_text

@@ -6,15 +6,18 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ExitCode, TriageError, UsageError
+from pipeline.monitor_commands import PLACE
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,8 +37,14 @@ def queue_list(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     states = [led.State(state) for state in options.state or ()]
     with led.open_ledger(settings) as ledger:
+        after = timedelta(seconds=settings.stuck_s)
         items = led.items(
-            ledger, states=states, reason=options.reason, after=options.after, most=options.most
+            ledger,
+            states=states,
+            reason=options.reason,
+            among=led.stuck(ledger, after=after) if options.stuck else None,
+            after=options.after,
+            most=options.most,
         )
         now, figures = ledger.read(ledger.now), led.figures(ledger)
     if options.json:
@@ -178,8 +187,6 @@ def ledger_new_key(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def ledger_erase(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage ledger erase`: what ended long ago loses its files and texts; proof is in the history."""
-    from datetime import timedelta
-
     from pipeline import ledger as led
 
     days = options.days if options.days is not None else settings.retention_days
@@ -198,7 +205,8 @@ def ledger_erase(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage doctor`: what is installed, reachable, writable, outdated; what to do about it."""
-    from pipeline.doctor import Found, examine
+    from pipeline.doctor import examine
+    from pipeline.surroundings import Found
 
     worst = Found.OK
     for check in examine(settings):
@@ -212,6 +220,8 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage serve`: workers and the channels of the settings on this machine, until it is stopped."""
+    from pipeline.monitoring.server import place
+
     if options.watch is not None and not options.watch.is_dir():
         raise UsageError(f"{options.watch} is not a folder.", next_step="Make it, or name another.")
 
@@ -229,6 +239,9 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     parts = [resolve_name(REQUESTING)(), *_polled(channels, options.watch)]
     if options.intake is not None:
         parts.append(_intake(options.intake, settings))
+    if options.metrics is not None:
+        place(options.metrics)
+        parts.append(resolve_name(COMMAND)("metrics", "--listen", options.metrics, "--quiet"))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
@@ -256,10 +269,18 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
             workers=options.workers,
             channels=_channels(options, settings),
             watched=str(options.watch.absolute()) if options.watch else None,
+            environ=os.environ,
+            image=options.image,
+            volumes=tuple(options.volume),
+            network=options.network,
+            namespace=options.namespace,
+            secret=options.secret,
+            memory=options.memory,
+            cpu=options.cpu,
         )
     for one in deployed:
         sys.stdout.write(f"{one.name} in work pool {one.pool}, {one.schedule}\n")
-    sys.stdout.write(f"On each machine: prefect worker start --pool {options.pool}\n")
+    sys.stdout.write(f"On each machine: prefect worker start --pool {options.pool} --type {options.type}\n")
     return ExitCode.DONE
 
 
@@ -282,15 +303,40 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     service.add_argument(
         "--intake", nargs="?", const="127.0.0.1:8370", metavar="HOST:PORT", help="take submissions over HTTP"
     )
+    service.add_argument(
+        "--metrics",
+        nargs="?",
+        const=PLACE,
+        metavar="HOST:PORT",
+        help=f"serve /metrics, /health/live and /health/ready; default: {PLACE}",
+    )
     service.set_defaults(function=serve)
 
     register = command.add_parser(
         "deploy", parents=[shared], help="register the flows with your own Prefect, for many machines"
     )
     register.add_argument("--pool", default="triage", help="work pool; default: triage")
-    register.add_argument("--type", default="process", help="of a new work pool: process, docker, kubernetes")
+    register.add_argument(
+        "--type", default="process", choices=["process", "docker", "kubernetes"], help="default: process"
+    )
     register.add_argument("--workers", type=int, default=4, help="triage runs at once, in all; default: 4")
     register.add_argument("--watch", type=Path, metavar="FOLDER", help="a folder that the machines share")
+    for name, told in {
+        "image": "docker, kubernetes: what runs",
+        "network": "docker: network of the containers",
+        "namespace": "kubernetes: where jobs are made",
+        "secret": "kubernetes: a Secret whose keys become files in /run/secrets/triage",
+        "memory": "docker, kubernetes: limit of a run, such as 4g or 4Gi",
+        "cpu": "kubernetes: what a run asks for, such as 2",
+    }.items():
+        register.add_argument(f"--{name}", default="", help=told)
+    register.add_argument(
+        "--volume",
+        action="append",
+        default=[],
+        metavar="SOURCE:PLACE[:ro]",
+        help="docker: a volume or folder; kubernetes: a PersistentVolumeClaim",
+    )
     register.set_defaults(function=deploy)
 
 
@@ -301,6 +347,7 @@ def _add_queue(queue: argparse.ArgumentParser, shared: argparse.ArgumentParser) 
     listing = what.add_parser("list", parents=[shared], help="by priority and time left")
     listing.add_argument("--state", action="append", choices=states)
     listing.add_argument("--reason", metavar="CODE")
+    listing.add_argument("--stuck", action="store_true", help="no progress in TRIAGE_STUCK_S seconds")
     listing.add_argument("--after", metavar="ID", help="go on behind that one")
     listing.add_argument("--most", type=int, default=50)
     listing.add_argument("--json", action="store_true")

@@ -58,6 +58,11 @@ class Keyring:
         self._keys = dict(keys)
         self.current = next(iter(self._keys))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all keys, the current one first."""
+        return tuple(self._keys)
+
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._keys)})"
 

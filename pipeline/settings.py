@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -199,18 +200,27 @@ class Settings:
     fax_timeout_s: float = 60.0
     """Seconds without a byte, after which the fetch of a fax is broken off and tried again."""
 
+    otlp_endpoint: str = ""
+    """OpenTelemetry collector that gets traces (OTLP over HTTP), http://HOST:4318; empty: as OTEL_ says."""
+    stuck_s: float = 1800.0
+    """Seconds without progress after which a submission counts as stuck in the queue's list and metrics."""
+
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token
 
 
 _TESTS = f"{PREFIX}TEST_"  # what the project's tests are told
+_SECRET = ("keys", "password", "secret", "token")
+_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:[^/@]*@")
 _KINDS = {int: "a whole number", float: "a number"}
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from `environ` (TRIAGE_<NAME>), defaults for what it does not name.
 
-    Raises ConfigurationError for an unknown name or a value of the wrong type or too small, all at once.
+    TRIAGE_<NAME>_FILE names a file that holds the value, for secrets that shall not stand in an environment.
+    Raises ConfigurationError for an unknown name, a file that cannot be read, or a value of the wrong type
+    or too small, all at once.
     """
     hints = get_type_hints(Settings)
     known = {field.name for field in fields(Settings)}
@@ -220,6 +230,16 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if not variable.startswith(PREFIX) or variable.startswith(_TESTS):
             continue
         name = variable.removeprefix(PREFIX).lower()
+        if name not in known and name.removesuffix("_file") in known:
+            name = name.removesuffix("_file")
+            if PREFIX + name.upper() in environ:
+                problems.append(f"{variable} and {PREFIX}{name.upper()} are both set")
+                continue
+            try:
+                text = _content(Path(text))
+            except (OSError, ValueError) as error:
+                problems.append(f"{variable} names a file that cannot be read ({type(error).__name__})")
+                continue
         if name not in known:
             problems.append(f"{variable} is not a setting")
             continue
@@ -231,6 +251,15 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         names = ", ".join(sorted(PREFIX + name.upper() for name in known))
         raise ConfigurationError(f"{'; '.join(problems)}.", next_step=f"Known settings: {names}.")
     return Settings(**values)
+
+
+def is_secret(name: str, text: str) -> bool:
+    """Whether the value of a setting must not be kept in clear by others (Prefect's database)."""
+    return bool(text) and (name.endswith(_SECRET) or bool(_PASSWORD_IN_URL.search(text)))
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _value(kind: Any, least: float, text: str) -> Any:

@@ -38,6 +38,10 @@ from pipeline.errors import (
 )
 from pipeline.evaluator_client import idempotency_key, request_body
 from pipeline.ledger import Claim, Ledger, Outgoing, Sending
+from pipeline.logs import logged_with
+from pipeline.monitoring import tracing
+from pipeline.monitoring.tally import Tallies
+from pipeline.monitoring.tracing import note, span
 from pipeline.outputs import outputs
 from pipeline.page_marks import is_same_packet, page_counts, page_marks
 from pipeline.pages.fingerprint import is_like
@@ -91,7 +95,8 @@ class Worker:
         self.name = name
         self.settings = settings
         self.failure: Exception | None = None
-        self._stages = stages or library_stages(settings)
+        self.tallies = Tallies(ledger)
+        self._stages = _watched(stages or library_stages(settings), self.tallies)
         self._on_page = on_page
         self._outputs = outputs(settings)
         self._letters = letters_out(ledger, cases.Knowledge(settings))
@@ -101,15 +106,29 @@ class Worker:
         """Give back what is being worked, at the next page."""
         self._stopped.set()
 
+    @contextmanager
+    def _watched(self, submission_id: str) -> Iterator[None]:
+        """Log lines of the block say what is worked; afterwards durations may be written."""
+        with logged_with(submission=submission_id, worker=self.name, **tracing.ids(submission_id)):
+            try:
+                yield
+            finally:
+                self.tallies.write_if_due()
+
     # ----------------------------------------------------------------------- submissions
 
     def work(self, claim: Claim) -> None:
         """Take the submission as far as it goes; see the module. Raises what is FOR_ALL, and
         InterruptedError where it was stopped. A bug's exception is in `failure`, for who asks."""
+        with self._watched(claim.submission_id):
+            self._try(claim)
+
+    def _try(self, claim: Claim) -> None:
         self.failure = None
         started = time.monotonic()
+        known: dict[str, str | int] = {"attempt": claim.attempt, "round": claim.round, "worker": self.name}
         try:
-            with _renewed(self.ledger, claim) as lost:
+            with span("submission", claim.submission_id, **known), _renewed(self.ledger, claim) as lost:
                 self._work(claim, lost)
         except LeaseLost:
             _log.warning("Submission %s: the lease was lost; another may have it.", claim.submission_id)
@@ -136,12 +155,15 @@ class Worker:
                 reading = self._stages.read(submission, after_page)
                 led.save_reading(self.ledger, claim, reading)
             marks, counts = page_marks(submission, reading), page_counts(submission, reading)
+            note(files=len(counts), pages=len(marks))
             if claim.round == 1 and (original := self._resent(claim, reading, marks)):
                 led.attach_resent(self.ledger, claim, original, marks, counts)
                 return
             case = self._stages.build(submission, reading)
+        note(status=case.status)
         evaluator = Outgoing(led.EVALUATOR, idempotency_key(case.case_id, request_body(case)))
         led.finish(self.ledger, claim, to_json(case), marks, counts, evaluator)
+        self.tallies.pages(marks)
 
     def _resent(self, claim: Claim, reading: Reading, marks: Sequence[led.PageMark]) -> str | None:
         for original, in_round in led.resent_candidates(self.ledger, claim.submission_id, marks, is_like):
@@ -176,12 +198,22 @@ class Worker:
 
     def send(self, sending: Sending) -> None:
         """Hand the case to its target, and write down whether it has it. Raises what is FOR_ALL."""
+        with self._watched(sending.submission_id):
+            self._try_to_send(sending)
+
+    def _try_to_send(self, sending: Sending) -> None:
         self.failure = None
+        known: dict[str, str | int] = {
+            "attempt": sending.attempt,
+            "target": sending.target,
+            "worker": self.name,
+        }
         try:
-            if sending.target == led.EVALUATOR:
-                self._evaluate(sending)
-            else:
-                self._output(sending)
+            with span("delivery", sending.submission_id, **known):
+                if sending.target == led.EVALUATOR:
+                    self._evaluate(sending)
+                else:
+                    self._output(sending)
         except LeaseLost:
             _log.warning("Delivery %d: the lease was lost; another may have it.", sending.id)
         except FOR_ALL:
@@ -213,7 +245,8 @@ class Worker:
             return
         content = led.load_case(self.ledger, sending.submission_id, sending.case_number)
         try:
-            output(sending, content or {})
+            with self.tallies.timed("send"):
+                output(sending, content or {})
         except OSError as error:
             _log.warning("Delivery %d to %s: %s.", sending.id, sending.target, type(error).__name__)
             led.undelivered(self.ledger, sending, "output_failed", can_pass=True)
@@ -229,6 +262,30 @@ class Worker:
 
     def _case(self, sending: Sending) -> Case:
         return from_json(led.load_case(self.ledger, sending.submission_id, sending.case_number))
+
+
+def _watched(stages: Stages, tallies: Tallies) -> Stages:
+    """The same stages, each timed and a span."""
+
+    def read(submission: Submission, after_page: cases.OnPage) -> Reading:
+        with span("read"), tallies.timed("read"):
+            reading = stages.read(submission, after_page)
+            note(pages=len(reading.pages), problems=len(reading.problems))
+            return reading
+
+    def build(submission: Submission, reading: Reading) -> Case:
+        with span("build"), tallies.timed("build"):
+            case = stages.build(submission, reading)
+            note(documents=len(case.documents), findings=len(case.findings))
+            return case
+
+    def evaluate(case: Case) -> Evaluation:
+        with span("evaluate"), tallies.timed("evaluate"):
+            evaluation = stages.evaluate(case)
+            note(outcome=evaluation.outcome)  # one of a few; the rest are the evaluator's own words
+            return evaluation
+
+    return Stages(read, build, evaluate)
 
 
 @contextmanager

@@ -28,9 +28,9 @@ from pipeline.settings import Settings, load_settings
 from pipeline.working import Stages, library_stages
 
 
-def log_everything() -> None:
+def log_everything(*, json: bool = False) -> None:
     """The most verbose that logging can be, for all loggers that there are by now."""
-    configure_logging(level=logging.DEBUG)
+    configure_logging(level=logging.DEBUG, json=json)
     for name in list(logging.Logger.manager.loggerDict):
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.getLogger().setLevel(logging.DEBUG)
@@ -60,7 +60,7 @@ def careless_read(words: str) -> Callable[[Submission, OnPage], Reading]:
     """Logs, warnings and a dying thread that quote the packet."""
 
     def read(submission: Submission, after_page: OnPage) -> Reading:
-        log_everything()
+        log_everything(json=True)
         for name in ("pdfminer.psparser", "spacy", "prefect.flow_runs", "prefect.task_runs", "httpx", None):
             logger = logging.getLogger(name)
             logger.warning("parsed %s", words)

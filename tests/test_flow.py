@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 import subprocess
 import sys
@@ -157,7 +158,12 @@ def test_a_worker_takes_its_settings_from_the_environment(
     flow: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIAGE_HOME", str(tmp_path / "there"))
+    asked = list[dict[str, object]]()
+    monkeypatch.setattr(flow, "configure_logging", lambda **how: asked.append(how))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [console := flow.PrefectConsoleHandler()])
     worker = contextvars.Context().run(flow.worker_of_this_process)
+    assert asked == [{"level": logging.INFO, "json": True}]
+    assert console not in logging.getLogger().handlers
     with worker.ledger:
         received(worker.ledger, b"1")
     assert (tmp_path / "there" / "ledger.db").exists()

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.logs import WITHHELD, ConsoleHandler, configure_logging, is_own, safe_traceback
+from pipeline.logs import (
+    WITHHELD,
+    ConsoleHandler,
+    configure_logging,
+    is_own,
+    logged_with,
+    safe_traceback,
+)
 
 SECRET = "Quillfeather"
 OWN = logging.getLogger("pipeline.tests")
@@ -277,3 +284,15 @@ def test_own_messages_are_constant() -> None:
     ]
     assert files
     assert loose == []
+
+
+def test_json_lines_say_what_is_worked(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level="INFO", json=True)
+    with logged_with(submission="s-1", worker="w"), logged_with(trace="0" * 32):
+        OWN.info("begun")
+        FOREIGN.warning("cannot parse %s", SECRET)
+    OWN.info("over")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    ids = {"submission": "s-1", "worker": "w", "trace": "0" * 32}
+    assert [{key: line[key] for key in ids if key in line} for line in lines] == [ids, ids, {}]
+    assert SECRET not in json.dumps(lines)

@@ -1,9 +1,9 @@
 """No text of a packet in clear outside the case: canaries are planted and looked for.
 
 The flow runs once, in a process of its own so that what C libraries and child processes write to the
-console is seen too; with logging at its most verbose and evaluators that fail in four ways. Then
-everything it left is searched: console, Prefect's home with its database and write-ahead log, the
-home directory, temporary files.
+console is seen too; with logging at its most verbose, traces sent to a collector and evaluators that fail
+in four ways. Then everything it left is searched: console, Prefect's home with its database and
+write-ahead log, the home directory, temporary files, what the collector got, the metrics.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 import urllib.parse
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ from typing import Final
 
 import pytest
 from fpdf import FPDF
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from PIL import Image, ImageDraw, ImageFont
+from test_tracing import collecting
 
 # Made up, one word each, so that no line break can split one; with letters that JSON escapes.
 CANARIES: Final = (
@@ -136,6 +139,8 @@ class Run:
     outcomes: list[str]
     stdout: bytes
     stderr: bytes
+    traces: list[bytes]
+    metrics: bytes
 
     @property
     def store(self) -> Path:
@@ -200,14 +205,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "PREFECT_SERVER_LOGGING_LEVEL": "DEBUG",
         "PREFECT_INTERNAL_LOGGING_LEVEL": "DEBUG",
     }
-    with echoing() as url:
+    with echoing() as url, collecting() as (collector, got):
+        environment["TRIAGE_OTLP_ENDPOINT"] = collector
         urls = ["http://127.0.0.1:9", f"{url}/500", f"{url}/400", f"{url}/200"]
         command = [sys.executable, "-m", "tests.canary_run", str(packet), str(inbox / "words.txt"), *urls]
         done = subprocess.run(
             command, cwd=Path(__file__).parent.parent, env=environment, capture_output=True, timeout=300
         )
     assert done.returncode == 0, done.stderr.decode()[-2000:]
-    return Run(folder, done.stdout.decode().splitlines(), done.stdout, done.stderr)
+    metrics = subprocess.run(
+        [sys.executable, "-m", "pipeline", "metrics"], env=environment, capture_output=True, check=True
+    )
+    traces = [body for _, body in got]
+    return Run(folder, done.stdout.decode().splitlines(), done.stdout, done.stderr, traces, metrics.stdout)
 
 
 def test_every_failure_is_parked_and_a_bug_is_raised(run: Run) -> None:
@@ -217,8 +227,41 @@ def test_every_failure_is_parked_and_a_bug_is_raised(run: Run) -> None:
 
 def test_logging_was_verbose(run: Run) -> None:
     lines = run.stderr.decode()
-    for name in ("INFO pipeline", "DEBUG prefect", "DEBUG pdfminer", "WARNING spacy", "UserWarning at"):
+    for name in ("INFO pipeline", "DEBUG prefect"):
         assert name in lines
+    told = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+    logged = {(line["level"], line["logger"]) for line in told}
+    assert {("DEBUG", "pdfminer.psparser"), ("WARNING", "spacy"), ("WARNING", "prefect.flow_runs")} <= logged
+    assert any("UserWarning at" in line["message"] for line in told)
+    bug = next(line for line in told if line["logger"] == "pipeline.working" and "traceback" in line)
+    assert bug["submission"] in bug["message"]
+    assert bug["worker"]
+
+
+def test_nothing_in_the_traces(run: Run) -> None:
+    sent = [ExportTraceServiceRequest.FromString(body) for body in run.traces]
+    spans = [
+        span
+        for one in sent
+        for whole in one.resource_spans
+        for in_ in whole.scope_spans
+        for span in in_.spans
+    ]
+    assert Counter(span.name for span in spans) == {
+        "submission": 5,
+        "read": 5,
+        "build": 5,
+        "delivery": 10,
+        "evaluate": 10,
+    }
+    errors = {a.value.string_value for span in spans for a in span.attributes if a.key == "error.type"}
+    assert {"ExceptionGroup", "EvaluatorError"} <= errors
+    assert leaks(b"\n".join(run.traces)) == set()
+
+
+def test_nothing_in_the_metrics(run: Run) -> None:
+    assert b'triage_stage_seconds_count{stage="read"} 5.0' in run.metrics
+    assert leaks(run.metrics) == set()
 
 
 def test_nothing_on_the_console(run: Run) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from ledgers import KEYS, received
+from ledgers import DATABASES, KEYS, ledger_settings, received
 from stages import Recorded
 
 from pipeline import ledger as led
+from pipeline import surroundings
 from pipeline.__main__ import main
-from pipeline.doctor import Found, examine
+from pipeline.doctor import examine
 from pipeline.errors import EvaluatorError
 from pipeline.ledger import open_ledger
 from pipeline.ledger.tables import files
 from pipeline.settings import load_settings
+from pipeline.surroundings import Check, Found
 from pipeline.working import Worker
 
 SECRET = "Quillfeather"
@@ -175,7 +181,9 @@ def put_ids(triage: Run) -> list[str]:
 
 
 def found(environ: dict[str, str]) -> dict[str, Found]:
-    return {check.what: check.found for check in examine(load_settings(environ))}
+    """But for the versions, which are the machine's affair."""
+    checks = examine(load_settings(environ))
+    return {check.what: check.found for check in checks if check.what != "versions"}
 
 
 def test_a_healthy_installation(environ: dict[str, str]) -> None:
@@ -202,7 +210,8 @@ def test_doctors_exit_code(triage: Run, environ: dict[str, str]) -> None:
     environ["TRIAGE_OCR_ENGINE"] = "none-such"
     code, out, _ = triage("doctor", "--quiet")
     assert code == 3
-    assert out.startswith("BROKEN OCR engine: ")
+    assert "BROKEN OCR engine: " in out
+    assert "OK " not in out
 
 
 def test_a_ledger_of_a_newer_version_is_refused(environ: dict[str, str], triage: Run) -> None:
@@ -212,3 +221,110 @@ def test_a_ledger_of_a_newer_version_is_refused(environ: dict[str, str], triage:
     code, _, err = triage("queue", "list")
     assert (code, "newer version (9999)" in err) == (3, True)
     assert found(environ)["ledger"] is Found.BROKEN
+
+
+# --------------------------------------------------------------------------- what is around
+
+
+def looked(environ: dict[str, str]) -> dict[str, Check]:
+    return {check.what: check for check in examine(load_settings(environ))}
+
+
+def test_the_doctor_holds_versions_against_the_lock_file(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "requirements.lock"
+    monkeypatch.setattr(surroundings, "_locks", lambda: (tmp_path / "none", lock))
+    settings = load_settings(environ)
+    lock.write_text(f"pytest=={pytest.__version__} \\\n    --hash=sha256:0\nnot-installed==1\n")
+    assert surroundings.versions(settings).found is Found.OK
+    lock.write_text("pytest==0.1 \\\n    --hash=sha256:0\n")
+    found = surroundings.versions(settings)
+    assert found.found is Found.CHECK
+    assert f"pytest {pytest.__version__} (0.1)" in found.told
+    lock.unlink()
+    assert "no lock file" in surroundings.versions(settings).told
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """A server that answers everything so."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "found"),
+    [
+        (200, f'"{version("prefect")}"', Found.OK),
+        (200, '"2.0.0"', Found.CHECK),
+        (404, "", Found.CHECK),
+        (401, "", Found.BROKEN),
+    ],
+)
+def test_the_doctor_asks_prefect(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, status: int, body: str, found: Found
+) -> None:
+    with answering(status, body) as url:
+        monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
+        assert looked(environ)["Prefect"].found is found
+
+
+def test_the_doctor_says_what_cannot_be_reached(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not {"Prefect", "traces", "clock", "sealed"} & looked(environ).keys()
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    found = looked(environ | {"TRIAGE_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+    assert found["Prefect"].found is Found.BROKEN
+    assert found["traces"].found is Found.CHECK  # work goes on without
+    with answering(200, "") as url:
+        assert looked(environ | {"TRIAGE_OTLP_ENDPOINT": url})["traces"].found is Found.OK
+
+
+def test_the_doctor_misses_a_key_that_was_taken_away(environ: dict[str, str]) -> None:
+    put(environ, b"1")
+    assert looked(environ)["sealed"].found is Found.OK
+    other = environ | {"TRIAGE_KEYS": KEYS.replace("test=A", "new=B")}
+    found = looked(other)["sealed"]
+    assert (found.found, "sealed with test" in found.told) == (Found.BROKEN, True)
+
+
+def test_the_doctor_and_the_list_name_what_is_stuck(triage: Run, environ: dict[str, str]) -> None:
+    with open_ledger(load_settings(environ)) as ledger:
+        (receipt,) = received(ledger, b"1")
+    assert looked(environ)["queue"].found is Found.OK
+    assert receipt.submission_id not in triage("queue", "list", "--stuck")[1]
+    environ["TRIAGE_STUCK_S"] = "0"
+    assert looked(environ)["queue"].found is Found.CHECK
+    assert receipt.submission_id in triage("queue", "list", "--stuck")[1]
+
+
+@pytest.mark.skipif("postgresql" not in DATABASES, reason="PostgreSQL: see test_ledger.py")
+def test_the_doctor_compares_the_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ledger_settings("postgresql", tmp_path / "home") as settings:
+        found = surroundings.clock(settings)
+        assert found is not None
+        assert found.found is Found.OK
+        monkeypatch.setattr(surroundings.time, "time", lambda: 0.0)
+        found = surroundings.clock(settings)
+        assert found is not None
+        assert found.found is Found.CHECK

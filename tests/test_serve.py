@@ -66,6 +66,8 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         "1",
         "--intake",
         place,
+        "--metrics",
+        "127.0.0.1:0",
     ]
     (tmp_path / "inbox").mkdir()
     (tmp_path / "known_hosts").touch()
@@ -93,8 +95,8 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         assert b"channels: sftp" in told
         _wait_for(f"http://{place}/health/ready")
         children = _children_of(service.pid)
-        # Prefect's API, a worker, what sees to requests, one for each of two channels, the intake server
-        assert len(children) == 6
+        # Prefect's API, a worker, what sees to requests, two channels, the intake server, the metrics
+        assert len(children) == 7
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []

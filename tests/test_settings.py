@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings, is_secret, load_settings
 
 
 def test_defaults_find_the_knowledge_files() -> None:
@@ -60,3 +60,38 @@ def test_every_setting_says_what_it_is() -> None:
     for field in fields(Settings):
         _, _, rest = source.partition(f"    {field.name}: ")
         assert rest.split("\n", 2)[1].lstrip().startswith('"""'), field.name
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hunter2\n")
+    settings = load_settings({"TRIAGE_EVALUATOR_TOKEN_FILE": str(tmp_path / "token")})
+    assert settings.evaluator_token == "hunter2"
+    assert load_settings({"TRIAGE_KEY_FILE": "/k"}).key_file == "/k"  # a setting of that name is itself
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"TRIAGE_KEYS_FILE": "/nowhere"}, r"TRIAGE_KEYS_FILE names a file that .*FileNotFoundError"),
+        ({"TRIAGE_KEYS_FILE": "/nowhere", "TRIAGE_KEYS": "k"}, "TRIAGE_KEYS_FILE and TRIAGE_KEYS are both"),
+        ({"TRIAGE_NONE_FILE": "/etc/hostname"}, "TRIAGE_NONE_FILE is not a setting"),
+    ],
+)
+def test_a_secrets_file_that_is_of_no_use_is_named(environ: dict[str, str], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings(environ)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "secret"),
+    [
+        ("evaluator_token", "x", True),
+        ("evaluator_token", "", False),
+        ("ledger_url", "postgresql://triage:hunter2@db/triage", True),
+        ("ledger_url", "postgresql://triage@db/triage", False),
+        ("key_file", "/run/secrets/keys", False),
+        ("output_dir", "/srv/a:b@c", False),
+    ],
+)
+def test_what_is_a_secret(name: str, text: str, secret: bool) -> None:
+    assert is_secret(name, text) is secret

@@ -27,6 +27,7 @@ and on PostgreSQL alike. What they raise is said where they are.
     item, items, history, figures, balance             looking
     channel_stands, refused, channel_standing          what a channel tells of itself, and who asks
     delivered_as, channels_of                          which channel brought what
+    measures, stuck, add_tallies                       monitoring
     erase_old, sweep, rekey                            keeping house
 
 States: received → in_flight → done | partial | parked | rejected; back only by release, a lost lease or
@@ -42,6 +43,7 @@ from pipeline.ledger.channels import WORKING, channel_standing, channel_stands, 
 from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
+from pipeline.ledger.measures import WHY_STUCK, Measures, Tally, add_tallies, measures, stuck
 from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
 from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, sendings_due, undelivered
 from pipeline.ledger.queries import (
@@ -89,6 +91,7 @@ __all__ = [
     "ENDED",
     "EVALUATOR",
     "TOLD",
+    "WHY_STUCK",
     "WORKING",
     "Arrival",
     "Balance",
@@ -100,11 +103,14 @@ __all__ = [
     "Incoming",
     "Item",
     "Ledger",
+    "Measures",
     "Outgoing",
     "PageMark",
     "Receipt",
     "Sending",
     "State",
+    "Tally",
+    "add_tallies",
     "attach_resent",
     "balance",
     "channel_standing",
@@ -128,6 +134,7 @@ __all__ = [
     "load_all",
     "load_case",
     "load_reading",
+    "measures",
     "names",
     "open_ledger",
     "opened",
@@ -147,6 +154,7 @@ __all__ = [
     "save_reading",
     "sendings_due",
     "standing_case",
+    "stuck",
     "sweep",
     "undelivered",
 ]

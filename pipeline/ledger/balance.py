@@ -171,7 +171,7 @@ def _by_state(db: Connection, value: ColumnElement[Any]) -> dict[State, int]:
     return dict.fromkeys(State, 0) | {State(state): int(number) for state, number in rows}
 
 
-def _count(db: Connection, query: Select[int]) -> int:
+def _count(db: Connection, query: Select[Any]) -> int:
     return int(db.execute(query).scalar_one())
 
 

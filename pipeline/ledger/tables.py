@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -240,4 +241,16 @@ notices = Table(
     Column("key_name", String(32), index=True),
     UniqueConstraint("channel", "reference", name="one_notice_a_reference"),
     Index("notices_by_state", "state", "claimable_at"),
+)
+
+# What is counted beside the truth, by who works: durations and pages. Lost by at most some seconds' worth
+# where a worker is killed; see `monitoring.tally`.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("kind", String(24), primary_key=True),  # stage, pages
+    Column("label", String(24), primary_key=True),  # read, build, ...; how a page ended
+    Column("bucket", Integer, primary_key=True),  # of the stage's histogram, from 0; 0 of pages
+    Column("number", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
 )

@@ -85,7 +85,7 @@ def assign(ledger: Ledger, submission_id: str, user: User | None, *, actor: str)
     ledger.write(work, durable=True)
 
 
-def _ids(mine: str | None, reference: str) -> Select[str]:
+def _ids(mine: str | None, reference: str) -> Select[Any]:
     query = select(submissions.c.id)
     if reference:
         query = query.where(submissions.c.id.startswith(reference))
