@@ -1,12 +1,14 @@
 """Whether a server lives and is ready, for whoever watches it: `GET /health/live` and `GET /health/ready`.
 
-Ready means that what is sent now will be taken: the ledger answers and the disk has room. The answer holds
-codes alone; anybody may ask, and it is good for some seconds, so that no number of watchers is a load.
+Ready means that what is sent now will be taken in and kept: the ledger answers, the disk has room, the keys
+open what they seal. The answer holds codes alone; anybody may ask, and it is good for some seconds, so that
+no number of watchers is a load.
 """
 
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -15,6 +17,22 @@ from pipeline.errors import StorageFull, TriageError
 from pipeline.ledger import Ledger
 
 _GOOD_FOR_S: Final = 2.0
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """What a function returned, for some seconds; asked once by whoever comes first after that."""
+
+    def __init__(self, ask: Callable[[], T], *, good_for_s: float = _GOOD_FOR_S) -> None:
+        self._ask, self._good_for_s, self._lock = ask, good_for_s, threading.Lock()
+        self._until, self._answer = 0.0, list[T]()
+
+    def get(self) -> T:
+        with self._lock:
+            if not self._answer or time.monotonic() >= self._until:
+                self._answer = [self._ask()]
+                self._until = time.monotonic() + self._good_for_s
+            return self._answer[0]
 
 
 class Live(BaseModel):
@@ -24,7 +42,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether what is sent now is taken; else what stands in the way: `ledger`, `disk`."""
+    """Whether what is sent now is taken; else what stands in the way: `ledger`, `disk`, `keys`."""
 
     ready: bool
     problems: list[str]
@@ -41,19 +59,17 @@ def problems(ledger: Ledger) -> list[str]:
         ledger.vault.check_room()
     except (StorageFull, OSError):
         found.append("disk")
-    return found
+    try:
+        opened = ledger.keys.open(ledger.keys.seal(b"ready", "ready"), "ready")
+    except TriageError:
+        opened = b""
+    return found if opened == b"ready" else [*found, "keys"]
 
 
-def health(ledger: Ledger, *, good_for_s: float = _GOOD_FOR_S) -> APIRouter:
+def health(ledger: Ledger) -> APIRouter:
     """The two routes."""
     router = APIRouter(prefix="/health")
-    lock, kept = threading.Lock(), list[tuple[float, list[str]]]()
-
-    def asked() -> list[str]:
-        with lock:
-            if not kept or time.monotonic() - kept[0][0] > good_for_s:
-                kept[:] = [(time.monotonic(), problems(ledger))]
-            return kept[0][1]
+    found = Kept(lambda: problems(ledger))
 
     @router.get("/live")
     async def live() -> Live:
@@ -63,8 +79,8 @@ def health(ledger: Ledger, *, good_for_s: float = _GOOD_FOR_S) -> APIRouter:
     @router.get("/ready", responses={503: {"model": Ready, "description": "What is sent now is not taken."}})
     def ready(response: Response) -> Ready:
         """What is sent now is taken."""
-        found = asked()
-        response.status_code = 503 if found else 200
-        return Ready(ready=not found, problems=found)
+        told = found.get()
+        response.status_code = 503 if told else 200
+        return Ready(ready=not told, problems=told)
 
     return router

@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
@@ -58,9 +57,3 @@ def intake_server(options: argparse.Namespace, settings: Settings) -> ExitCode:
             limit_concurrency=_MOST_CONNECTIONS,
         )
     return ExitCode.DONE
-
-
-def place(text: str) -> tuple[str, int]:
-    """HOST:PORT, HOST, :PORT or nothing, as `triage serve --intake` takes it. Raises ValueError."""
-    parts = urlsplit(f"//{text}")
-    return parts.hostname or HOST, PORT if parts.port is None else parts.port

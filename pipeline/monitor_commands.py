@@ -32,7 +32,8 @@ def show_metrics(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage metrics`: printed once, as for a textfile collector, or served until it is stopped."""
     from pipeline.ledger import open_ledger
     from pipeline.monitoring.metrics import exposition
-    from pipeline.monitoring.server import serve
+    from pipeline.monitoring.server import application
+    from pipeline.serving import place, serve_application
 
     def ready(address: str) -> None:
         if not options.quiet:
@@ -41,7 +42,7 @@ def show_metrics(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     with open_ledger(settings) as ledger:
         if options.listen is not None:
-            serve(ledger, settings, options.listen, ready=ready)
+            serve_application(application(ledger, settings), *place(options.listen), ready=ready)
         else:
             after = timedelta(seconds=settings.stuck_s)
             sys.stdout.write(exposition(ledger, stuck_after=after).decode())

@@ -220,7 +220,7 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage serve`: workers and the channels of the settings on this machine, until it is stopped."""
-    from pipeline.monitoring.server import place
+    from pipeline.serving import place
 
     if options.watch is not None and not options.watch.is_dir():
         raise UsageError(f"{options.watch} is not a folder.", next_step="Make it, or name another.")
@@ -249,13 +249,9 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def _intake(where: str, settings: Settings) -> Any:
     """The intake server as a part of the service. Raises what it would refuse, before anything starts."""
-    from pipeline.intake_commands import place
-    from pipeline.serving import check_place
+    from pipeline.serving import check_place, place
 
-    try:
-        host, port = place(where)
-    except ValueError:
-        raise UsageError(f"--intake {where} is no HOST:PORT.") from None
+    host, port = place(where)
     check_place(host, tls=bool(settings.intake_tls_cert))
     return resolve_name(COMMAND)("intake", "--quiet", "--host", host, "--port", str(port))
 

@@ -62,6 +62,14 @@ class Allowance:
             return 0 if left >= 1 else max(1, math.ceil((1 - left) * 60 / self.a_minute))
 
 
+def place(text: str) -> tuple[str, int]:
+    """HOST:PORT, [HOST]:PORT, :PORT or PORT; without a host this machine alone. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"{text} is no HOST:PORT.", next_step="For example 127.0.0.1:8370.")
+    return host.strip("[]") or LOOPBACK[0], int(port)
+
+
 def check_place(host: str, *, tls: bool) -> None:
     """Raises ConfigurationError for plain HTTP on an address that other machines reach."""
     if host not in LOOPBACK and not tls:

@@ -23,11 +23,13 @@ from starlette.testclient import TestClient
 from pipeline import ledger as led
 from pipeline.__main__ import main
 from pipeline.errors import EvaluatorError, LedgerUnavailable, UnreadableFile, UsageError
+from pipeline.health import problems
 from pipeline.ledger import Ledger, Tally
 from pipeline.ledger.tables import submissions
 from pipeline.monitoring.metrics import CHANNELS, exposition
-from pipeline.monitoring.server import application, place, problems
+from pipeline.monitoring.server import application
 from pipeline.monitoring.tally import BUCKETS_S, Tallies
+from pipeline.serving import place
 from pipeline.settings import Settings, load_settings
 from pipeline.working import Worker
 
@@ -248,10 +250,9 @@ def test_health(ledger: Ledger, settings: Settings) -> None:
 
 
 def test_what_is_in_the_way_is_named(tmp_path: Path, settings: Settings) -> None:
-    with open_test_ledger("sqlite", tmp_path / "home") as ledger:
-        full = replace(settings, min_free_mb=2**40)
-        assert problems(ledger, full) == ["disk"]
-        with TestClient(application(ledger, full)) as client:
+    with open_test_ledger("sqlite", tmp_path / "home", min_free_mb=str(2**40)) as ledger:
+        assert problems(ledger) == ["disk"]
+        with TestClient(application(ledger, settings)) as client:
             assert client.get("/health/ready").status_code == 503
 
     class Away:
@@ -261,7 +262,7 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, settings: Settings) -> None
             raise LedgerUnavailable("away")
 
     away = replace(ledger, database=Away())
-    assert problems(away, settings) == ["ledger"]
+    assert problems(away) == ["ledger"]
     assert exposition(away, stuck_after=AFTER).splitlines()[-1] == b"triage_up 0.0"
 
 
