@@ -101,7 +101,9 @@ def test_every_target_of_the_documents_is_one() -> None:
 
 
 def test_every_setting_of_the_documents_is_one() -> None:
-    known = {PREFIX + field.name.upper() for field in fields(Settings)} | {PREFIX + "TEST_POSTGRES"}
+    settings = {PREFIX + field.name.upper() for field in fields(Settings)}
+    compose = set(re.findall(r"\$\{(TRIAGE_\w+?)[:}]", (ROOT / "compose.yaml").read_text(encoding="utf-8")))
+    known = settings | {f"{name}_FILE" for name in settings} | compose | {PREFIX + "TEST_POSTGRES"}
     for guide in GUIDES:
         named = set(re.findall(r"\bTRIAGE_[A-Z0-9_]*[A-Z0-9]\b(?!_?[*<])", guide.read_text(encoding="utf-8")))
         assert named <= known, guide.name

@@ -261,9 +261,10 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, settings: Settings) -> None
         def read(self, work: object) -> None:
             raise LedgerUnavailable("away")
 
-    away = replace(ledger, database=Away())
-    assert problems(away) == ["ledger"]
-    assert exposition(away, stuck_after=AFTER).splitlines()[-1] == b"triage_up 0.0"
+    with open_test_ledger("sqlite", tmp_path / "other") as ledger:
+        away = replace(ledger, database=Away())
+        assert problems(away) == ["ledger"]
+        assert exposition(away, stuck_after=AFTER).splitlines()[-1] == b"triage_up 0.0"
 
 
 def test_where_to_listen() -> None:
