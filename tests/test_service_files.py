@@ -26,7 +26,9 @@ from tools.lock_for_use import blocks, needed
 ROOT: Final = Path(__file__).parent.parent
 KNOWN: Final = {field.name for field in fields(Settings)}
 # Read by compose.yaml itself, not by the program.
-OF_COMPOSE: Final = {"TRIAGE_IMAGE", "TRIAGE_SECRETS", "TRIAGE_RUNS", "TRIAGE_DESK_AT", "TRIAGE_METRICS_AT"}
+OF_COMPOSE: Final = {
+    f"TRIAGE_{name}" for name in ("IMAGE", "SECRETS", "RUNS", "DESK_AT", "INTAKE_AT", "METRICS_AT")
+}
 
 
 def instructions(path: Path) -> Iterator[tuple[str, str]]:
