@@ -24,7 +24,8 @@ from pipeline import ledger as led
 from pipeline.__main__ import main
 from pipeline.errors import EvaluatorError, LedgerUnavailable, UnreadableFile, UsageError
 from pipeline.health import problems
-from pipeline.ledger import Ledger, Tally
+from pipeline.ledger import Ledger, Tally, notices
+from pipeline.ledger.notices import Announced
 from pipeline.ledger.tables import submissions
 from pipeline.monitoring.metrics import CHANNELS, exposition
 from pipeline.monitoring.server import application
@@ -113,6 +114,18 @@ def test_a_hostile_label_is_other(ledger: Ledger, text: str) -> None:
     assert found["triage_up",] == 1
     if text:
         assert text not in exposition(ledger, stuck_after=AFTER).decode()
+
+
+def test_a_fax_that_is_told_of_and_not_here_is_counted(ledger: Ledger, clock: Time) -> None:
+    for name in ("a", "b"):
+        told = Announced("fax:example", name, "https://fax.example/f", clock.now, clock.now)
+        notices.announce(ledger, told)
+    found = scraped(ledger)
+    assert (found["triage_announced", "waiting"], found["triage_announced", "parked"]) == (2, 0)
+    (held,) = notices.claim_notices(ledger, "w")
+    notices.not_fetched(ledger, held, "elsewhere", until=timedelta(hours=1), can_pass=False)
+    found = scraped(ledger)
+    assert (found["triage_announced", "waiting"], found["triage_announced", "parked"]) == (1, 1)
 
 
 def test_a_channel_of_one_sender_is_counted_with_its_kind(ledger: Ledger) -> None:
