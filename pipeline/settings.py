@@ -210,7 +210,7 @@ class Settings:
 
 
 _TESTS = f"{PREFIX}TEST_"  # what the project's tests are told
-_SECRET = ("keys", "password", "secret", "token")
+_SECRET = ("keys", "password", "secret", "secrets", "token", "tokens")
 _PASSWORD_IN_URL = re.compile(r"://[^/@:]*:[^/@]*@")
 _KINDS = {int: "a whole number", float: "a number"}
 

@@ -141,7 +141,7 @@ def test_the_automations_are_about_our_flows(flows_: tuple[ModuleType, ModuleTyp
     silent, idle = deploy.automations(120, 900)
     for automation in (silent, idle):
         related = automation.trigger.match_related.model_dump()
-        assert related["prefect.resource.name"] == ["triage", "retention", "reevaluate", "requests", "watch"]
+        assert related["prefect.resource.name"] == ["triage", "intake", "requests", "retention", "reevaluate"]
         assert automation.actions[0].state == "CRASHED"
         # A state is told by its name, and ours name themselves: any word of a run will do.
         assert automation.trigger.expect == {"prefect.flow-run.*"}
