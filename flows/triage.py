@@ -16,6 +16,7 @@ Prefect is imported here: its settings must be in the environment before (see `f
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import socket
@@ -60,6 +61,7 @@ def worker_of_this_process() -> Worker:
         settings = load_settings(os.environ)
         tracing.start(settings)
         worker = Worker(open_ledger(settings), settings, worker_name())
+        atexit.register(worker.close)
         WORKER.set(worker)
     return worker
 

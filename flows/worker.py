@@ -65,6 +65,7 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
                         _for_ever(runner, lambda: _is_due(ledger), triage)
             finally:
                 worker.tallies.write()
+                worker.close()
     except KeyboardInterrupt:
         _log.info("Stopped.")
     finally:

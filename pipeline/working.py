@@ -58,24 +58,28 @@ class Stages:
     """What is done to a submission: the library's functions, or a test's stand-ins.
 
     `read` tells its second argument (pages done, pages in all) after each page; `evaluate` raises
-    EvaluatorError where there is no answer.
+    EvaluatorError where there is no answer; `close` ends what is kept from one submission to the next.
     """
 
     read: Callable[[Submission, cases.OnPage], Reading]
     build: Callable[[Submission, Reading], Case]
     evaluate: Callable[[Case], Evaluation]
+    close: Callable[[], None] = lambda: None
 
 
 def library_stages(settings: Settings) -> Stages:
-    """The stages as `triage run` has them."""
+    """The stages as `triage run` has them; the processes that read are kept."""
     from pipeline.evaluation import evaluate as ask_evaluator
 
-    knowledge = cases.Knowledge(settings)
+    knowledge, readers = cases.Knowledge(settings), cases.reading_processes(settings)
     once = replace(settings, evaluator_retries=0)  # the outbox tries again, not the client
     return Stages(
-        read=lambda submission, after_page: cases.read(submission, settings, on_page=after_page),
+        read=lambda submission, after_page: cases.read(
+            submission, settings, on_page=after_page, workers=readers
+        ),
         build=lambda submission, reading: cases.build_case(submission, reading, knowledge),
         evaluate=lambda case: ask_evaluator(case, once),
+        close=readers.close,
     )
 
 
@@ -105,6 +109,10 @@ class Worker:
     def stop(self) -> None:
         """Give back what is being worked, at the next page."""
         self._stopped.set()
+
+    def close(self) -> None:
+        """End what the stages keep. The ledger is its opener's to close."""
+        self._stages.close()
 
     @contextmanager
     def _watched(self, submission_id: str) -> Iterator[None]:
