@@ -102,23 +102,14 @@ def overhead(kind: str, folder: Path, queued: int, worked: int) -> None:
         worker = Worker(ledger, settings, "bench", stages=Recorded().stages)
         claims = Times()
         works = Times()
-        sends = Times()
         for _ in range(worked):
             (claim,) = timed(claims, lambda: led.claim(ledger, "bench"))  # type: ignore[misc]
-            timed(works, lambda claim=claim: worker.work(claim))
-            timed(sends, lambda claim=claim: send_all(ledger, worker, claim.submission_id))
+            timed(works, lambda claim=claim: worker.work_and_send(claim))
         parts = [
             told("claim", claims),
-            told("open files, keep reading, finish", works),
-            told("evaluation and output delivered", sends),
+            told("from files opened to case delivered", works),
         ]
         print(f"  {'all of it, received 20 at once':<44} {batched + sum(parts):7.1f} ms a submission\n")
-
-
-def send_all(ledger: Ledger, worker: Worker, name: str) -> None:
-    while sendings := led.claim_sendings(ledger, "bench", 9, only=name):
-        for sending in sendings:
-            worker.send(sending)
 
 
 # --------------------------------------------------------------------------- Prefect
@@ -158,8 +149,7 @@ def fill(ledger: Ledger, number: int) -> None:
 
 def drain(ledger: Ledger, worker: Worker) -> None:
     while claims := led.claim(ledger, worker.name):
-        worker.work(claims[0])
-        send_all(ledger, worker, claims[0].submission_id)
+        worker.work_and_send(claims[0])
 
 
 # --------------------------------------------------------------------------- workers

@@ -17,7 +17,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -59,17 +59,18 @@ class Vault:
         room than before.
         """
         make_private(self.folder)
-        kept = []
         try:
-            self.check_room()
-            for source in sources:
-                kept.append(self._keep(source))
+            with ExitStack() as parts:
+                written = [self._written(parts, source) for source in sources]
+                # None is waited for before all are written: the disk takes them together.
+                for stored, part in written:
+                    self._name(stored.sha256, part)
             sync_folder(self.folder)
         except OSError as error:
             if error.errno in _FULL:
                 raise _full() from None
             raise
-        return kept
+        return [stored for stored, _ in written]
 
     def check_room(self) -> None:
         """Raises StorageFull where so little room is left that nothing is taken in."""
@@ -126,9 +127,10 @@ class Vault:
         with path.open("rb") as source:
             if self._keys.key_of(source) == self._keys.current:
                 return False
-        with self.opened([sha256]) as (plain,), plain.open("rb") as source, self._part() as (part, target):
-            self._keys.seal_stream(source, target)
-            _finish(target, part, path)
+        with self.opened([sha256]) as (plain,), self._part() as part:
+            with plain.open("rb") as source, part.open("wb") as target:
+                self._keys.seal_stream(source, target)
+            _finish(part, path)
         sync_folder(self.folder)
         return True
 
@@ -145,24 +147,28 @@ class Vault:
                         swept += 1
         return swept
 
-    def _keep(self, source: IO[bytes]) -> Stored:
-        head = source.read(HEAD_BYTES)
-        with self._part() as (part, target):
+    def _written(self, parts: ExitStack, source: IO[bytes]) -> tuple[Stored, Path]:
+        self.check_room()
+        part = parts.enter_context(self._part())
+        with part.open("wb") as target:
+            head = source.read(HEAD_BYTES)
             sha256, size = self._keys.seal_stream(source, target, head=head)
-            path = self._path(sha256)
-            if path.exists():
-                path.touch()  # it is wanted again: a sweep of files that nothing refers to must not take it
-            else:
-                _finish(target, part, path)
-        return Stored(sha256, size, media_type_of(head))
+        return Stored(sha256, size, media_type_of(head)), part
+
+    def _name(self, sha256: str, part: Path) -> None:
+        path = self._path(sha256)
+        if path.exists():
+            path.touch()  # it is wanted again: a sweep of files that nothing refers to must not take it
+        else:
+            _finish(part, path)
 
     @contextmanager
-    def _part(self) -> Iterator[tuple[Path, IO[bytes]]]:
+    def _part(self) -> Iterator[Path]:
         # mkstemp makes the file 0600 whatever the umask is.
         descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
+        os.close(descriptor)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield Path(name), file
+            yield Path(name)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(name)
@@ -173,9 +179,9 @@ class Vault:
         return self.folder / sha256
 
 
-def _finish(file: IO[bytes], part: Path, path: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _finish(part: Path, path: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
     os.replace(part, path)
 
 

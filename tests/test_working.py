@@ -42,10 +42,19 @@ def worker_with(ledger: Ledger, stages: Recorded | Stages, **settings: str) -> W
     return Worker(ledger, load_settings({"TRIAGE_KEYS": KEYS, **environ}), "w", stages=given)
 
 
+AT_ONCE = [False]
+
+
+@pytest.fixture(params=[False, True], ids=["step by step", "in one go"], autouse=True)
+def at_once(request: pytest.FixtureRequest) -> None:
+    """A worker may send what comes of its work at once, or leave it to whoever looks next: alike."""
+    AT_ONCE[0] = request.param
+
+
 def work_all(worker: Worker) -> None:
     """Whatever can be done now."""
     for claim in led.claim(worker.ledger, worker.name, 9):
-        worker.work(claim)
+        (worker.work_and_send if AT_ONCE[0] else worker.work)(claim)
     while sendings := led.claim_sendings(worker.ledger, worker.name, 9):
         for sending in sendings:
             worker.send(sending)
