@@ -11,8 +11,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from pipeline.ledger.changes import move
 from pipeline.ledger.claims import check_held, end_attempt
 from pipeline.ledger.database import unanswered
+from pipeline.ledger.enqueueing import enqueue, enqueue_held, held_by
 from pipeline.ledger.opening import Ledger
-from pipeline.ledger.outbox import enqueue, enqueue_held, held_by
 from pipeline.ledger.receiving import attach_delivery
 from pipeline.ledger.records import Claim, Outgoing, PageMark, Sending, State
 from pipeline.ledger.tables import cases, files, pages

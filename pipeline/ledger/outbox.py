@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.errors import LeaseLost
 from pipeline.ledger.changes import move, note, pause
 from pipeline.ledger.database import unanswered
+from pipeline.ledger.enqueueing import enqueue, enqueue_held, held_by
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.records import Outgoing, Sending, State
 from pipeline.ledger.tables import cases, outbox, submissions
@@ -40,79 +41,10 @@ _CLAIMABLE: Final = (
 )
 _ONE: Final = update(outbox).where(outbox.c.id == bindparam("of"))
 _HELD: Final = _ONE.where(outbox.c.token == bindparam("held"), outbox.c.state == "waiting")
-_ENQUEUED: Final = insert(outbox).inline()
-_ENQUEUED_HELD: Final = insert(outbox).returning(outbox.c.id)
 _IS_EXPEDITED: Final = select(submissions.c.expedited).where(submissions.c.id == bindparam("of"))
 _CASE: Final = update(cases).where(
     cases.c.submission_id == bindparam("of"), cases.c.number == bindparam("case")
 )
-
-
-def enqueue(
-    db: Connection,
-    submission_id: str,
-    case_number: int,
-    outgoing: Sequence[Outgoing],
-    *,
-    expedited: bool,
-    now: datetime,
-) -> None:
-    """Let each target have the case, in the caller's transaction."""
-    for one in outgoing:
-        row = _row(submission_id, case_number, one, expedited, now)
-        db.execute(_ENQUEUED, row | {"attempts": 0, "token": 0, "claimable_at": now})
-
-
-def enqueue_held(
-    ledger: Ledger,
-    db: Connection,
-    submission_id: str,
-    case_number: int,
-    outgoing: Sequence[Outgoing],
-    worker: str,
-    *,
-    expedited: bool,
-    now: datetime,
-) -> list[Sending]:
-    """The same, but `worker` holds them from the start and sends them next: nobody need look for them. If
-    it dies, another has them when its lease is over."""
-    held = {"attempts": 1, "token": 1, "worker": worker, "claimable_at": now + ledger.limits.lease}
-    sendings = []
-    for one in outgoing:
-        row = _row(submission_id, case_number, one, expedited, now)
-        number = db.execute(_ENQUEUED_HELD, row | held).scalar_one()
-        sendings.append(Sending(number, submission_id, case_number, one.target, one.key, 1, worker, 1))
-    return sendings
-
-
-def held_by(db: Connection, submission_id: str, case_number: int, worker: str) -> list[Sending]:
-    """What `enqueue_held` gave, for who asks again because the answer was lost."""
-    c = outbox.c
-    found = select(c.id, c.target, c.key).where(
-        c.submission_id == submission_id,
-        c.case_number == case_number,
-        c.worker == worker,
-        c.token == 1,
-        c.state == "waiting",
-    )
-    return [
-        Sending(row.id, submission_id, case_number, row.target, row.key, 1, worker, 1)
-        for row in db.execute(found.order_by(c.id)).all()
-    ]
-
-
-def _row(
-    submission_id: str, case_number: int, one: Outgoing, expedited: bool, now: datetime
-) -> dict[str, Any]:
-    return {
-        "submission_id": submission_id,
-        "case_number": case_number,
-        "target": one.target,
-        "key": one.key,
-        "state": "waiting",
-        "expedited": expedited,
-        "created_at": now,
-    }
 
 
 def claim_sendings(ledger: Ledger, worker: str, most: int = 1, *, only: str | None = None) -> list[Sending]:
