@@ -14,9 +14,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +44,24 @@ class Stored:
 class Vault:
     """The vault in `folder`; made at the first write. Every method may be repeated safely.
 
-    `reserve` bytes of the disk are left to work that is under way: nothing is taken in beyond.
+    `reserve` bytes of the disk are left to work that is under way: nothing is taken in beyond. `free`
+    tells how many a folder's disk has.
     """
 
-    def __init__(self, folder: Path, work_folder: Path, keys: Keyring, *, reserve: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        work_folder: Path,
+        keys: Keyring,
+        *,
+        reserve: int = 0,
+        free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         self.folder = folder
         self._work_folder = work_folder
         self._keys = keys
         self._reserve = reserve
+        self._free = free
 
     def keep(self, sources: Iterable[IO[bytes]]) -> list[Stored]:
         """Take each source in from where it stands to its end.
@@ -75,8 +86,7 @@ class Vault:
     def check_room(self) -> None:
         """Raises StorageFull where so little room is left that nothing is taken in."""
         make_private(self.folder)
-        room = os.statvfs(self.folder)
-        if room.f_bavail * room.f_frsize < self._reserve:
+        if self._free(self.folder) < self._reserve:
             raise _full()
 
     @contextmanager
