@@ -1,13 +1,13 @@
 """From files to an evaluated case on one machine with the default settings, beside the engines alone.
 
-    python benchmarks/bench_end_to_end.py [--times 3] [--ocrmypdf PROGRAM]
+    python benchmarks/bench_end_to_end.py [--times 3] [--figures FILE]
 
 A fax of six pages at fine resolution and a digital packet of six, of the fixture maker; the digital one's
 first page is the letter. Warm: everything is loaded and the reading processes are there, as in a service.
 Cold: `triage run` in a shell. Bare Tesseract reads the same pages in one process, prepared as it likes them
-best (see `page_methods`); OCRmyPDF, where it is installed, makes its searchable PDF of the same file with
-as many jobs. Of several times the shortest counts, of the processor and by the clock: what else runs on the
-machine only ever makes one longer. Linux only.
+best (see `page_methods`); OCRmyPDF, where it is installed or OCRMYPDF names it, makes its searchable PDF of
+the same file with as many jobs. Of several times the shortest counts, of the processor and by the clock:
+what else runs on the machine only ever makes one longer. Linux only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench_folder import SEED, _first
-from measured import Row, children_of, cpu_of, table
+from figures import write_figures
+from measured import Row, children_of, cpu_of, figures, table
+from page_methods import ocrmypdf_command
 
 from fixtures.assemble import assemble
 from fixtures.make_packets import recipes
@@ -169,11 +170,13 @@ def rows(times: int, ocrmypdf: str | None) -> list[Row]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--times", type=int, default=3)
-    parser.add_argument("--ocrmypdf", default=shutil.which("ocrmypdf"))
+    parser.add_argument("--figures", type=Path, help="write the figures to this file as JSON")
     chosen = parser.parse_args(arguments)
     before = os.getloadavg()[0]
-    found = rows(chosen.times, chosen.ocrmypdf)
+    found = rows(chosen.times, ocrmypdf_command())
     sys.stdout.write(table(found) + f"\nLoad average before {before:.1f}.\n")
+    if chosen.figures:
+        write_figures(chosen.figures, figures("end to end", found))
     return 0 if all(row.holds for row in found) else 1
 
 

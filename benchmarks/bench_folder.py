@@ -1,6 +1,6 @@
 """A folder of mixed packets through the service, beside what its stages cost by themselves.
 
-    python benchmarks/bench_folder.py [--packets 200] [--workers 2]
+    python benchmarks/bench_folder.py [--packets 200] [--workers 2] [--figures FILE]
 
 The packets are of the fixture maker: digital ones whole, of faxes and scans the first two pages. The stages
 (reading, building the case, the rules) are measured in processes that do nothing else, one for each core,
@@ -28,7 +28,8 @@ from pathlib import Path
 
 import pikepdf
 import PIL.Image
-from measured import Row, children_of, cpu_of, machine_s, table
+from figures import write_figures
+from measured import Row, children_of, cpu_of, figures, machine_s, table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -241,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--packets", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--figures", type=Path, help="write the figures to this file as JSON")
     parser.add_argument("--stages", nargs="+", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.stages:
@@ -249,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load_before = os.getloadavg()
     found = rows(chosen.packets, chosen.workers)
     sys.stdout.write(table(found) + f"\nLoad average before {load_before[0]:.1f}.\n")
+    if chosen.figures:
+        write_figures(chosen.figures, figures("folder", found))
     return 0 if all(row.holds for row in found) else 1
 
 

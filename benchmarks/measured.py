@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from figures import Figure
+
 
 class Row(NamedTuple):
     """`value` in `unit`; a ratio has none. At most `bound` is wanted."""
@@ -29,6 +31,16 @@ def table(rows: Iterable[Row]) -> str:
         verdict = "" if row.bound is None else ("holds" if row.holds else "**does not hold**")
         lines.append(f"| {row.what} | {row.value:.3g} {row.unit}".rstrip() + f" | {wanted} | {verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def figures(area: str, rows: Iterable[Row]) -> list[Figure]:
+    """The rows as benchmarks hand them on."""
+    return [
+        Figure(
+            area, row.what, row.unit, row.value, goal=None if row.bound is None else f"at most {row.bound:g}"
+        )
+        for row in rows
+    ]
 
 
 def cpu_of(pid: int) -> float:
