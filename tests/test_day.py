@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,15 +20,15 @@ DONE, LOCKED, REFUSED, NEW, LATE = (
     b"%PDF new",
     b"%PDF late",
 )
+NOTHING: dict[str, Any] = dict.fromkeys((field.name for field in fields(Figures)), 0)
 TRUE = Figures(
-    states={State.RECEIVED: 1, State.IN_FLIGHT: 1, State.DONE: 1, State.PARKED: 2, State.PARTIAL: 0},
-    expedited_waiting=1,
-    oldest_waiting_s=60 * 3600.0,
-    at_risk=1,
-    overdue=0,
-    pended=0,
-    unsent=0,
-    failed_sendings=0,
+    **NOTHING
+    | {
+        "states": {State.RECEIVED: 1, State.IN_FLIGHT: 1, State.DONE: 1, State.PARKED: 2, State.PARTIAL: 0},
+        "expedited_waiting": 1,
+        "oldest_waiting_s": 60 * 3600.0,
+        "at_risk": 1,
+    }
 )
 
 
