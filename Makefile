@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-train
 RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake requests rejoin crash kill-channels prefect two-hosts bench-queue clean evaluate gate gate-figures release audit calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake requests rejoin crash kill-channels prefect two-hosts day bench-queue bench-folder bench-end-to-end clean evaluate gate gate-figures release audit calibrate train
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -80,6 +80,16 @@ prefect: setup ## triage deploy against a Prefect server that runs, hung runs in
 
 two-hosts: setup ## two hosts work one queue, one is cut off in the middle (about 5 minutes; root, for network namespaces)
 	$(BIN)/python -m tests.two_hosts_run
+
+day: setup ## a day of 24 hours in minutes, with an outage, a full disk and a restart, on both databases [SEED=n] (about 15 minutes)
+	$(BIN)/python -m tests.day_run --database sqlite $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.day_run --database postgresql $(if $(SEED),--seed $(SEED))
+
+bench-folder: setup ## a folder of 200 mixed packets through the service, beside what its stages cost (about 15 minutes)
+	$(BIN)/python benchmarks/bench_folder.py
+
+bench-end-to-end: setup ## a fax and a digital packet from file to case, beside bare Tesseract (about 5 minutes)
+	$(BIN)/python benchmarks/bench_end_to_end.py
 
 bench-queue: setup ## what the ledger and Prefect cost a submission; 1 to 16 workers (about 5 minutes)
 	$(BIN)/python benchmarks/bench_queue.py

@@ -4,6 +4,8 @@
 
 On SQLite, and on PostgreSQL where TRIAGE_TEST_POSTGRES names a server (see tests/ledgers.py). A disk that
 takes long to say that something is on it (fsync) is most of what receiving costs: its time is printed too.
+Where others use the machine the clock counts them: "alone" is the clock without the time for which this
+process and its connections' servers, where they run here, waited for a core (schedstat, Linux).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -41,30 +43,56 @@ def packet(number: int) -> bytes:
 
 
 class Times:
-    """How long something took, by the wall clock and of the processor (this process alone), in seconds."""
+    """How long something took in seconds: by the wall clock, waiting for a core, and of the processor (this
+    process alone)."""
 
     def __init__(self) -> None:
         self.wall: list[float] = []
+        self.waited: list[float] = []
         self.cpu: list[float] = []
 
 
+SERVERS: list[int] = []
+"""Processes of the database's server that work for this one, where they are on this machine."""
+
+
 def timed(times: Times, act: Callable[[], object]) -> object:
-    wall, cpu = time.perf_counter(), time.process_time()
+    waited, wall, cpu = waited_s(), time.perf_counter(), time.process_time()
     result = act()
-    times.wall.append(time.perf_counter() - wall)
     times.cpu.append(time.process_time() - cpu)
+    times.wall.append(time.perf_counter() - wall)
+    times.waited.append(waited_s() - waited)
     return result
 
 
+def waited_s() -> float:
+    """For how long this thread and the servers could have run and no core was free."""
+    total = 0
+    for task in ("thread-self", *SERVERS):
+        with suppress(OSError):
+            total += int(Path(f"/proc/{task}/schedstat").read_text(encoding="ascii").split()[1])
+    return total / 1e9
+
+
+def servers(ledger: Ledger) -> list[int]:
+    """The processes behind the ledger's connections; none with SQLite."""
+    if ledger.database.is_sqlite:
+        return []
+    ours = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    return list(ledger.read(lambda db: db.exec_driver_sql(ours).scalars().all()))
+
+
 def told(what: str, times: Times, each: int = 1) -> float:
-    """A row in milliseconds for one submission; returns the mean by the wall clock."""
+    """A row in milliseconds for one submission; returns the mean as if alone."""
     values = [1000 * value / each for value in times.wall]
     mean, cpu = statistics.fmean(values), 1000 * statistics.fmean(times.cpu) / each
+    alone = mean - 1000 * statistics.fmean(times.waited) / each
     print(
-        f"  {what:<44} {mean:7.1f} ms  median {statistics.median(values):6.1f}  processor {cpu:6.1f}",
+        f"  {what:<44} {mean:7.1f} ms  median {statistics.median(values):6.1f}  alone {alone:6.1f}  "
+        f"processor {cpu:6.1f}",
         flush=True,
     )
-    return mean
+    return alone
 
 
 def fsync_s(folder: Path) -> float:
@@ -89,6 +117,7 @@ def overhead(kind: str, folder: Path, queued: int, worked: int) -> None:
         print(
             f"{kind}: {queued} queued, packets of {PACKET_BYTES} bytes, fsync {1000 * fsync_s(folder):.1f} ms"
         )
+        SERVERS[:] = servers(ledger)
         batches = Times()
         for start in range(0, queued, 20):
             arrivals = [arrival(packet(start + number)) for number in range(20)]
@@ -102,23 +131,14 @@ def overhead(kind: str, folder: Path, queued: int, worked: int) -> None:
         worker = Worker(ledger, settings, "bench", stages=Recorded().stages)
         claims = Times()
         works = Times()
-        sends = Times()
         for _ in range(worked):
             (claim,) = timed(claims, lambda: led.claim(ledger, "bench"))  # type: ignore[misc]
-            timed(works, lambda claim=claim: worker.work(claim))
-            timed(sends, lambda claim=claim: send_all(ledger, worker, claim.submission_id))
+            timed(works, lambda claim=claim: worker.work_and_send(claim))
         parts = [
             told("claim", claims),
-            told("open files, keep reading, finish", works),
-            told("evaluation and output delivered", sends),
+            told("from files opened to case delivered", works),
         ]
-        print(f"  {'all of it, received 20 at once':<44} {batched + sum(parts):7.1f} ms a submission\n")
-
-
-def send_all(ledger: Ledger, worker: Worker, name: str) -> None:
-    while sendings := led.claim_sendings(ledger, "bench", 9, only=name):
-        for sending in sendings:
-            worker.send(sending)
+        print(f"  {'all of it, received 20 at once':<44} {batched + sum(parts):7.1f} ms alone\n")
 
 
 # --------------------------------------------------------------------------- Prefect
@@ -158,8 +178,7 @@ def fill(ledger: Ledger, number: int) -> None:
 
 def drain(ledger: Ledger, worker: Worker) -> None:
     while claims := led.claim(ledger, worker.name):
-        worker.work(claims[0])
-        send_all(ledger, worker, claims[0].submission_id)
+        worker.work_and_send(claims[0])
 
 
 # --------------------------------------------------------------------------- workers

@@ -60,6 +60,7 @@ def through_flow(
         finally:
             WORKER.reset(token)
             worker.tallies.write()
+            worker.close()
             tracing.stop()
 
 

@@ -16,6 +16,7 @@ Prefect is imported here: its settings must be in the environment before (see `f
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import socket
@@ -60,6 +61,7 @@ def worker_of_this_process() -> Worker:
         settings = load_settings(os.environ)
         tracing.start(settings)
         worker = Worker(open_ledger(settings), settings, worker_name())
+        atexit.register(worker.close)
         WORKER.set(worker)
     return worker
 
@@ -104,15 +106,7 @@ async def work(submission_id: str) -> None:
     """One submission as far as it goes, its sendings included."""
     worker, claim = worker_of_this_process(), _claims.pop(submission_id)
 
-    def run() -> None:
-        worker.work(claim)
-        failure = worker.failure
-        for sending in led.claim_sendings(worker.ledger, worker.name, 9, only=submission_id):
-            worker.send(sending)
-            failure = failure or worker.failure
-        worker.failure = failure
-
-    await _beside_the_loop("work", run)
+    await _beside_the_loop("work", lambda: worker.work_and_send(claim))
     if worker.failure is not None and not isinstance(worker.failure, EvaluatorError):
         raise WorkFailed("work", worker.failure)
 

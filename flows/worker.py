@@ -33,7 +33,10 @@ _LOOK_S: Final = 0.5
 _AFTER_FAILURE_S: Final = 2.0
 
 
-def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
+def main(
+    make_stages: Callable[[Settings], Stages] = library_stages,
+    open_: Callable[[Settings], Ledger] = open_ledger,
+) -> None:
     """Work until the parent is gone or interrupts."""
     options = argparse.ArgumentParser()
     options.add_argument("--channel")
@@ -51,7 +54,7 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
 
         settings = load_settings(os.environ)
         tracing.start(settings)
-        with open_ledger(settings) as ledger:
+        with open_(settings) as ledger:
             worker = Worker(ledger, settings, worker_name(), stages=make_stages(settings))
             WORKER.set(worker)
             try:
@@ -65,6 +68,7 @@ def main(make_stages: Callable[[Settings], Stages] = library_stages) -> None:
                         _for_ever(runner, lambda: _is_due(ledger), triage)
             finally:
                 worker.tallies.write()
+                worker.close()
     except KeyboardInterrupt:
         _log.info("Stopped.")
     finally:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
     from pipeline.authors import Author
+    from pipeline.pages import Workers
 
 
 OnPage = Callable[[int, int], None]
@@ -83,17 +84,37 @@ class Knowledge:
         return load_nlp(self.settings.models_dir)
 
 
-def process(submission: Submission, knowledge: Knowledge, *, on_page: OnPage | None = None) -> Case:
-    """One submission, from its files to its evaluated case. `on_page` is told (pages done, pages in all)."""
-    reading = read(submission, knowledge.settings, on_page=on_page)
+def process(
+    submission: Submission,
+    knowledge: Knowledge,
+    *,
+    on_page: OnPage | None = None,
+    workers: Workers | None = None,
+) -> Case:
+    """One submission, from its files to its evaluated case. `on_page` is told (pages done, pages in all);
+    `workers` read the pages (see `reading_processes`) and are kept."""
+    reading = read(submission, knowledge.settings, on_page=on_page, workers=workers)
     return evaluate(build_case(submission, reading, knowledge), knowledge.settings)
 
 
-def read(submission: Submission, settings: Settings, *, on_page: OnPage | None = None) -> Reading:
+def reading_processes(settings: Settings) -> Workers:
+    """What reads the pages of one submission after another; a context manager."""
+    from pipeline.pages import reading_processes
+
+    return reading_processes(settings)
+
+
+def read(
+    submission: Submission,
+    settings: Settings,
+    *,
+    on_page: OnPage | None = None,
+    workers: Workers | None = None,
+) -> Reading:
     """All pages of a submission; what could not be read is told in `problems`."""
     from pipeline.pages import read_submission
 
-    return read_submission(submission, settings, on_page=on_page)
+    return read_submission(submission, settings, on_page=on_page, workers=workers)
 
 
 def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -> Case:

@@ -134,10 +134,11 @@ def _processor(
         with resolve_name(FLOW)(settings, on_page=on_page) as process_in_flow:
             yield process_in_flow
         return
-    from pipeline.cases import Knowledge, process
+    from pipeline.cases import Knowledge, process, reading_processes
 
     knowledge = Knowledge(settings)
-    yield lambda submission: process(submission, knowledge, on_page=on_page)
+    with reading_processes(settings) as workers:
+        yield lambda submission: process(submission, knowledge, on_page=on_page, workers=workers)
 
 
 # --------------------------------------------------------------------------- extract
@@ -194,7 +195,7 @@ def schema(options: argparse.Namespace, settings: Settings) -> ExitCode:
 def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage evaluate-set`: runs every submission that has an expected.json and compares."""
     from pipeline.case_json import to_json
-    from pipeline.cases import Knowledge, process
+    from pipeline.cases import Knowledge, process, reading_processes
     from pipeline.evaluate_gate import figures_before, worse
     from pipeline.evaluate_set import compare, differences, expectations_in, report, request_paper, table
     from pipeline.intake.folder import receive
@@ -204,10 +205,10 @@ def evaluate_set(options: argparse.Namespace, settings: Settings) -> ExitCode:
     before = figures_before(options.against) if options.against else None
     knowledge = Knowledge(settings)
     comparisons = []
-    with progress(options, "Submissions") as step:
+    with progress(options, "Submissions") as step, reading_processes(settings) as workers:
         for done, expectation in enumerate(expectations, 1):
             submission = receive([expectation.folder])
-            case = process(submission, knowledge)
+            case = process(submission, knowledge, workers=workers)
             kind = _kind_of(request_paper(expectation.truth), submission, settings)
             comparisons.append(compare(to_json(case), expectation, kind))
             if options.differences and (remarks := differences(comparisons[-1])):

@@ -14,10 +14,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -43,14 +44,24 @@ class Stored:
 class Vault:
     """The vault in `folder`; made at the first write. Every method may be repeated safely.
 
-    `reserve` bytes of the disk are left to work that is under way: nothing is taken in beyond.
+    `reserve` bytes of the disk are left to work that is under way: nothing is taken in beyond. `free`
+    tells how many a folder's disk has.
     """
 
-    def __init__(self, folder: Path, work_folder: Path, keys: Keyring, *, reserve: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        work_folder: Path,
+        keys: Keyring,
+        *,
+        reserve: int = 0,
+        free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         self.folder = folder
         self._work_folder = work_folder
         self._keys = keys
         self._reserve = reserve
+        self._free = free
 
     def keep(self, sources: Iterable[IO[bytes]]) -> list[Stored]:
         """Take each source in from where it stands to its end.
@@ -59,23 +70,23 @@ class Vault:
         room than before.
         """
         make_private(self.folder)
-        kept = []
         try:
-            self.check_room()
-            for source in sources:
-                kept.append(self._keep(source))
+            with ExitStack() as parts:
+                written = [self._written(parts, source) for source in sources]
+                # None is waited for before all are written: the disk takes them together.
+                for stored, part in written:
+                    self._name(stored.sha256, part)
             sync_folder(self.folder)
         except OSError as error:
             if error.errno in _FULL:
                 raise _full() from None
             raise
-        return kept
+        return [stored for stored, _ in written]
 
     def check_room(self) -> None:
         """Raises StorageFull where so little room is left that nothing is taken in."""
         make_private(self.folder)
-        room = os.statvfs(self.folder)
-        if room.f_bavail * room.f_frsize < self._reserve:
+        if self._free(self.folder) < self._reserve:
             raise _full()
 
     @contextmanager
@@ -126,9 +137,10 @@ class Vault:
         with path.open("rb") as source:
             if self._keys.key_of(source) == self._keys.current:
                 return False
-        with self.opened([sha256]) as (plain,), plain.open("rb") as source, self._part() as (part, target):
-            self._keys.seal_stream(source, target)
-            _finish(target, part, path)
+        with self.opened([sha256]) as (plain,), self._part() as part:
+            with plain.open("rb") as source, part.open("wb") as target:
+                self._keys.seal_stream(source, target)
+            _finish(part, path)
         sync_folder(self.folder)
         return True
 
@@ -145,24 +157,28 @@ class Vault:
                         swept += 1
         return swept
 
-    def _keep(self, source: IO[bytes]) -> Stored:
-        head = source.read(HEAD_BYTES)
-        with self._part() as (part, target):
+    def _written(self, parts: ExitStack, source: IO[bytes]) -> tuple[Stored, Path]:
+        self.check_room()
+        part = parts.enter_context(self._part())
+        with part.open("wb") as target:
+            head = source.read(HEAD_BYTES)
             sha256, size = self._keys.seal_stream(source, target, head=head)
-            path = self._path(sha256)
-            if path.exists():
-                path.touch()  # it is wanted again: a sweep of files that nothing refers to must not take it
-            else:
-                _finish(target, part, path)
-        return Stored(sha256, size, media_type_of(head))
+        return Stored(sha256, size, media_type_of(head)), part
+
+    def _name(self, sha256: str, part: Path) -> None:
+        path = self._path(sha256)
+        if path.exists():
+            path.touch()  # it is wanted again: a sweep of files that nothing refers to must not take it
+        else:
+            _finish(part, path)
 
     @contextmanager
-    def _part(self) -> Iterator[tuple[Path, IO[bytes]]]:
+    def _part(self) -> Iterator[Path]:
         # mkstemp makes the file 0600 whatever the umask is.
         descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
+        os.close(descriptor)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield Path(name), file
+            yield Path(name)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(name)
@@ -173,9 +189,9 @@ class Vault:
         return self.folder / sha256
 
 
-def _finish(file: IO[bytes], part: Path, path: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _finish(part: Path, path: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
     os.replace(part, path)
 
 

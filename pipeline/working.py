@@ -2,8 +2,9 @@
 to be done and keeps what was; nothing is remembered here.
 
     Worker(ledger, settings, name)
-    worker.work(claim)      read, or take the reading that is kept; build; finish
-    worker.send(sending)    ask the rules evaluator, or hand the case to an output
+    worker.work(claim)            read, or take the reading that is kept; build; finish
+    worker.send(sending)          ask the rules evaluator, or hand the case to an output
+    worker.work_and_send(claim)   all of that in one go
 
 A worker may be killed between any two lines: what it held comes back to another, who goes on from what the
 ledger has. What fails is tried again where that can help and parked with a reason where it cannot; only
@@ -16,11 +17,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from pipeline import cases
 from pipeline import ledger as led
@@ -58,25 +59,41 @@ class Stages:
     """What is done to a submission: the library's functions, or a test's stand-ins.
 
     `read` tells its second argument (pages done, pages in all) after each page; `evaluate` raises
-    EvaluatorError where there is no answer.
+    EvaluatorError where there is no answer; `close` ends what is kept from one submission to the next.
     """
 
     read: Callable[[Submission, cases.OnPage], Reading]
     build: Callable[[Submission, Reading], Case]
     evaluate: Callable[[Case], Evaluation]
+    close: Callable[[], None] = lambda: None
 
 
 def library_stages(settings: Settings) -> Stages:
-    """The stages as `triage run` has them."""
+    """The stages as `triage run` has them; the processes that read are kept."""
     from pipeline.evaluation import evaluate as ask_evaluator
 
-    knowledge = cases.Knowledge(settings)
+    knowledge, readers = cases.Knowledge(settings), cases.reading_processes(settings)
     once = replace(settings, evaluator_retries=0)  # the outbox tries again, not the client
     return Stages(
-        read=lambda submission, after_page: cases.read(submission, settings, on_page=after_page),
+        read=lambda submission, after_page: cases.read(
+            submission, settings, on_page=after_page, workers=readers
+        ),
         build=lambda submission, reading: cases.build_case(submission, reading, knowledge),
         evaluate=lambda case: ask_evaluator(case, once),
+        close=readers.close,
     )
+
+
+@dataclass(frozen=True)
+class _InHand:
+    """What is to be sent next of the case just made: as JSON, and as it was built."""
+
+    sending: Sending
+    content: Mapping[str, Any]
+    case: Case
+
+
+_Finish = Callable[[Claim, Case, Sequence[led.PageMark], Sequence[int]], list[_InHand]]
 
 
 class Worker:
@@ -106,6 +123,10 @@ class Worker:
         """Give back what is being worked, at the next page."""
         self._stopped.set()
 
+    def close(self) -> None:
+        """End what the stages keep. The ledger is its opener's to close."""
+        self._stages.close()
+
     @contextmanager
     def _watched(self, submission_id: str) -> Iterator[None]:
         """Log lines of the block say what is worked; afterwards durations may be written."""
@@ -120,16 +141,29 @@ class Worker:
     def work(self, claim: Claim) -> None:
         """Take the submission as far as it goes; see the module. Raises what is FOR_ALL, and
         InterruptedError where it was stopped. A bug's exception is in `failure`, for who asks."""
-        with self._watched(claim.submission_id):
-            self._try(claim)
+        self._work_through(claim, self._finish)
 
-    def _try(self, claim: Claim) -> None:
+    def work_and_send(self, claim: Claim) -> None:
+        """`work`, and what comes of it sent at once: nobody looks for it, and no case is opened again."""
+        held = self._work_through(claim, self._finish_to_send)
+        failure = self.failure
+        while held:
+            held += self._send_in_hand(held.pop(0))
+            failure = failure or self.failure
+        self.failure = failure
+
+    def _work_through(self, claim: Claim, finish: _Finish) -> list[_InHand]:
+        with self._watched(claim.submission_id):
+            return self._try(claim, finish)
+
+    def _try(self, claim: Claim, finish: _Finish) -> list[_InHand]:
         self.failure = None
         started = time.monotonic()
+        held = list[_InHand]()
         known: dict[str, str | int] = {"attempt": claim.attempt, "round": claim.round, "worker": self.name}
         try:
             with span("submission", claim.submission_id, **known), _renewed(self.ledger, claim) as lost:
-                self._work(claim, lost)
+                held = self._work(claim, lost, finish)
         except LeaseLost:
             _log.warning("Submission %s: the lease was lost; another may have it.", claim.submission_id)
         except (*FOR_ALL, InterruptedError):
@@ -139,8 +173,9 @@ class Worker:
             self.failure = error
             self._failed(claim, error)
         _log.info("Submission %s: %.1f s.", claim.submission_id, time.monotonic() - started)
+        return held
 
-    def _work(self, claim: Claim, lost: threading.Event) -> None:
+    def _work(self, claim: Claim, lost: threading.Event, finish: _Finish) -> list[_InHand]:
         def after_page(done: int, of: int) -> None:
             if lost.is_set():
                 raise LeaseLost(f"Submission {claim.submission_id} is not held any more.")
@@ -158,12 +193,25 @@ class Worker:
             note(files=len(counts), pages=len(marks))
             if claim.round == 1 and (original := self._resent(claim, reading, marks)):
                 led.attach_resent(self.ledger, claim, original, marks, counts)
-                return
+                return []
             case = self._stages.build(submission, reading)
         note(status=case.status)
-        evaluator = Outgoing(led.EVALUATOR, idempotency_key(case.case_id, request_body(case)))
-        led.finish(self.ledger, claim, to_json(case), marks, counts, evaluator)
+        held = finish(claim, case, marks, counts)
         self.tallies.pages(marks)
+        return held
+
+    def _finish(
+        self, claim: Claim, case: Case, marks: Sequence[led.PageMark], counts: Sequence[int]
+    ) -> list[_InHand]:
+        led.finish(self.ledger, claim, to_json(case), marks, counts, _to_evaluator(case))
+        return []
+
+    def _finish_to_send(
+        self, claim: Claim, case: Case, marks: Sequence[led.PageMark], counts: Sequence[int]
+    ) -> list[_InHand]:
+        content = to_json(case)
+        held = led.finish_to_send(self.ledger, claim, content, marks, counts, _to_evaluator(case))
+        return [_InHand(sending, content, case) for sending in held]
 
     def _resent(self, claim: Claim, reading: Reading, marks: Sequence[led.PageMark]) -> str | None:
         for original, in_round in led.resent_candidates(self.ledger, claim.submission_id, marks, is_like):
@@ -198,10 +246,36 @@ class Worker:
 
     def send(self, sending: Sending) -> None:
         """Hand the case to its target, and write down whether it has it. Raises what is FOR_ALL."""
-        with self._watched(sending.submission_id):
-            self._try_to_send(sending)
 
-    def _try_to_send(self, sending: Sending) -> None:
+        def send() -> None:
+            content = led.load_case(self.ledger, sending.submission_id, sending.case_number) or {}
+            if sending.target != led.EVALUATOR:
+                self._output(sending, content)
+            elif (evaluated := self._evaluated(sending, cases.reopened(from_json(content)))) is not None:
+                led.evaluated(self.ledger, sending, evaluated, self._onward(sending))
+
+        self._tried(sending, send)
+
+    def _send_in_hand(self, one: _InHand) -> list[_InHand]:
+        """`send`, of a case that is in hand; what is to be sent next."""
+        sending, held = one.sending, list[Sending]()
+        evaluated: dict[str, Any] | None = None
+
+        def send() -> None:
+            nonlocal evaluated, held
+            if sending.target != led.EVALUATOR:
+                self._output(sending, one.content)
+            elif (evaluated := self._evaluated(sending, one.case)) is not None:
+                held = led.evaluated_to_send(self.ledger, sending, evaluated, self._onward(sending))
+
+        self._tried(sending, send)
+        return [replace(one, sending=onward, content=evaluated or {}) for onward in held]
+
+    def _tried(self, sending: Sending, send: Callable[[], None]) -> None:
+        with self._watched(sending.submission_id):
+            self._try_to_send(sending, send)
+
+    def _try_to_send(self, sending: Sending, send: Callable[[], None]) -> None:
         self.failure = None
         known: dict[str, str | int] = {
             "attempt": sending.attempt,
@@ -210,10 +284,7 @@ class Worker:
         }
         try:
             with span("delivery", sending.submission_id, **known):
-                if sending.target == led.EVALUATOR:
-                    self._evaluate(sending)
-                else:
-                    self._output(sending)
+                send()
         except LeaseLost:
             _log.warning("Delivery %d: the lease was lost; another may have it.", sending.id)
         except FOR_ALL:
@@ -226,27 +297,28 @@ class Worker:
             with suppress(LeaseLost):
                 led.undelivered(self.ledger, sending, "internal_error", can_pass=True)
 
-    def _evaluate(self, sending: Sending) -> None:
-        case = cases.reopened(self._case(sending))
+    def _evaluated(self, sending: Sending, case: Case) -> dict[str, Any] | None:
+        """The case with its evaluation; None where there is no answer, which is written down."""
         try:
             evaluation = self._stages.evaluate(case)
         except EvaluatorError as error:
             self.failure = error
             parked = to_json(cases.unanswered(case, error, tries=sending.attempt))
             led.undelivered(self.ledger, sending, "evaluator", can_pass=error.retryable, parked=parked)
-            return
-        content = to_json(replace(case, evaluation=evaluation))
-        led.evaluated(self.ledger, sending, content, [Outgoing(name, sending.key) for name in self._outputs])
+            return None
+        return to_json(replace(case, evaluation=evaluation))
 
-    def _output(self, sending: Sending) -> None:
+    def _onward(self, sending: Sending) -> list[Outgoing]:
+        return [Outgoing(name, sending.key) for name in self._outputs]
+
+    def _output(self, sending: Sending, content: Mapping[str, Any]) -> None:
         output = self._outputs.get(sending.target) or self._letters(sending.target)
         if output is None:
             led.undelivered(self.ledger, sending, "no_such_output", can_pass=False)
             return
-        content = led.load_case(self.ledger, sending.submission_id, sending.case_number)
         try:
             with self.tallies.timed("send"):
-                output(sending, content or {})
+                output(sending, content)
         except OSError as error:
             _log.warning("Delivery %d to %s: %s.", sending.id, sending.target, type(error).__name__)
             led.undelivered(self.ledger, sending, "output_failed", can_pass=True)
@@ -260,8 +332,9 @@ class Worker:
             return
         led.delivered(self.ledger, sending)
 
-    def _case(self, sending: Sending) -> Case:
-        return from_json(led.load_case(self.ledger, sending.submission_id, sending.case_number))
+
+def _to_evaluator(case: Case) -> Outgoing:
+    return Outgoing(led.EVALUATOR, idempotency_key(case.case_id, request_body(case)))
 
 
 def _watched(stages: Stages, tallies: Tallies) -> Stages:
@@ -285,7 +358,7 @@ def _watched(stages: Stages, tallies: Tallies) -> Stages:
             note(outcome=evaluation.outcome)  # one of a few; the rest are the evaluator's own words
             return evaluation
 
-    return Stages(read, build, evaluate)
+    return Stages(read, build, evaluate, stages.close)
 
 
 @contextmanager

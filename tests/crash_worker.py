@@ -57,7 +57,7 @@ def simulated_stages(settings: Settings) -> Stages:
             counts[file.name] = pages_of(content)
             for number in range(1, counts[file.name] + 1):
                 time.sleep(LONGEST_PAGE_S * hashlib.sha256(content).digest()[number] / 255)
-                pages.append(_page(file.name, number, words_of(content, number)))
+                pages.append(page_of(file.name, number, words_of(content, number)))
                 after_page(number, counts[file.name])
         return Reading(tuple(pages), (), counts)
 
@@ -78,7 +78,7 @@ def simulated_stages(settings: Settings) -> Stages:
     return Stages(read, build, evaluate)
 
 
-def _page(file: str, number: int, texts: list[str]) -> Page:
+def page_of(file: str, number: int, texts: list[str]) -> Page:
     words, text = list[Word](), ""
     for place, word in enumerate(texts):
         box = Box(10.0 * place, 10.0, 10.0 * place + 9, 20.0)

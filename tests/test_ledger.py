@@ -295,6 +295,46 @@ def test_a_sending_whose_lease_ended_belongs_to_the_next(ledger: Ledger, time: T
     assert kinds(ledger, name).count("evaluated") == 1
 
 
+def test_who_finishes_holds_what_is_to_be_sent(ledger: Ledger, time: Time) -> None:
+    received(ledger, b"1")
+    (claim,) = led.claim(ledger, "w")
+    name = claim.submission_id
+    (sending,) = led.finish_to_send(ledger, claim, case(name), PAGES, [1], EVALUATOR)
+    assert led.finish_to_send(ledger, claim, case(name), PAGES, [1], EVALUATOR) == [sending]
+    assert (sending.target, sending.worker, led.claim_sendings(ledger, "other", 9)) == ("evaluator", "w", [])
+    output = [Outgoing("folder", "key")]
+    onward = led.evaluated_to_send(ledger, sending, case(name, outcome="meets"), output)
+    assert led.evaluated_to_send(ledger, sending, case(name, outcome="meets"), output) == onward
+    assert ([one.target for one in onward], led.claim_sendings(ledger, "other", 9)) == (["folder"], [])
+    led.delivered(ledger, onward[0])
+    assert kinds(ledger, name) == ["received", "claimed", "finished", "evaluated", "delivered"]
+    assert led.figures(ledger).unsent == 0
+
+
+def test_what_a_vanished_worker_held_to_send_belongs_to_the_next(ledger: Ledger, time: Time) -> None:
+    received(ledger, b"1")
+    (claim,) = led.claim(ledger, "w")
+    name = claim.submission_id
+    (held,) = led.finish_to_send(ledger, claim, case(name), PAGES, [1], EVALUATOR)
+    time.pass_(seconds=119)
+    assert led.claim_sendings(ledger, "other", 9) == []
+    time.pass_(seconds=2)
+    (sending,) = led.claim_sendings(ledger, "other", 9)
+    assert (sending.id, sending.attempt) == (held.id, 2)
+    with pytest.raises(LeaseLost):
+        led.evaluated_to_send(ledger, held, case(name, outcome="meets"), [])
+    led.evaluated(ledger, sending, case(name, outcome="meets"), [])
+    assert state(ledger, name) == State.DONE
+
+
+def test_a_parked_case_leaves_nothing_to_send(ledger: Ledger) -> None:
+    received(ledger, b"1")
+    (claim,) = led.claim(ledger, "w")
+    name = claim.submission_id
+    assert led.finish_to_send(ledger, claim, case(name, "parked"), [], [0], EVALUATOR) == []
+    assert state(ledger, name) == State.PARKED
+
+
 def test_what_was_sent_again_is_attached(ledger: Ledger) -> None:
     (first,) = received(ledger, b"1")
     work(ledger)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -12,12 +13,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledgers import DATABASES, ledger_settings, open_test_ledger, postgres, received
+from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from pipeline import ledger as led
 from pipeline.errors import ConfigurationError, LedgerUnavailable, StorageFull
-from pipeline.ledger import open_ledger, schema
-from pipeline.ledger.database import connect
-from pipeline.ledger.tables import metadata
+from pipeline.ledger import Ledger, open_ledger, schema
+from pipeline.ledger.changes import note
+from pipeline.ledger.database import connect, unanswered
+from pipeline.ledger.tables import blobs, events, metadata
 
 on_postgresql = pytest.mark.skipif("postgresql" not in DATABASES, reason="PostgreSQL: see test_ledger.py")
 
@@ -121,6 +125,69 @@ def test_a_full_disk_of_the_ledger_is_told_and_nothing_is_received(tmp_path: Pat
         limit(1_000_000)
         assert received(ledger, b"another")[0].new
         assert (len(led.items(ledger, most=2000)), led.balance(ledger).holds) == (known + 1, True)
+
+
+NOW = datetime(2026, 7, 13, 9, 0, tzinfo=UTC)
+
+
+def note_some(db: Connection, number: int) -> None:
+    for _ in range(number):
+        note(db, None, "tried", at=NOW, actor="test")
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_statements_that_nobody_waits_for_are_one_transaction(kind: str, tmp_path: Path) -> None:
+    with open_test_ledger(kind, tmp_path) as ledger:
+
+        def work(db: Connection) -> None:
+            with unanswered(db):
+                note_some(db, 3)
+                db.execute(insert(blobs), {"sha256": "a", "bytes": 1, "kept_at": NOW})
+            note_some(db, 1)
+
+        ledger.write(work)
+        with pytest.raises(IntegrityError) as wrong:
+            ledger.write(work)
+        assert wrong.value.hide_parameters
+        assert ledger.read(lambda db: db.execute(select(func.count()).select_from(events)).scalar()) == 4
+
+
+@on_postgresql
+def test_a_connection_that_is_cut_under_statements_that_nobody_waits_for(tmp_path: Path) -> None:
+    with open_test_ledger("postgresql", tmp_path) as ledger:
+        tries = []
+
+        def work(db: Connection) -> None:
+            tries.append(db.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+            with unanswered(db):
+                note_some(db, 3)
+                if len(tries) == 1:
+                    _cut(ledger, tries[0])
+            note_some(db, 1)
+
+        ledger.write(work)
+        assert len(set(tries)) == 2
+        assert ledger.read(lambda db: db.execute(select(func.count()).select_from(events)).scalar()) == 4
+
+
+def _cut(ledger: Ledger, pid: object) -> None:
+    url = ledger.database.engine.url.set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(False), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+@on_postgresql
+@pytest.mark.parametrize("ask_again_s", [0.0, 5.0])
+def test_the_time_is_the_servers_and_does_not_go_back(
+    ask_again_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.ledger.database._ASK_AGAIN_S", ask_again_s)
+    with open_test_ledger("postgresql", tmp_path) as ledger:
+        monkeypatch.setattr("pipeline.ledger.database.datetime", None)  # the machine's own is not asked
+        times = ledger.read(lambda db: [ledger.now(db) for _ in range(50)])
+        told = ledger.read(lambda db: db.execute(text("SELECT clock_timestamp()")).scalar_one())
+        assert times == sorted(times)
+        assert timedelta() < told.astimezone(UTC) - times[0] < timedelta(seconds=20)
 
 
 @on_postgresql

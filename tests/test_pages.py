@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 import zlib
@@ -16,7 +17,7 @@ import pytest
 from pipeline.domain import Reading
 from pipeline.errors import ConfigurationError
 from pipeline.intake.folder import receive
-from pipeline.pages import read_submission
+from pipeline.pages import Workers, read_submission, reading_processes
 from pipeline.settings import Settings, load_settings
 
 
@@ -94,6 +95,47 @@ def test_a_page_that_breaks_the_reader_costs_one_page(
     assert [page.number for page in reading.pages] == [1, 3]
     assert codes(reading) == [("fax.tif", 2, code)]
     assert reading.page_counts == {"fax.tif": 3}
+
+
+def processes_of(workers: Workers) -> list[int]:
+    return sorted(one.process.pid for one in workers._idle)
+
+
+def test_reading_processes_are_kept_and_let_go_of_what_they_read(tmp_path: Path) -> None:
+    first, second = samples.text_pdf(tmp_path / "a.pdf"), samples.text_pdf(tmp_path / "b.pdf", pages=2)
+    with reading_processes(settings(ocr_engine="none")) as workers:
+        read_submission(receive([first]), settings(ocr_engine="none"), workers=workers)
+        before = processes_of(workers)
+        reading = read_submission(receive([second]), settings(ocr_engine="none"), workers=workers)
+        assert (len(before), processes_of(workers)) == (1, before)
+        assert reading == read(second)
+        held = Path(f"/proc/{before[0]}/fd")
+        if held.is_dir():
+            assert not [link for link in held.iterdir() if os.readlink(link).endswith(".pdf")]
+
+
+def test_a_reading_process_that_ends_while_it_waits_costs_no_page(tmp_path: Path) -> None:
+    fax = three_pages(tmp_path / "fax.tif")
+    with reading_processes(settings(ocr_engine="none")) as workers:
+        read_submission(receive([fax]), settings(ocr_engine="none"), workers=workers)
+        for one in workers._idle:
+            one.process.kill()
+            one.process.wait()
+        again = read_submission(receive([fax]), settings(ocr_engine="none"), workers=workers)
+    assert again == read(fax)
+
+
+def test_reading_that_is_broken_off_leaves_nothing_to_the_next(tmp_path: Path) -> None:
+    fax, letter = three_pages(tmp_path / "fax.tif"), samples.text_pdf(tmp_path / "letter.pdf")
+
+    def stop(done: int, of: int) -> None:
+        raise InterruptedError
+
+    with reading_processes(settings(ocr_engine="none")) as workers:
+        with pytest.raises(InterruptedError):
+            read_submission(receive([fax]), settings(ocr_engine="none"), workers=workers, on_page=stop)
+        reading = read_submission(receive([letter]), settings(ocr_engine="none"), workers=workers)
+    assert reading == read(letter)
 
 
 def test_the_text_of_an_error_stays_in_its_process(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from stages import Recorded
 
 from pipeline import ledger as led
 from pipeline.case_json import from_json
+from pipeline.cases import OnPage
 from pipeline.domain import Box, Page, Reading, Submission, Word
 from pipeline.errors import ConfigurationError, EvaluatorError, LedgerUnavailable, UnreadableFile
 from pipeline.ledger import Ledger, State
@@ -42,10 +44,19 @@ def worker_with(ledger: Ledger, stages: Recorded | Stages, **settings: str) -> W
     return Worker(ledger, load_settings({"TRIAGE_KEYS": KEYS, **environ}), "w", stages=given)
 
 
+AT_ONCE = [False]
+
+
+@pytest.fixture(params=[False, True], ids=["step by step", "in one go"], autouse=True)
+def at_once(request: pytest.FixtureRequest) -> None:
+    """A worker may send what comes of its work at once, or leave it to whoever looks next: alike."""
+    AT_ONCE[0] = request.param
+
+
 def work_all(worker: Worker) -> None:
     """Whatever can be done now."""
     for claim in led.claim(worker.ledger, worker.name, 9):
-        worker.work(claim)
+        (worker.work_and_send if AT_ONCE[0] else worker.work)(claim)
     while sendings := led.claim_sendings(worker.ledger, worker.name, 9):
         for sending in sendings:
             worker.send(sending)
@@ -74,6 +85,38 @@ def test_an_output_that_fails_is_tried_again_and_the_case_stays_done(
     work_all(worker)
     assert (tmp_path / "out" / receipt.submission_id / "case.json").is_file()
     assert led.figures(ledger).unsent == 0
+
+
+def test_intake_goes_on_while_workers_lag_and_each_holds_one(ledger: Ledger) -> None:
+    reading, go_on = threading.Semaphore(0), threading.Event()
+    stages = Recorded()
+
+    def read(submission: Submission, after_page: OnPage) -> Reading:
+        reading.release()
+        assert go_on.wait(60)
+        return stages.read(submission, after_page)
+
+    def work_on(name: str) -> None:
+        worker = Worker(ledger, load_settings({"TRIAGE_KEYS": KEYS}), name, stages=slow)
+        while claims := led.claim(ledger, name):
+            worker.work_and_send(claims[0])
+
+    slow = Stages(read, stages.build, stages.evaluate)
+    received(ledger, *(b"%d" % number for number in range(10)))
+    workers = [threading.Thread(target=work_on, args=[name]) for name in ("a", "b")]
+    for one in workers:
+        one.start()
+    try:
+        assert all(reading.acquire(timeout=60) for _ in workers)
+        for number in range(10, 20):
+            assert received(ledger, b"%d" % number)[0].new
+        states = led.figures(ledger).states
+        assert (states[State.IN_FLIGHT], states[State.RECEIVED]) == (2, 18)
+    finally:
+        go_on.set()
+        for one in workers:
+            one.join()
+    assert led.figures(ledger).states[State.DONE] == 20
 
 
 def test_a_reading_is_not_made_twice(ledger: Ledger, time: Time) -> None:

@@ -17,7 +17,7 @@ from pipeline.information_request.record import reminder_days
 from pipeline.ledger import Ledger, resume
 from pipeline.ledger import State as SubmissionState
 from pipeline.ledger.changes import note
-from pipeline.ledger.outbox import enqueue
+from pipeline.ledger.enqueueing import enqueue
 from pipeline.ledger.tables import outbox, submissions
 
 

@@ -24,7 +24,7 @@ from pipeline.information_request.record import expiry_day, reminder_days
 from pipeline.information_request.reference import new_reference
 from pipeline.ledger import Ledger, pend, save, standing_case
 from pipeline.ledger.changes import note
-from pipeline.ledger.outbox import enqueue
+from pipeline.ledger.enqueueing import enqueue
 from pipeline.ledger.tables import outbox, submissions
 
 _FOLLOWED = "followed"

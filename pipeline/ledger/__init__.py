@@ -15,12 +15,14 @@ and on PostgreSQL alike. What they raise is said where they are.
     renew(ledger, claim) -> Claim                      before its lease ends
     save_reading(ledger, claim, reading)
     finish(ledger, claim, case, marks, counts, outgoing)      the case, and its way to the evaluator
+    finish_to_send(...) -> [Sending, ...]              the same, its way held by the worker from the start
     resent_candidates(ledger, id, marks, is_like)      what it may be, sent again
     attach_resent(ledger, claim, original, marks, counts)     it was that one
     release(ledger, claim), retry(ledger, claim, reason)      given back; after a failure with a pause
 
     claim_sendings(ledger, worker, most) -> [Sending, ...]    what is to be sent, by target and key
     evaluated(ledger, sending, case, outgoing)         the evaluator answered
+    evaluated_to_send(...) -> [Sending, ...]           the same, what is sent on held from the start
     delivered(ledger, sending), undelivered(ledger, sending, reason, can_pass=...)
 
     replay, reject, expedite, pend, resume             what a person decides; each names its actor
@@ -42,10 +44,18 @@ from pipeline.ledger.balance import Balance, balance
 from pipeline.ledger.channels import WORKING, channel_standing, channel_stands, refused
 from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
-from pipeline.ledger.finishing import attach_resent, finish
+from pipeline.ledger.finishing import attach_resent, finish, finish_to_send
 from pipeline.ledger.measures import WHY_STUCK, Measures, Tally, add_tallies, measures, stuck
 from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
-from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, sendings_due, undelivered
+from pipeline.ledger.outbox import (
+    EVALUATOR,
+    claim_sendings,
+    delivered,
+    evaluated,
+    evaluated_to_send,
+    sendings_due,
+    undelivered,
+)
 from pipeline.ledger.queries import (
     Figures,
     History,
@@ -123,9 +133,11 @@ __all__ = [
     "delivered_as",
     "erase_old",
     "evaluated",
+    "evaluated_to_send",
     "expedite",
     "figures",
     "finish",
+    "finish_to_send",
     "history",
     "item",
     "items",

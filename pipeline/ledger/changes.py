@@ -26,7 +26,7 @@ _FROM: Final[Mapping[State, tuple[State, ...]]] = {
 }
 
 # Built once: building a statement costs as much as running it.
-_EVENT: Final = insert(events)
+_EVENT: Final = insert(events).inline()  # its number is not asked for
 _ONE: Final = update(submissions).where(submissions.c.id == bindparam("moved"))
 _HELD: Final = _ONE.where(submissions.c.token == bindparam("held"), submissions.c.state == State.IN_FLIGHT)
 _FREE: Final = {state: _ONE.where(submissions.c.state.in_(before)) for state, before in _FROM.items()}

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from pipeline.domain import Reading
 from pipeline.errors import LeaseLost
@@ -24,6 +24,24 @@ from pipeline.ledger.texts import READING, save
 
 LOST, FAILED = "worker_lost", "failed_repeatedly"
 """Reasons for which the ledger itself parks: so many workers vanished, or failed, over a submission."""
+
+
+# Built once: building a statement costs as much as running it.
+_CLAIMABLE: Final = (
+    select(*(submissions.c[name] for name in ("id", "state", "token", "round", "attempts", "expedited")))
+    .where(submissions.c.claimable_at <= bindparam("now"))
+    .order_by(submissions.c.expedited.desc(), submissions.c.due_at, submissions.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_BEGUN: Final = insert(attempts)
+_ENDED: Final = update(attempts).where(
+    attempts.c.submission_id == bindparam("of"), attempts.c.token == bindparam("held")
+)
+_ID: Final = submissions.c.id == bindparam("of")
+_HELD: Final = (_ID, submissions.c.token == bindparam("held"), submissions.c.worker == bindparam("holder"))
+_CHECKED: Final = select(submissions.c.case_number).where(*_HELD).with_for_update()
+_RENEWED: Final = update(submissions).where(*_HELD)
 
 
 def claim(ledger: Ledger, worker: str, most: int = 1, *, only: str | None = None) -> list[Claim]:
@@ -47,12 +65,9 @@ def claims_due(ledger: Ledger) -> bool:
 
 def _claim(ledger: Ledger, db: Connection, worker: str, most: int, only: str | None) -> list[Claim]:
     now = ledger.now(db)
-    found = select(submissions).where(submissions.c.claimable_at <= now)
-    if only is not None:
-        found = found.where(submissions.c.id == only)
-    found = found.order_by(submissions.c.expedited.desc(), submissions.c.due_at, submissions.c.id)
+    found = _CLAIMABLE if only is None else _CLAIMABLE.where(submissions.c.id == only)
     claims: list[Claim] = []
-    for row in db.execute(found.limit(most).with_for_update(skip_locked=True)).all():
+    for row in db.execute(found, {"now": now, "most": most}).all():
         if row.state == State.IN_FLIGHT:
             end_attempt(db, row.id, row.token, now, "lost", None)
             note(db, row.id, "lease_lost", at=now, actor="ledger", data={"token": row.token})
@@ -87,7 +102,7 @@ def _take(ledger: Ledger, db: Connection, row: Row[Any], worker: str, now: datet
         worker=worker,
     )
     begun = {"submission_id": row.id, "token": held.token, "round": row.round, "worker": worker}
-    db.execute(insert(attempts), begun | {"started_at": now})
+    db.execute(_BEGUN, begun | {"started_at": now})
     return held
 
 
@@ -96,8 +111,7 @@ def renew(ledger: Ledger, claim: Claim) -> Claim:
 
     def work(db: Connection) -> Claim:
         until = ledger.now(db) + ledger.limits.lease
-        held = update(submissions).where(*_is_held(claim)).values(claimable_at=until)
-        if not db.execute(held).rowcount:
+        if not db.execute(_RENEWED, _holding(claim) | {"claimable_at": until}).rowcount:
             raise _lost(claim)
         return replace(claim, until=until)
 
@@ -144,8 +158,7 @@ def save_reading(ledger: Ledger, claim: Claim, reading: Reading) -> None:
 def check_held(db: Connection, claim: Claim) -> Row[Any]:
     """The submission's `case_number`; nobody can claim it until the caller's transaction ends. Raises
     LeaseLost."""
-    held = select(submissions.c.case_number).where(*_is_held(claim)).with_for_update()
-    row = db.execute(held).first()
+    row = db.execute(_CHECKED, _holding(claim)).first()
     if row is None:
         raise _lost(claim)
     return row
@@ -155,8 +168,8 @@ def end_attempt(
     db: Connection, submission_id: str, token: int, now: datetime, result: str, reason: str | None
 ) -> None:
     """Write down how the attempt under that token ended."""
-    ended = update(attempts).where(attempts.c.submission_id == submission_id, attempts.c.token == token)
-    db.execute(ended.values(ended_at=now, result=result, reason=reason))
+    values = {"ended_at": now, "result": result, "reason": reason}
+    db.execute(_ENDED, {"of": submission_id, "held": token} | values)
 
 
 def _give_back(
@@ -193,9 +206,8 @@ def _park_worn(db: Connection, submission_id: str, tried: int, now: datetime, re
     )
 
 
-def _is_held(claim: Claim) -> tuple[Any, ...]:
-    c = submissions.c
-    return c.id == claim.submission_id, c.token == claim.token, c.worker == claim.worker
+def _holding(claim: Claim) -> dict[str, Any]:
+    return {"of": claim.submission_id, "held": claim.token, "holder": claim.worker}
 
 
 def _lost(claim: Claim) -> LeaseLost:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pipeline.ledger.changes import move
 from pipeline.ledger.claims import check_held, end_attempt
+from pipeline.ledger.database import unanswered
+from pipeline.ledger.enqueueing import enqueue, enqueue_held, held_by
 from pipeline.ledger.opening import Ledger
-from pipeline.ledger.outbox import enqueue
 from pipeline.ledger.receiving import attach_delivery
-from pipeline.ledger.records import Claim, Outgoing, PageMark, State
+from pipeline.ledger.records import Claim, Outgoing, PageMark, Sending, State
 from pipeline.ledger.tables import cases, files, pages
 from pipeline.ledger.texts import CASE, save
 
 RESENT = "resent"
+
+# Built once: building a statement costs as much as running it.
+_MADE: Final = insert(cases)
+_MADE_BY: Final = select(cases.c.number).where(
+    cases.c.submission_id == bindparam("of"), cases.c.token == bindparam("held")
+)
+_PAGES: Final = insert(pages)
+_COUNTED: Final = update(files).where(
+    files.c.submission_id == bindparam("of"), files.c.position == bindparam("at")
+)
 
 
 def finish(
@@ -40,40 +51,82 @@ def finish(
     def work(db: Connection) -> int:
         if (done := _made_by(db, claim)) is not None:
             return done
-        number = (check_held(db, claim).case_number or 0) + 1
-        now = ledger.now(db)
-        save(ledger, db, claim.submission_id, CASE, number, case)
-        db.execute(insert(cases), _case_row(claim, case, number, now))
-        _save_pages(db, claim, marks, page_counts)
-        end_attempt(db, claim.submission_id, claim.token, now, "finished", None)
-        waits = outgoing is not None and case["status"] != "parked"
-        if outgoing is not None and waits:
+        number, now = _finish(ledger, db, claim, case, marks, page_counts, is_sent=outgoing is not None)
+        if outgoing is not None and _waits(case):
             enqueue(db, claim.submission_id, number, [outgoing], expedited=claim.expedited, now=now)
-        first = next((mark.fingerprint for mark in marks if mark.fingerprint), "")
-        words, digits = fingerprint_numbers(first)
-        move(
-            db,
-            claim.submission_id,
-            State.IN_FLIGHT if waits else state_of(case),
-            "finished",
-            at=now,
-            actor=f"worker:{claim.worker}",
-            held=claim.token,
-            cause=reason_of(case),
-            data={"case": number, "status": case["status"], "pages": len(marks)},
-            case_number=number,
-            reason=reason_of(case),
-            outcome=None,
-            asks_for_haste=_asks_for_haste(case),
-            page_count=sum(page_counts),
-            mark_words=words,
-            mark_digits=digits,
-            worker=None,
-            claimable_at=None,
-        )
         return number
 
     return ledger.write(work)
+
+
+def finish_to_send(
+    ledger: Ledger,
+    claim: Claim,
+    case: Mapping[str, Any],
+    marks: Sequence[PageMark],
+    page_counts: Sequence[int],
+    outgoing: Outgoing,
+) -> list[Sending]:
+    """`finish`; what is to be sent is the claim's worker's from the start (see `enqueue_held`)."""
+
+    def work(db: Connection) -> list[Sending]:
+        name, worker = claim.submission_id, claim.worker
+        if (done := _made_by(db, claim)) is not None:
+            return held_by(db, name, done, worker)
+        number, now = _finish(ledger, db, claim, case, marks, page_counts, is_sent=True)
+        if not _waits(case):
+            return []
+        return enqueue_held(ledger, db, name, number, [outgoing], worker, expedited=claim.expedited, now=now)
+
+    return ledger.write(work)
+
+
+def _finish(
+    ledger: Ledger,
+    db: Connection,
+    claim: Claim,
+    case: Mapping[str, Any],
+    marks: Sequence[PageMark],
+    page_counts: Sequence[int],
+    *,
+    is_sent: bool,
+) -> tuple[int, datetime]:
+    """(the case's number, when); all but what is to be sent."""
+    number = (check_held(db, claim).case_number or 0) + 1
+    now = ledger.now(db)
+    first = next((mark.fingerprint for mark in marks if mark.fingerprint), "")
+    words, digits = fingerprint_numbers(first)
+    move(
+        db,
+        claim.submission_id,
+        State.IN_FLIGHT if is_sent and _waits(case) else state_of(case),
+        "finished",
+        at=now,
+        actor=f"worker:{claim.worker}",
+        held=claim.token,
+        cause=reason_of(case),
+        data={"case": number, "status": case["status"], "pages": len(marks)},
+        case_number=number,
+        reason=reason_of(case),
+        outcome=None,
+        asks_for_haste=_asks_for_haste(case),
+        page_count=sum(page_counts),
+        mark_words=words,
+        mark_digits=digits,
+        worker=None,
+        claimable_at=None,
+    )
+    with unanswered(db):
+        save(ledger, db, claim.submission_id, CASE, number, case)
+        db.execute(_MADE, _case_row(claim, case, number, now))
+        _save_pages(db, claim, marks, page_counts)
+        end_attempt(db, claim.submission_id, claim.token, now, "finished", None)
+    return number, now
+
+
+def _waits(case: Mapping[str, Any]) -> bool:
+    """Whether the rules evaluator is to have the case before its submission ends."""
+    return bool(case["status"] != "parked")
 
 
 def attach_resent(
@@ -136,10 +189,7 @@ def _signed(number: int) -> int:
 
 
 def _made_by(db: Connection, claim: Claim) -> int | None:
-    same = select(cases.c.number).where(
-        cases.c.submission_id == claim.submission_id, cases.c.token == claim.token
-    )
-    number: int | None = db.execute(same).scalar()
+    number: int | None = db.execute(_MADE_BY, {"of": claim.submission_id, "held": claim.token}).scalar()
     return number
 
 
@@ -174,7 +224,6 @@ def _save_pages(db: Connection, claim: Claim, marks: Sequence[PageMark], page_co
         for mark in marks
     ]
     if rows:
-        db.execute(insert(pages), rows)
+        db.execute(_PAGES, rows)
     for position, count in enumerate(page_counts):
-        one = update(files).where(files.c.submission_id == name, files.c.position == position)
-        db.execute(one.values(pages=count))
+        db.execute(_COUNTED, {"of": name, "at": position, "pages": count})

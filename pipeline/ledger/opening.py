@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from pipeline.catalog.clock import Clock, load_clock
 from pipeline.errors import ConfigurationError
@@ -49,12 +49,7 @@ class Ledger:
 
     def now(self, db: Connection) -> datetime:
         """The time, UTC."""
-        if self.clock is not None:
-            return self.clock()
-        if self.database.is_sqlite:
-            return datetime.now(UTC)
-        time: datetime = db.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return time.astimezone(UTC)
+        return self.clock() if self.clock is not None else self.database.now(db)
 
     def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """See `Database.write`."""

@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.errors import LeaseLost
 from pipeline.ledger.changes import move, note, pause
+from pipeline.ledger.database import unanswered
+from pipeline.ledger.enqueueing import enqueue, enqueue_held, held_by
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.records import Outgoing, Sending, State
 from pipeline.ledger.tables import cases, outbox, submissions
@@ -24,30 +26,25 @@ EVALUATOR: Final = "evaluator"
 """The target that every case is sent to; what others there are, the workers know."""
 
 
-def enqueue(
-    db: Connection,
-    submission_id: str,
-    case_number: int,
-    outgoing: Sequence[Outgoing],
-    *,
-    expedited: bool,
-    now: datetime,
-) -> None:
-    """Let each target have the case, in the caller's transaction."""
-    for one in outgoing:
-        row = {
-            "submission_id": submission_id,
-            "case_number": case_number,
-            "target": one.target,
-            "key": one.key,
-            "state": "waiting",
-            "expedited": expedited,
-            "attempts": 0,
-            "token": 0,
-            "claimable_at": now,
-            "created_at": now,
-        }
-        db.execute(insert(outbox), row)
+# Built once: building a statement costs as much as running it.
+_CLAIMABLE: Final = (
+    select(
+        *(
+            outbox.c[name]
+            for name in ("id", "submission_id", "case_number", "target", "key", "token", "attempts")
+        )
+    )
+    .where(outbox.c.claimable_at <= bindparam("now"))
+    .order_by(outbox.c.expedited.desc(), outbox.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_ONE: Final = update(outbox).where(outbox.c.id == bindparam("of"))
+_HELD: Final = _ONE.where(outbox.c.token == bindparam("held"), outbox.c.state == "waiting")
+_IS_EXPEDITED: Final = select(submissions.c.expedited).where(submissions.c.id == bindparam("of"))
+_CASE: Final = update(cases).where(
+    cases.c.submission_id == bindparam("of"), cases.c.number == bindparam("case")
+)
 
 
 def claim_sendings(ledger: Ledger, worker: str, most: int = 1, *, only: str | None = None) -> list[Sending]:
@@ -55,12 +52,9 @@ def claim_sendings(ledger: Ledger, worker: str, most: int = 1, *, only: str | No
 
     def work(db: Connection) -> list[Sending]:
         now = ledger.now(db)
-        found = select(outbox).where(outbox.c.claimable_at <= now)
-        if only is not None:
-            found = found.where(outbox.c.submission_id == only)
-        found = found.order_by(outbox.c.expedited.desc(), outbox.c.id).limit(most)
+        found = _CLAIMABLE if only is None else _CLAIMABLE.where(outbox.c.submission_id == only)
         sendings = []
-        for row in db.execute(found.with_for_update(skip_locked=True)).all():
+        for row in db.execute(found, {"now": now, "most": most}).all():
             held = Sending(
                 id=row.id,
                 submission_id=row.submission_id,
@@ -73,7 +67,7 @@ def claim_sendings(ledger: Ledger, worker: str, most: int = 1, *, only: str | No
             )
             until = now + ledger.limits.lease
             values = {"token": held.token, "attempts": held.attempt, "worker": worker, "claimable_at": until}
-            db.execute(update(outbox).where(outbox.c.id == row.id).values(values))
+            db.execute(_ONE, {"of": row.id} | values)
             sendings.append(held)
         return sendings
 
@@ -108,31 +102,60 @@ def evaluated(
 ) -> None:
     """The evaluator has answered: the case with its evaluation, the submission's end, and what is to be
     sent on, in one transaction. Asked again, it changes nothing. Raises LeaseLost."""
-    from pipeline.ledger.finishing import state_of
 
     def work(db: Connection) -> None:
-        now = ledger.now(db)
-        if not _end(db, sending, "delivered", now):
-            return
-        _save_case(ledger, db, sending, case, now)
-        outcome = case["evaluation"]["outcome"]
-        row = db.execute(
-            select(submissions.c.expedited).where(submissions.c.id == sending.submission_id)
-        ).one()
-        enqueue(db, sending.submission_id, sending.case_number, outgoing, expedited=row.expedited, now=now)
-        move(
-            db,
-            sending.submission_id,
-            state_of(case),
-            "evaluated",
-            at=now,
-            actor=f"worker:{sending.worker}",
-            data={"case": sending.case_number, "outcome": outcome},
-            outcome=outcome,
-            reason=None,
-        )
+        if (at := _answered(ledger, db, sending, case)) is not None:
+            now, expedited = at
+            with unanswered(db):
+                _save_case(ledger, db, sending, case, now)
+                enqueue(
+                    db, sending.submission_id, sending.case_number, outgoing, expedited=expedited, now=now
+                )
 
     ledger.write(work)
+
+
+def evaluated_to_send(
+    ledger: Ledger, sending: Sending, case: Mapping[str, Any], outgoing: Sequence[Outgoing]
+) -> list[Sending]:
+    """`evaluated`; what is to be sent on is the sending's worker's from the start (see `enqueue_held`)."""
+
+    def work(db: Connection) -> list[Sending]:
+        name, number = sending.submission_id, sending.case_number
+        if (at := _answered(ledger, db, sending, case)) is None:
+            return held_by(db, name, number, sending.worker)
+        now, expedited = at
+        with unanswered(db):
+            _save_case(ledger, db, sending, case, now)
+        return enqueue_held(ledger, db, name, number, outgoing, sending.worker, expedited=expedited, now=now)
+
+    return ledger.write(work)
+
+
+def _answered(
+    ledger: Ledger, db: Connection, sending: Sending, case: Mapping[str, Any]
+) -> tuple[datetime, bool] | None:
+    """(now, whether the submission is expedited), the sending and the submission ended; None where they
+    were before. Raises LeaseLost."""
+    from pipeline.ledger.finishing import state_of
+
+    now = ledger.now(db)
+    if not _end(db, sending, "delivered", now):
+        return None
+    outcome = case["evaluation"]["outcome"]
+    expedited = db.execute(_IS_EXPEDITED, {"of": sending.submission_id}).scalar_one()
+    move(
+        db,
+        sending.submission_id,
+        state_of(case),
+        "evaluated",
+        at=now,
+        actor=f"worker:{sending.worker}",
+        data={"case": sending.case_number, "outcome": outcome},
+        outcome=outcome,
+        reason=None,
+    )
+    return now, bool(expedited)
 
 
 def undelivered(
@@ -156,7 +179,7 @@ def undelivered(
                 "claimable_at": now + max(wait, pause(ledger.limits.first_pause, sending.attempt)),
                 "reason": reason,
             }
-            if not db.execute(update(outbox).where(*_is_held(sending)).values(again)).rowcount:
+            if not db.execute(_HELD, _holding(sending) | again).rowcount:
                 raise _lost(sending)
             return True
         if not _end(db, sending, "failed", now, reason):
@@ -223,14 +246,13 @@ def _save_case(
 
 
 def _case(db: Connection, sending: Sending, **values: Any) -> None:
-    one = cases.c.submission_id == sending.submission_id, cases.c.number == sending.case_number
-    db.execute(update(cases).where(*one).values(values))
+    db.execute(_CASE, {"of": sending.submission_id, "case": sending.case_number} | values)
 
 
 def _end(db: Connection, sending: Sending, state: str, now: datetime, reason: str | None = None) -> bool:
     """False where this very sending was ended so before. Raises LeaseLost."""
     ended = {"state": state, "claimable_at": None, "ended_at": now, "reason": reason}
-    if db.execute(update(outbox).where(*_is_held(sending)).values(ended)).rowcount:
+    if db.execute(_HELD, _holding(sending) | ended).rowcount:
         return True
     same = select(outbox.c.id).where(
         outbox.c.id == sending.id, outbox.c.token == sending.token, outbox.c.state == state
@@ -245,8 +267,8 @@ def _note(db: Connection, sending: Sending, kind: str, now: datetime, cause: str
     note(db, sending.submission_id, kind, at=now, actor=f"worker:{sending.worker}", cause=cause, data=data)
 
 
-def _is_held(sending: Sending) -> tuple[Any, ...]:
-    return outbox.c.id == sending.id, outbox.c.token == sending.token, outbox.c.state == "waiting"
+def _holding(sending: Sending) -> dict[str, Any]:
+    return {"of": sending.id, "held": sending.token}
 
 
 def _lost(sending: Sending) -> LeaseLost:

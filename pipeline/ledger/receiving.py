@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import UsageError
 from pipeline.files import printable, submission_id, unused_name
 from pipeline.ledger.changes import move, note
+from pipeline.ledger.database import unanswered
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.records import Arrival, Incoming, Receipt, State
 from pipeline.ledger.tables import blobs, deliveries, files, submissions
@@ -25,6 +27,28 @@ from pipeline.vault import Stored
 
 _LONGEST_REFERENCE: Final = 200
 _TRIES: Final = 5
+
+
+def _refer_to(insert: Callable[[Table], Any]) -> Any:
+    return insert(blobs).on_conflict_do_update(index_elements=["sha256"], set_={"erased_at": None})
+
+
+# Built once: building a statement costs as much as running it.
+_REFER: Final = {True: _refer_to(sqlite.insert), False: _refer_to(postgresql.insert)}  # by: is it SQLite
+_BEFORE: Final = (
+    select(submissions.c.state, submissions.c.erased_at, submissions.c.round)
+    .where(submissions.c.id == bindparam("of"))
+    .with_for_update()
+)
+_DELIVERIES: Final = select(deliveries.c.id, deliveries.c.channel, deliveries.c.reference).where(
+    deliveries.c.submission_id == bindparam("of")
+)
+_TAKEN: Final = select(deliveries.c.id).where(
+    deliveries.c.channel == bindparam("through"), deliveries.c.reference == bindparam("as")
+)
+_SUBMISSION: Final = insert(submissions)
+_FILES: Final = insert(files)
+_DELIVERY: Final = insert(deliveries)
 
 
 class _Vanished(Exception):
@@ -63,21 +87,25 @@ def receive(ledger: Ledger, arrivals: Sequence[Arrival]) -> list[Receipt]:
 
 
 def _receive(ledger: Ledger, arrivals: Sequence[Arrival], drawn: Sequence[str]) -> list[Receipt]:
-    kept = [_kept(ledger, *pair) for pair in zip(arrivals, drawn, strict=True)]
+    with closing(_streams(arrivals)) as streams:
+        stored = iter(ledger.vault.keep(streams))
+    kept = [
+        _kept(arrival, delivery, tuple(islice(stored, len(arrival.files))))
+        for arrival, delivery in zip(arrivals, drawn, strict=True)
+    ]
     return ledger.write(lambda db: [_enter(ledger, db, one) for one in kept], durable=True)
 
 
-def _kept(ledger: Ledger, arrival: Arrival, delivery: str) -> _Kept:
-    with closing(_streams(arrival.files)) as streams:
-        stored = tuple(ledger.vault.keep(streams))
+def _kept(arrival: Arrival, delivery: str, stored: tuple[Stored, ...]) -> _Kept:
     return _Kept(arrival, delivery, submission_id(one.sha256 for one in stored), stored)
 
 
-def _streams(files: Sequence[Incoming]) -> Generator[IO[bytes], None, None]:
+def _streams(arrivals: Sequence[Arrival]) -> Generator[IO[bytes], None, None]:
     """One after the other: a packet may have more files than a process may have open."""
-    for file in files:
-        with _stream(file) as stream:
-            yield stream
+    for arrival in arrivals:
+        for file in arrival.files:
+            with _stream(file) as stream:
+                yield stream
 
 
 @contextmanager
@@ -102,17 +130,14 @@ def _enter(ledger: Ledger, db: Connection, kept: _Kept) -> Receipt:
         _refer(ledger, db, stored)
     at = ledger.now(db)
     actor = f"channel:{kept.arrival.channel}"
-    before = db.execute(
-        select(submissions.c.state, submissions.c.erased_at, submissions.c.round)
-        .where(submissions.c.id == kept.id)
-        .with_for_update()
-    ).one_or_none()
+    before = db.execute(_BEFORE, {"of": kept.id}).one_or_none()
     if before is not None and (known := _known(db, kept)) is not None:
         return known  # another told of the same delivery while this one waited for the locks
     data = {"files": len(kept.stored), "bytes": sum(one.size for one in kept.stored)}
     if before is None:
-        _enter_new(ledger, db, kept, at)
-        note(db, kept.id, "received", at=at, actor=actor, state=State.RECEIVED, data=data)
+        with unanswered(db):
+            _enter_new(ledger, db, kept, at)
+            note(db, kept.id, "received", at=at, actor=actor, state=State.RECEIVED, data=data)
     elif before.erased_at is not None:
         _save_names(ledger, db, kept)
         move(
@@ -143,16 +168,11 @@ def _known(db: Connection, kept: _Kept) -> Receipt | None:
 
     A reference that a channel uses for other files is no proof of anything: those are received.
     """
-    of_submission = select(deliveries.c.id).where(deliveries.c.submission_id == kept.id)
-    ids = set(db.execute(of_submission).scalars())
-    if kept.delivery in ids:
-        return Receipt(kept.id, new=len(ids) == 1)
-    same = select(deliveries.c.submission_id).where(
-        deliveries.c.channel == kept.arrival.channel,
-        deliveries.c.reference == kept.arrival.reference,
-        deliveries.c.submission_id == kept.id,
-    )
-    if kept.arrival.reference is not None and db.execute(same).first() is not None:
+    rows = db.execute(_DELIVERIES, {"of": kept.id}).all()
+    if kept.delivery in [row.id for row in rows]:
+        return Receipt(kept.id, new=len(rows) == 1)
+    told = kept.arrival.channel, kept.arrival.reference
+    if kept.arrival.reference is not None and told in [(row.channel, row.reference) for row in rows]:
         return Receipt(kept.id, new=False, repeated=True)
     return None
 
@@ -160,9 +180,8 @@ def _known(db: Connection, kept: _Kept) -> Receipt | None:
 def _refer(ledger: Ledger, db: Connection, stored: Stored) -> None:
     """Note that the vault's file is referred to. Its row is locked from here on: an erasure of the same
     bytes is over, in which case they are gone and kept anew, or waits and finds the reference."""
-    upsert = sqlite.insert if ledger.database.is_sqlite else postgresql.insert
-    row = upsert(blobs).values(sha256=stored.sha256, bytes=stored.size, kept_at=ledger.now(db))
-    db.execute(row.on_conflict_do_update(index_elements=["sha256"], set_={"erased_at": None}))
+    row = {"sha256": stored.sha256, "bytes": stored.size, "kept_at": ledger.now(db)}
+    db.execute(_REFER[ledger.database.is_sqlite], row)
     if not ledger.vault.has(stored.sha256):
         raise _Vanished
 
@@ -171,21 +190,22 @@ def _enter_new(ledger: Ledger, db: Connection, kept: _Kept, at: Any) -> None:
     received_at = kept.arrival.received_at or at
     expedited = kept.arrival.expedited
     db.execute(
-        insert(submissions).values(
-            id=kept.id,
-            state=State.RECEIVED,
-            channel=kept.arrival.channel,
-            expedited=expedited,
-            received_at=received_at,
-            due_at=ledger.deadlines.due(received_at, expedited=expedited),
-            updated_at=at,
-            round=1,
-            attempts=0,
-            token=0,
-            claimable_at=at,
-            file_count=len(kept.stored),
-            byte_count=sum(one.size for one in kept.stored),
-        )
+        _SUBMISSION,
+        {
+            "id": kept.id,
+            "state": State.RECEIVED,
+            "channel": kept.arrival.channel,
+            "expedited": expedited,
+            "received_at": received_at,
+            "due_at": ledger.deadlines.due(received_at, expedited=expedited),
+            "updated_at": at,
+            "round": 1,
+            "attempts": 0,
+            "token": 0,
+            "claimable_at": at,
+            "file_count": len(kept.stored),
+            "byte_count": sum(one.size for one in kept.stored),
+        },
     )
     rows = [
         {
@@ -197,7 +217,7 @@ def _enter_new(ledger: Ledger, db: Connection, kept: _Kept, at: Any) -> None:
         }
         for position, one in enumerate(kept.stored)
     ]
-    db.execute(insert(files), rows)
+    db.execute(_FILES, rows)
     _save_names(ledger, db, kept)
 
 
@@ -210,10 +230,10 @@ def _save_names(ledger: Ledger, db: Connection, kept: _Kept) -> None:
 
 def _enter_delivery(db: Connection, kept: _Kept, at: Any) -> None:
     reference = kept.arrival.reference
-    taken = select(deliveries.c.id).where(
-        deliveries.c.channel == kept.arrival.channel, deliveries.c.reference == reference
-    )
-    if reference is not None and (len(reference) > _LONGEST_REFERENCE or db.execute(taken).first()):
+    told = {"through": kept.arrival.channel, "as": reference}
+    if reference is not None and (
+        len(reference) > _LONGEST_REFERENCE or db.execute(_TAKEN, told).first() is not None
+    ):
         reference = None
         note(
             db,
@@ -223,15 +243,8 @@ def _enter_delivery(db: Connection, kept: _Kept, at: Any) -> None:
             actor=f"channel:{kept.arrival.channel}",
             cause="used_for_other_files",
         )
-    db.execute(
-        insert(deliveries).values(
-            id=kept.delivery,
-            submission_id=kept.id,
-            at=at,
-            channel=kept.arrival.channel,
-            reference=reference,
-        )
-    )
+    row = {"id": kept.delivery, "submission_id": kept.id, "at": at, "channel": kept.arrival.channel}
+    db.execute(_DELIVERY, row | {"reference": reference})
 
 
 def attach_delivery(db: Connection, original: str, resent: str, at: Any) -> None:

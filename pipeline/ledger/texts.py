@@ -7,11 +7,11 @@ its own number. Other parts of the program may keep kinds of their own with `sav
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.domain import Reading, SourceFile, Submission
@@ -25,24 +25,52 @@ CORRECTED = "corrected"  # of the number of the case that it corrects
 TOLD = "told"  # what a channel said besides the files, numbered from 1 as the deliveries came
 
 
+def _keep(insert: Callable[[Table], Any]) -> Any:
+    row = insert(records)
+    again = {"content": row.excluded.content, "key_name": row.excluded.key_name}
+    return row.on_conflict_do_update(index_elements=list(records.primary_key), set_=again)
+
+
+# Built once: building a statement costs as much as running it.
+_KEEP: Final = {True: _keep(sqlite.insert), False: _keep(postgresql.insert)}  # by: is it SQLite
+_CONTENT: Final = select(records.c.content).where(
+    records.c.submission_id == bindparam("of"),
+    records.c.kind == bindparam("kind"),
+    records.c.number == bindparam("number"),
+)
+_NAMES: Final = records.alias()
+_FILES: Final = (
+    select(files.c.sha256, files.c.media_type, submissions.c.received_at, _NAMES.c.content.label("names"))
+    .join(submissions, submissions.c.id == files.c.submission_id)
+    .outerjoin(
+        _NAMES,
+        (_NAMES.c.submission_id == files.c.submission_id) & (_NAMES.c.kind == NAMES) & (_NAMES.c.number == 0),
+    )
+    .where(files.c.submission_id == bindparam("of"))
+    .order_by(files.c.position)
+)
+
+
 def save(
     ledger: Ledger, db: Connection, submission_id: str, kind: str, number: int, content: Mapping[str, Any]
 ) -> None:
     """Keep `content` (what JSON can hold), in place of an earlier one, in the caller's transaction."""
     data = json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode()
     sealed = ledger.keys.seal(data, about(submission_id, kind, number))
-    upsert = sqlite.insert if ledger.database.is_sqlite else postgresql.insert
-    row = upsert(records).values(
-        submission_id=submission_id, kind=kind, number=number, content=sealed, key_name=ledger.keys.current
-    )
-    again = {"content": row.excluded.content, "key_name": row.excluded.key_name}
-    db.execute(row.on_conflict_do_update(index_elements=list(records.primary_key), set_=again))
+    row = {
+        "submission_id": submission_id,
+        "kind": kind,
+        "number": number,
+        "content": sealed,
+        "key_name": ledger.keys.current,
+    }
+    db.execute(_KEEP[ledger.database.is_sqlite], row)
 
 
 def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str, Any] | None:
     """What `save` kept, None where there is nothing. Raises SealBroken."""
-    where = {"submission_id": submission_id, "kind": kind, "number": number}
-    sealed = ledger.read(lambda db: db.execute(select(records.c.content).filter_by(**where)).scalar())
+    where = {"of": submission_id, "kind": kind, "number": number}
+    sealed = ledger.read(lambda db: db.execute(_CONTENT, where).scalar())
     if sealed is None:
         return None
     content: dict[str, Any] = json.loads(ledger.keys.open(sealed, about(submission_id, kind, number)))
@@ -77,18 +105,13 @@ def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
     Raises UsageError where it is not there or its files are erased, SealBroken where one was damaged.
     """
 
-    def work(db: Connection) -> tuple[Any, Any]:
-        query = select(files.c.sha256, files.c.media_type).where(files.c.submission_id == submission_id)
-        received = select(submissions.c.received_at).where(submissions.c.id == submission_id)
-        return db.execute(query.order_by(files.c.position)).all(), db.execute(received).scalar()
-
-    rows, received_at = ledger.read(work)
-    called = names(ledger, submission_id)
-    if not called:
+    rows = ledger.read(lambda db: db.execute(_FILES, {"of": submission_id}).all())
+    if not rows or rows[0].names is None:
         raise UsageError(
             f"Submission {submission_id} is not in the ledger, or its files are erased.",
             next_step="`triage queue show` tells.",
         )
+    called = json.loads(ledger.keys.open(rows[0].names, about(submission_id, NAMES, 0)))["names"]
     with ledger.vault.opened([row.sha256 for row in rows]) as paths:
         yield Submission(
             id=submission_id,
@@ -96,7 +119,7 @@ def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
                 SourceFile(name, path, row.sha256, row.media_type)
                 for name, path, row in zip(called, paths, rows, strict=True)
             ),
-            received=received_at.date(),
+            received=rows[0].received_at.date(),
         )
 
 

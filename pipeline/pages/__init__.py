@@ -1,17 +1,19 @@
 """Reading: received files to upright pages of words.
 
-    read_submission(submission, settings) -> Reading     in worker processes, within limits
+    read_submission(submission, settings) -> Reading     in processes of its own, within limits
+    reading_processes(settings) -> Workers               kept for many submissions, given to the former
     read_pages(file, engine) -> FilePages                one file in this process, for tests and tools
 
 Pages of a text layer that shows what the page shows are read from it, all others are recognised. Reading
 is always done in processes of its own, also for one small PDF: a parser written in C that meets a bad
 file must not take the run with it. The first process starts at once and costs about half a second; more
-are started only when there are pages to recognise.
+are started only when there are pages to recognise. Who reads many submissions keeps them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from pipeline.domain import Page, Problem, Reading, SourceFile, Submission
@@ -24,7 +26,15 @@ from pipeline.pages.worker import Count, FileFacts, Job, ReadPage
 from pipeline.pages.workers import Answer, Workers
 from pipeline.settings import Settings
 
-__all__ = ["FilePages", "Limits", "Reading", "read_pages", "read_submission"]
+__all__ = [
+    "FilePages",
+    "Limits",
+    "Reading",
+    "Workers",
+    "read_pages",
+    "read_submission",
+    "reading_processes",
+]
 
 OnPage = Callable[[int, int], None]
 """Told (pages done, pages in all) after each page."""
@@ -47,36 +57,49 @@ class FilePages(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def read_submission(submission: Submission, settings: Settings, *, on_page: OnPage | None = None) -> Reading:
-    """All pages of a submission. What cannot be read is a problem, never an exception.
+def reading_processes(settings: Settings) -> Workers:
+    """Processes for `read_submission`; none is started yet. Use as a context manager, or close it."""
+    return Workers(settings.ocr_engine, Limits.of(settings), settings.workers)
+
+
+def read_submission(
+    submission: Submission,
+    settings: Settings,
+    *,
+    on_page: OnPage | None = None,
+    workers: Workers | None = None,
+) -> Reading:
+    """All pages of a submission, read by `workers`, which are kept, else by processes that end with it.
+    What cannot be read is a problem, never an exception.
 
     Raises ConfigurationError when the OCR engine is unknown or not installed.
     """
     if settings.ocr_engine not in ENGINES and ":" not in settings.ocr_engine:
         load(settings.ocr_engine)  # raises, before a process is started
-    with Workers(settings.ocr_engine, Limits.of(settings), settings.workers) as workers:
-        workers.start()
-        counts, scanned, problems = _count(submission, workers)
-        jobs: list[Job] = [
-            ReadPage(file, number) for file in submission.files for number in range(1, counts[file.name] + 1)
-        ]
-        many = scanned or len(jobs) > _WORTH_A_SECOND_PROCESS
-        pages: dict[tuple[str, int], Page] = {}
-        for done, (job, answer) in enumerate(
-            workers.work_through(jobs, side_by_side=settings.workers if many else 1), 1
-        ):
-            assert isinstance(job, ReadPage)
-            if answer[0] == "page":
-                pages[job.file.name, job.number] = answer[1]
-            else:
-                problems.append(_problem(job.file, job.number, answer))
-            if on_page is not None:
-                on_page(done, len(jobs))
-    ordered = [
-        pages[job.file.name, job.number]
-        for job in jobs
-        if isinstance(job, ReadPage) and (job.file.name, job.number) in pages
-    ]
+    with nullcontext(workers) if workers else reading_processes(settings) as processes:
+        try:
+            return _read(submission, processes, settings.workers, on_page)
+        finally:
+            processes.let_go()
+
+
+def _read(submission: Submission, workers: Workers, side_by_side: int, on_page: OnPage | None) -> Reading:
+    workers.start()
+    counts, scanned, problems = _count(submission, workers)
+    jobs = [ReadPage(file, number) for file in submission.files for number in range(1, counts[file.name] + 1)]
+    many = scanned or len(jobs) > _WORTH_A_SECOND_PROCESS
+    pages: dict[tuple[str, int], Page] = {}
+    answers = workers.work_through(list[Job](jobs), side_by_side=side_by_side if many else 1)
+    for done, (job, answer) in enumerate(answers, 1):
+        assert isinstance(job, ReadPage)
+        if answer[0] == "page":
+            pages[job.file.name, job.number] = answer[1]
+        else:
+            problems.append(_problem(job.file, job.number, answer))
+        if on_page is not None:
+            on_page(done, len(jobs))
+    read = (pages.get((job.file.name, job.number)) for job in jobs)
+    ordered = [page for page in read if page is not None]
     return Reading(tuple(mark_duplicates(ordered)), tuple(problems), counts)
 
 

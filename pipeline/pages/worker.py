@@ -9,6 +9,8 @@ one tuple:
     ("unreadable", code, message, next_step)
     ("configuration", message, next_step)
     ("failed", name)             an error that is a bug; its name only, for its text may hold page text
+
+FORGET closes the file that is open and has no answer: the submission is over.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.domain import SourceFile
 from pipeline.errors import ConfigurationError, UnreadableFile
@@ -57,6 +59,8 @@ class ReadPage:
 
 Job = Count | ReadPage
 
+FORGET: Final = None
+
 
 class Reader:
     """Does jobs one after the other; keeps the last file open, for jobs on one file come in a row."""
@@ -85,6 +89,12 @@ class Reader:
                 return "unreadable", "out_of_memory", "The page needs more memory than is allowed.", _SMALLER
             return "failed", f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
 
+    def forget(self) -> None:
+        """Close the file that is open."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
     def _page(self, job: ReadPage, pages: StoredPages) -> Any:
         if self._engine is None:
             self._engine = load(self._engine_name)
@@ -92,9 +102,7 @@ class Reader:
 
     def _pages(self, file: SourceFile) -> StoredPages:
         if self._open is None or self._open[0] != file.path:
-            if self._open is not None:
-                self._open[1].close()
-                self._open = None
+            self.forget()
             self._open = file.path, open_file(file.path, file.media_type, self._limits)
         return self._open[1]
 
@@ -130,4 +138,7 @@ def main(descriptor: int) -> None:
             job = connection.recv()
         except EOFError:  # the parent is done, or gone
             return
-        connection.send(reader.do(job))
+        if job is FORGET:
+            reader.forget()
+        else:
+            connection.send(reader.do(job))

@@ -1,9 +1,11 @@
-"""Reading processes side by side, each job within its time.
+"""Reading processes side by side, each job within its time, kept from one submission to the next.
 
 A job that crashes its process (parsers and recognisers are native code) or overruns its time costs that
 job: the process is replaced and the others go on. Processes are replaced after some pages too, because
 PDF libraries are known to leak (pdfplumber #1229). No more jobs are in flight than there are processes,
 so memory does not grow with the number of pages.
+
+Starting a process costs what reading a fax page in part, and forty of a text layer, cost: they are kept.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any
 
 from pipeline.errors import ConfigurationError
 from pipeline.pages.limits import Limits
-from pipeline.pages.worker import Job
+from pipeline.pages.worker import FORGET, Job
 
 Answer = tuple[Any, ...]
 
@@ -45,7 +47,8 @@ class _Process:
 
 @dataclass
 class Workers:
-    """Use as a context manager; `work_through` may be called more than once."""
+    """Use as a context manager, or close it; `work_through` may be called more than once, and `let_go`
+    stands between submissions. For one thread at a time."""
 
     engine: str
     limits: Limits
@@ -59,13 +62,28 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all processes."""
         for worker in (*self._idle, *self._busy):
             _end(worker)
         self._idle, self._busy = [], []
 
     def start(self) -> None:
-        """Starts one process ahead of its first job."""
-        self._idle.append(_start(self.engine, self.limits))
+        """Sees that one process is there, or is starting, ahead of its first job."""
+        if not self._idle:
+            self._idle.append(_start(self.engine, self.limits))
+
+    def let_go(self) -> None:
+        """The submission is over, perhaps before its end: what is still being read is given up, and no
+        process keeps a file of it open."""
+        for worker in self._busy:
+            _end(worker)
+        self._busy = []
+        for worker in self._idle:
+            with suppress(OSError):  # it is gone; who is given the next job finds out
+                worker.connection.send(FORGET)
 
     def work_through(self, jobs: list[Job], *, side_by_side: int) -> Iterator[tuple[Job, Answer]]:
         """Each job with its answer, in the order in which they end.
@@ -88,7 +106,7 @@ class Workers:
                 yield job, answer
 
     def _give(self, job: Job) -> None:
-        worker = self._idle.pop() if self._idle else _start(self.engine, self.limits)
+        worker = self._next()
         worker.job = job
         worker.deadline = time.monotonic() + (self.limits.page_timeout_s if worker.is_ready else _START_S)
         self._busy.append(worker)
@@ -96,6 +114,15 @@ class Workers:
             worker.connection.send(job)
         except OSError:
             return  # it is gone; its pipe's end is seen as its answer
+
+    def _next(self) -> _Process:
+        """A process for a job: one that waits, unless it ended while it did; that is no fault of the job."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.poll() is None:
+                return worker
+            _end(worker)
+        return _start(self.engine, self.limits)
 
     def _ready(self) -> list[_Process]:
         """Processes that have answered, ended or overrun."""
