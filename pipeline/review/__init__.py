@@ -6,7 +6,12 @@
     audit      what was seen and changed, by whom: append-only, chained, checked by `triage audit verify`
     worklist   the submissions as a reviewer takes them up
     casefile   one case as it stands: as it was read, with every correction on top
-    desk       the application: routes, headers, forms
+    desk       the application, put together of
+    routes/        its pages and forms, a module for each part of the work
+    rendering      what those share: ledger, images, templates
+    asking, guard  who asks, and what every request passes
+    failures       what is answered where nothing else can be
+    api            the same operations for programs
 
 Everything runs without a network: no outside script, font or style; the content security policy admits none.
 """
