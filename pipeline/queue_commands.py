@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Item, Ledger
 
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
-SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
+SERVE, DEPLOY, COMMAND = "flows.serve:serve", "flows.deploy:deploy", "flows.serve:Part.command"
 WATCHING, POLLING, REQUESTING = "flows.serve:watching", "flows.serve:polling", "flows.serve:requesting"
 _MOST = 100_000
 
@@ -187,7 +187,9 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
-    """`triage serve`: workers and the channels of the settings on this machine, until it is stopped."""
+    """`triage serve`: workers, the channels of the settings and the desk here, until it is stopped."""
+    from pipeline.review.place import desk_arguments, desk_place
+
     if options.watch is not None and not options.watch.is_dir():
         raise UsageError(f"{options.watch} is not a folder.", next_step="Make it, or name another.")
 
@@ -198,10 +200,13 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
             watched = f", and {options.watch} is watched" if options.watch else ""
             others = ", ".join(name for name in channels if name != "folder" or not options.watch)
             polled = f", channels: {others}" if others else ""
-            sys.stdout.write(f"{options.workers} workers run{watched}{polled}. Ctrl-C stops it.\n")
+            at = f", the desk is at {desk_place(options)}" if options.desk else ""
+            sys.stdout.write(f"{options.workers} workers run{watched}{polled}{at}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
     parts = [resolve_name(REQUESTING)(), *_polled(channels, options.watch)]
+    if options.desk:
+        parts.append(resolve_name(COMMAND)("desk", "--quiet", *desk_arguments(options)))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
@@ -228,6 +233,8 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     """The queue's commands and their options."""
+    from pipeline.review.place import add_desk
+
     _add_queue(command.add_parser("queue", help="submissions: list, show, replay, reject, export"), shared)
     _add_ledger(command.add_parser("ledger", help="the balance of what was received; upkeep"), shared)
 
@@ -235,10 +242,11 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     check.set_defaults(function=doctor)
 
     service = command.add_parser(
-        "serve", parents=[shared], help="workers and the channels of the settings, on one machine"
+        "serve", parents=[shared], help="workers, the channels of the settings and the desk, on one machine"
     )
     service.add_argument("--workers", type=int, default=2, help="submissions at once; default: 2")
     service.add_argument("--watch", type=Path, metavar="FOLDER", help="take in what is put there")
+    add_desk(service)
     service.set_defaults(function=serve)
 
     register = command.add_parser(
