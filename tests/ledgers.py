@@ -100,5 +100,5 @@ def case(submission_id: str, status: str = "complete", outcome: str = "") -> dic
         "status": status,
         "problems": problems if status == "parked" else [],
         "policy": {"id": "cryosurgical-ablation", "version": "2023-02-01"},
-        "evaluation": {"outcome": outcome} if outcome else None,
+        "evaluation": {"outcome": outcome, "missing": []} if outcome else None,
     }

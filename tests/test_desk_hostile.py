@@ -347,14 +347,14 @@ def test_an_erased_case_is_gone_with_its_corrections(own: TestDesk) -> None:
 def test_nothing_is_written_to_a_case_that_is_erased_meanwhile(
     own: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.review import casefile
+    from pipeline.review import standing
 
     def slow(*given: Any) -> Any:
         erase(own)
         return evaluate(*given)
 
-    evaluate = casefile.evaluate
-    monkeypatch.setattr(casefile, "evaluate", slow)
+    evaluate = standing.evaluate
+    monkeypatch.setattr(standing, "evaluate", slow)
     with pytest.raises(CaseErased):
         accept(own)
     assert (kept(own, "correction"), kept(own, "corrected")) == (0, 0)

@@ -129,6 +129,7 @@ def evaluated(
             actor=f"worker:{sending.worker}",
             data={"case": sending.case_number, "outcome": outcome},
             outcome=outcome,
+            missing=[one["code"] for one in case["evaluation"]["missing"]],
             reason=None,
         )
 

@@ -154,4 +154,5 @@ def _age_s(since: datetime, now: datetime) -> float:
 
 
 def _item(row: Row[Any]) -> Item:
-    return Item(**{**row._mapping, "state": State(row.state)})
+    missing = None if row.missing is None else tuple(row.missing)
+    return Item(**{**row._mapping, "state": State(row.state), "missing": missing})

@@ -82,6 +82,8 @@ submissions = Table(
     Column("mark_digits", BigInteger),
     Column("case_number", Integer),  # of the latest case
     Column("outcome", String(32)),  # of its evaluation
+    Column("decided", String(32)),  # the outcome that a person set beside it
+    Column("missing", JSON(none_as_null=True)),  # codes of what the evaluation asks for
     Column("asks_for_haste", Boolean),  # a page says that it is urgent: shown, not obeyed
     Column("duplicate_of", String(32)),  # it is this submission, sent again
     Column("erased_at", Utc),

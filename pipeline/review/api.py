@@ -16,7 +16,16 @@ from pipeline.domain import Box
 from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Ledger, State
 from pipeline.review import audit, worklist
-from pipeline.review.casefile import CaseErased, CaseFile, Change, Mark, VersionChanged, correct, open_case
+from pipeline.review.casefile import (
+    CaseErased,
+    CaseFile,
+    Change,
+    Mark,
+    VersionChanged,
+    correct,
+    open_case,
+    permission_for,
+)
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import Allowance, allowed, own_form, session_of
 from pipeline.review.roles import Permission
@@ -183,6 +192,7 @@ def api(ledger: Ledger, settings: Settings) -> APIRouter:
             why=body.why,
             marks=tuple(Mark(names[area.file], area.page, Box(*area.box)) for area in body.areas),
         )
+        allowed(ledger, session, permission_for(file, change), id)
         try:
             file = correct(ledger, settings, id, change, version=if_match.strip('"'), actor=session.user.name)
         except VersionChanged as error:

@@ -12,7 +12,16 @@ from pipeline.domain import Box
 from pipeline.errors import TriageError, UsageError
 from pipeline.review import audit
 from pipeline.review.asking import Asker, Id
-from pipeline.review.casefile import CaseErased, CaseFile, Change, Mark, VersionChanged, correct, words_in
+from pipeline.review.casefile import (
+    CaseErased,
+    CaseFile,
+    Change,
+    Mark,
+    VersionChanged,
+    correct,
+    permission_for,
+    words_in,
+)
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
@@ -85,6 +94,7 @@ def add_corrections(app: FastAPI, shared: Desk, who: Asker) -> None:
             why=why,
             marks=_marks(file, _json(marks or "[]")),
         )
+        allowed(ledger, session, permission_for(file, change), id)
         try:
             correct(ledger, shared.settings, id, change, version=version, actor=session.user.name)
         except VersionChanged as error:
