@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.catalog.authors import AuthorRules, load_authors
 from pipeline.catalog.calibration import Curve, load_calibration
+from pipeline.catalog.desk import DeskReasons, load_desk
 from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
 from pipeline.catalog.facts import Facts, load_facts
@@ -45,6 +46,10 @@ class Catalog:
     @cached_property
     def calibration(self) -> Mapping[str, Curve]:
         return load_calibration(self.models_dir)
+
+    @cached_property
+    def desk(self) -> DeskReasons:
+        return load_desk(self.models_dir)
 
     @cached_property
     def documents(self) -> DocumentTypes:

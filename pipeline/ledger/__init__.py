@@ -7,6 +7,7 @@ and on PostgreSQL alike. What they raise is said where they are.
 
     receive(ledger, [Arrival, ...]) -> [Receipt, ...]  when it returns, the sources may forget the bytes
     opened(ledger, id)                                 context manager: the Submission with plain files
+    opened_file(ledger, id, position)                  the same of one file
     load_case(ledger, id) -> dict | None               the latest case as the contract's JSON; or a number's
     standing_case(ledger, id) -> dict | None           the same with what a person corrected
     load_reading, load, save                           other sealed texts, by kind and number (`texts`)
@@ -43,7 +44,7 @@ from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish
 from pipeline.ledger.opening import Ledger, ledger_url, open_ledger
 from pipeline.ledger.outbox import EVALUATOR, claim_sendings, delivered, evaluated, sendings_due, undelivered
-from pipeline.ledger.queries import Figures, History, figures, history, item, items
+from pipeline.ledger.queries import Figures, History, Order, figures, history, item, items
 from pipeline.ledger.receiving import receive
 from pipeline.ledger.records import (
     ENDED,
@@ -62,7 +63,17 @@ from pipeline.ledger.records import (
 from pipeline.ledger.rekeying import rekey
 from pipeline.ledger.resent import resent_candidates
 from pipeline.ledger.retention import erase_old, sweep
-from pipeline.ledger.texts import load, load_case, load_reading, names, opened, rename, save, standing_case
+from pipeline.ledger.texts import (
+    load,
+    load_case,
+    load_reading,
+    names,
+    opened,
+    opened_file,
+    rename,
+    save,
+    standing_case,
+)
 
 __all__ = [
     "ENDED",
@@ -78,6 +89,7 @@ __all__ = [
     "Incoming",
     "Item",
     "Ledger",
+    "Order",
     "Outgoing",
     "PageMark",
     "Receipt",
@@ -106,6 +118,7 @@ __all__ = [
     "names",
     "open_ledger",
     "opened",
+    "opened_file",
     "pend",
     "receive",
     "refused",

@@ -6,6 +6,8 @@
     audit      what was seen and changed, by whom: append-only, chained, checked by `triage audit verify`
     worklist   the submissions as a reviewer takes them up
     casefile   one case as it stands: as it was read, with every correction on top
+    corrections, layout, marking, checking    what a person changes: answers, documents, words that show it
+    standing   the case that follows from them, and the rules asked of it
     desk       the application, put together of
     routes/        its pages and forms, a module for each part of the work
     rendering      what those share: ledger, images, templates

@@ -24,9 +24,9 @@ from pipeline.ledger.tables import submissions
 from pipeline.ledger.texts import CORRECTED
 from pipeline.review import audit, tables
 from pipeline.review.checking import check
-from pipeline.review.corrections import OF_DOCUMENTS, Correction, Kind, in_effect, value_of
+from pipeline.review.corrections import OF_DOCUMENTS, Correction, Kind, alternatives_of, in_effect, value_of
 from pipeline.review.layout import cut_at, pages_said, place_of
-from pipeline.review.marking import marked
+from pipeline.review.marking import marked, said
 from pipeline.review.roles import Permission
 from pipeline.review.standing import Basis, Result, knowledge_of, stand
 from pipeline.settings import Settings
@@ -95,8 +95,21 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Words that a person says stand on a page."""
+
+    file: str
+    page: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """A correction as a person asks for it; see `Correction`."""
+    """A correction as a person asks for it; see `Correction`.
+
+    What shows a new value are the `marks`, the words `said` to stand on a page, or, without either, the words
+    of an alternative that has this value: a person takes what was not taken.
+    """
 
     kind: Kind
     subject: str
@@ -104,6 +117,7 @@ class Change:
     basis: str | None = None
     why: str = ""
     marks: tuple[Mark, ...] = ()
+    said: Said | None = None
 
 
 def open_case(ledger: Ledger, submission_id: str) -> CaseFile | None:
@@ -250,8 +264,21 @@ def _correction(ledger: Ledger, file: CaseFile, change: Change, actor: str) -> C
         after=change.after if change.kind is Kind.CHANGE else None,
         basis=change.basis if change.kind is Kind.CHANGE else None,
         why=change.why.strip(),
-        evidence=tuple(words_in(ledger, file, mark, actor) for mark in change.marks),
+        evidence=_shown(ledger, file, change, actor),
     )
+
+
+def _shown(ledger: Ledger, file: CaseFile, change: Change, actor: str) -> tuple[Evidence, ...]:
+    if change.marks:
+        return tuple(words_in(ledger, file, mark, actor) for mark in change.marks)
+    if change.said:
+        place = change.said
+        reading = _reading(ledger, file)
+        return (said(file.case, reading, place.file, place.page, place.text, actor),)
+    if change.kind is not Kind.CHANGE:
+        return ()
+    others = alternatives_of(file.case, change.subject)
+    return next((one.evidence for one in others if one.value == change.after), ())
 
 
 def _of_documents(file: CaseFile, change: Change, actor: str) -> Correction:

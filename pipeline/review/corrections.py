@@ -102,6 +102,12 @@ def value_of(case: Case, subject: str) -> Value | None:
     return _field(case, group, name).value
 
 
+def alternatives_of(case: Case, subject: str) -> tuple[Alternative, ...]:
+    """The values that were not taken for a subject."""
+    group, _, name = subject.partition(".")
+    return () if group == "elements" else _field(case, group, name).alternatives
+
+
 # --------------------------------------------------------------------------- inside
 
 

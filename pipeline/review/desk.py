@@ -21,8 +21,11 @@ from pipeline.review.pictures import Pictures
 from pipeline.review.rendering import Desk
 from pipeline.review.routes.cases import add_cases
 from pipeline.review.routes.corrections import add_corrections
+from pipeline.review.routes.documents import add_documents
 from pipeline.review.routes.entrance import add_entrance
 from pipeline.review.routes.offices import add_offices
+from pipeline.review.routes.queue import add_queue
+from pipeline.review.routes.requests import add_requests
 from pipeline.review.routes.work import add_work
 from pipeline.settings import Settings
 
@@ -35,6 +38,7 @@ def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> Any:
+        shared.warm()
         yield
         shared.pictures.close()
 
@@ -52,6 +56,6 @@ def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI
     add_failures(app, shared)
     add_entrance(app, shared)
     who = asker(ledger)
-    for add in (add_work, add_cases, add_corrections, add_offices):
+    for add in (add_work, add_queue, add_cases, add_corrections, add_documents, add_requests, add_offices):
         add(app, shared, who)
     return app

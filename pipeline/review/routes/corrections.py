@@ -17,6 +17,7 @@ from pipeline.review.casefile import (
     CaseFile,
     Change,
     Mark,
+    Said,
     VersionChanged,
     correct,
     permission_for,
@@ -79,6 +80,8 @@ def add_corrections(app: FastAPI, shared: Desk, who: Asker) -> None:
         basis: Annotated[str, Form()] = "",
         why: Annotated[str, Form()] = "",
         marks: Annotated[str, Form()] = "[]",
+        words: Annotated[str, Form(max_length=300)] = "",
+        on: Annotated[str, Form(max_length=20)] = "",
         row: Annotated[str, Form()] = "",
     ) -> Response:
         allowed(ledger, session, Permission.CORRECT, id)
@@ -89,10 +92,11 @@ def add_corrections(app: FastAPI, shared: Desk, who: Asker) -> None:
         change = Change(
             kind=Kind(kind),
             subject=subject,
-            after=_value(subject, after, shared.rules),
+            after=_value(subject, after, shared.knowledge.catalog.findings.fields),
             basis=basis or None,
             why=why,
             marks=_marks(file, _json(marks or "[]")),
+            said=_said(file, words, on) if words.strip() else None,
         )
         allowed(ledger, session, permission_for(file, change), id)
         try:
@@ -116,6 +120,15 @@ def _value(subject: str, text: str, rules: Any) -> Any:
     if flag and text in ("true", "false"):
         return text == "true"
     return text.strip()
+
+
+def _said(file: CaseFile, words: str, on: str) -> Said:
+    """Words on a page that is given as `12`, or as `2.12` in the second file."""
+    place = re.fullmatch(r"(?:([1-9][0-9]{0,3})\.)?([1-9][0-9]{0,5})", on.strip())
+    position = int(place[1] or 1) - 1 if place else -1
+    if place is None or position >= len(file.case.files):
+        raise HTTPException(422, "Say on which page the words stand, as 12, or 2.12 in the second file.")
+    return Said(file.case.files[position].name, int(place[2]), words.strip())
 
 
 def _json(text: str) -> Any:
