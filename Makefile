@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-train
 RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz requests rejoin crash kill-channels bench-queue clean evaluate gate gate-figures release audit calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz requests rejoin crash kill-channels bench-queue clean evaluate gate gate-figures release audit calibrate train bench-desk
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -74,6 +74,9 @@ kill-channels: setup ## what each polled channel takes in while it is killed at 
 
 bench-queue: setup ## what the ledger and Prefect cost a submission; 1 to 16 workers (about 5 minutes)
 	$(BIN)/python benchmarks/bench_queue.py
+
+bench-desk: setup ## how soon a packet of 60 pages can be worked on at the desk (about 3 minutes)
+	$(BIN)/python benchmarks/bench_desk.py
 
 train: $(TRAINING)/.installed ## train the entity model, CORPORA=folder [OUTPUT=training] [QUICK=1] (over an hour; 1.5 GB of memory)
 	@test -d "$(CORPORA)" || { echo "Say where the corpora are: make train CORPORA=folder (models/ner/README.md)"; exit 1; }
