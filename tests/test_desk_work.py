@@ -183,7 +183,7 @@ def test_a_request_is_seen_sent_once_and_closed(own: TestDesk) -> None:
     assert send(nora, own).status_code == 303
     (entry,) = requests_of(own.ledger, submission_id=own.submission_id)
     assert entry.open_items == ("stage_group",)
-    assert entry.sendings == {"folder": "waiting"}
+    assert {channel: sent.state for channel, sent in entry.sendings.items()} == {"folder": "waiting"}
     assert item(own.ledger, own.submission_id).pended_at is not None
     sent = nora.get(f"/cases/{own.submission_id}/requests/{entry.reference}")
     assert entry.reference in sent.text

@@ -6,8 +6,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException
 from fastapi import Path as PathParameter
 from fastapi.responses import RedirectResponse, Response
 
-from pipeline.correspondence import State, To, close, requests_of, send
-from pipeline.correspondence.sending import sent_request
+from pipeline.correspondence import State, To, close, requests_of, send, sent_request
 from pipeline.delivery import channels_in
 from pipeline.errors import RequestError, UsageError
 from pipeline.information_request import InformationRequest, draft_of
