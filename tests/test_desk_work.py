@@ -279,3 +279,29 @@ def token_of(own: TestDesk, name: str) -> str:
     user = accounts.user(own.ledger, name)
     assert user is not None
     return sessions.begin(own.ledger, user, program=True)
+
+
+# --------------------------------------------------------------------------- two things said
+
+
+def test_what_contradicts_stands_side_by_side_and_one_is_taken(tmp_path: Path) -> None:
+    later = LETTER.replace("cT2a N0 M0", "cT3 N0 M0").replace("03/02/2026", "03/03/2026")
+    with open_desk(tmp_path, f"{LETTER}\f{later}") as own:
+        max_ = own.client("max")
+        page = max_.get(f"/cases/{own.submission_id}").text
+        sides = re.search(r'<div class="sides">(.*?)\n</div>', page, re.DOTALL)
+        assert sides
+        assert [re.findall("<bdi>(T[0-9A]+)</bdi>", side) for side in sides[1].split('"side"')[1:]] == [
+            ["T2A"],
+            ["T3"],
+        ]
+        refused = post(
+            max_, own, "corrections", version="1.0", kind="change", subject="findings.t", after="T4", why="x"
+        )
+        assert refused.status_code == 422  # nobody says T4, so its words must be shown
+        form = {"kind": "change", "subject": "findings.t", "after": "T3", "why": "the later note"}
+        assert post(max_, own, "corrections", version="1.0", **form).status_code == 303
+        file = open_case(own.ledger, own.submission_id)
+        assert file is not None
+        t = file.case.findings["t"]
+        assert (t.value, t.confidence, t.evidence[0].page) == ("T3", 1.0, 2)

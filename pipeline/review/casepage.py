@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.catalog.fields import FieldRule
-from pipeline.domain import Case, CriterionResult, Met
+from pipeline.domain import Alternative, Case, CriterionResult, Met
 from pipeline.report.marks import Marks, marks_of
 from pipeline.report.rows import Group, Row, groups_of
 from pipeline.report.strip import Sheet, place_of, sheets_of
@@ -24,6 +24,22 @@ _SUBJECTS = {
     "expedited": "request.expedited",
 }
 _YES_NO = ("true", "false")
+# Reasons of values that do not contradict the one that was taken.
+_APART = frozenset(
+    {
+        "overridden",
+        "historical",
+        "history",
+        "family",
+        "ruled_out",
+        "absent",
+        "hypothetical",
+        "conditional",
+        "mentioned",
+        "printed",
+        "other_lesion",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +74,16 @@ class CasePage:
         """Rows that a person should look at first."""
         return [row for group in self.groups for row in group.rows if row.tone == "attention"]
 
-    @property
-    def conflicts(self) -> list[Row]:
-        """Rows on which the packet says two things."""
-        return [row for group in self.groups for row in group.rows if row.status == "conflict"]
+    def sides(self, row: Row) -> list[Alternative]:
+        """What stands against a value in conflict: statements about the same, and not what is told of another
+        time, person or tumor."""
+        against = [one for one in row.alternatives if one.reason not in _APART]
+        return (against or list(row.alternatives)) if row.status == "conflict" else []
+
+    def rest(self, row: Row) -> list[Alternative]:
+        """The other values that were not taken."""
+        against = self.sides(row)
+        return [one for one in row.alternatives if one not in against]
 
     def criteria(self, result: str) -> list[CriterionResult]:
         """The policy's criteria that came out so."""
