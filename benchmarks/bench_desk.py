@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import browser
 from desks import PASSWORD, TestDesk, open_desk, served
 
-LINES = 25
+LINES = 12
 BESIDE = 6  # thumbnails in sight
 KIND = "fax_standard"
 

@@ -299,6 +299,7 @@ def test_no_page_violates_wcag(fax: Served, window: Browser, shots: Path, scheme
                 window.screenshot().save(shots / f"{name.replace(' ', '-')}-{scheme}.png")
                 if bad := violations(window):
                     found[name] = bad
+            assert "went wrong" not in window.evaluate("document.body.innerText"), name
             wide = window.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, (name, width, wide)
     assert found == {}
