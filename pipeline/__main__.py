@@ -20,6 +20,7 @@ from pipeline import (
     queue_commands,
     request_commands,
     review_commands,
+    webhook_commands,
 )
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
@@ -106,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     queue_commands.add_commands(command, shared)
     request_commands.add_commands(command, shared)
     prefill_commands.add_commands(command, shared)
+    webhook_commands.add_commands(command, shared)
     return top
 
 

@@ -98,12 +98,18 @@ def queue_expedite(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def queue_export(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage queue export`: received files, case and history of submissions, in a folder each."""
+    from pipeline import audit
     from pipeline import ledger as led
     from pipeline.queue_export import export
 
+    def exported(name: str) -> str:
+        known = led.item(ledger, name).id
+        audit.write(ledger, _actor(), "submission_exported", known)  # before: what left must be on the record
+        return str(export(ledger, name, options.output_dir))
+
     with led.open_ledger(settings) as ledger:
         ids = _chosen(ledger, options)
-        done = _for_each(ids, lambda name: str(export(ledger, name, options.output_dir)))
+        done = _for_each(ids, exported)
     return done if ids else _none_chosen()
 
 
@@ -207,6 +213,8 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     parts = [resolve_name(REQUESTING)(), *_polled(channels, options.watch)]
     if options.desk:
         parts.append(resolve_name(COMMAND)("desk", "--quiet", *desk_arguments(options)))
+    if settings.webhook_hosts:
+        parts.append(resolve_name(COMMAND)("webhook", "run"))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE

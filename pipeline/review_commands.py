@@ -147,8 +147,8 @@ def make_token(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def verify_audit(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage audit verify`: exit code 1 where the trail is not whole."""
+    from pipeline.audit import verify
     from pipeline.ledger import open_ledger
-    from pipeline.review.audit import verify
 
     with open_ledger(settings) as ledger:
         verdict = verify(ledger, head=options.head)

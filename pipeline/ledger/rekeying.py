@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, select, update
 
 from pipeline.ledger.changes import note
+from pipeline.ledger.keeping import seal_anew
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.tables import records
 from pipeline.ledger.texts import about
@@ -20,6 +21,8 @@ def rekey(ledger: Ledger, *, actor: str) -> tuple[int, int]:
     needed is not there."""
     sealed = 0
     while step := ledger.write(lambda db: _records(ledger, db)):
+        sealed += step
+    while step := ledger.write(lambda db: seal_anew(ledger, db, _AT_ONCE)):
         sealed += step
     resealed = sum(ledger.vault.reseal(name) for name in sorted(ledger.vault.names()))
     data = {"key": ledger.keys.current, "records": sealed, "files": resealed}

@@ -50,7 +50,7 @@ class Utc(TypeDecorator[datetime]):
         return result
 
 
-_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows in a column of type INTEGER only
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows in a column of type INTEGER only
 metadata = MetaData()
 
 
@@ -153,7 +153,7 @@ attempts = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     Column("submission_id", String(32), ForeignKey("submissions.id"), index=True),
     Column("at", Utc, nullable=False),
     Column("kind", String(40), nullable=False),
@@ -178,7 +178,7 @@ deliveries = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     _submission(index=True),
     Column("case_number", Integer, nullable=False),
     Column("target", String(40), nullable=False),  # evaluator, folder, ...

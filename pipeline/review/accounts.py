@@ -17,9 +17,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
+from pipeline import audit
 from pipeline.errors import UsageError
 from pipeline.ledger.opening import Ledger
-from pipeline.review import audit
 from pipeline.review.roles import Role
 from pipeline.review.tables import sessions, users
 

@@ -27,8 +27,8 @@ def asker(ledger: Ledger) -> Asker:
         session = session_of(request, ledger)
         if session is None:
             raise LoginNeeded
-        if not spent.spend(session.id):
-            raise HTTPException(429, "Too many requests; wait a moment.")
+        if (wait := spent.wait_s(session.id)) > 0:
+            raise HTTPException(429, "Too many requests; wait a moment.", {"Retry-After": str(wait)})
         yield session
 
     return who

@@ -20,9 +20,11 @@ from pipeline.case_json import from_json, to_json
 from pipeline.domain import Box, Case, Evidence, Reading
 from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Item, Ledger, State, item, load, load_case, load_reading, save
+from pipeline.ledger.announcing import Told, announce
 from pipeline.ledger.tables import submissions
 from pipeline.ledger.texts import CORRECTED
-from pipeline.review import audit, tables
+from pipeline import audit
+from pipeline.review import tables
 from pipeline.review.checking import check
 from pipeline.review.corrections import OF_DOCUMENTS, Correction, Kind, alternatives_of, in_effect, value_of
 from pipeline.review.layout import cut_at, pages_said, place_of
@@ -189,6 +191,8 @@ def correct(
         db.execute(update(submissions).where(c.id == submission_id).values(_listed(result, file, made)))
         told = {"kind": made.kind, "subject": made.subject, "number": made.number, "case": file.number}
         audit.record(ledger, db, actor, "corrected", submission_id, told)
+        number = {"case": file.number, "correction": made.number}
+        announce(db, Told.CORRECTION_MADE, submission_id, at=now, data=number)
         return made
 
     made = ledger.write(work, durable=True)

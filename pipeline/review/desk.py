@@ -13,7 +13,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.staticfiles import StaticFiles
 
 from pipeline.ledger import Ledger
-from pipeline.review.api import api
+from pipeline.review.api import api, describe
 from pipeline.review.asking import asker
 from pipeline.review.failures import add_failures
 from pipeline.review.guard import headers
@@ -58,4 +58,5 @@ def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI
     who = asker(ledger)
     for add in (add_work, add_queue, add_cases, add_corrections, add_documents, add_requests, add_offices):
         add(app, shared, who)
+    describe(app)
     return app

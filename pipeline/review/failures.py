@@ -1,6 +1,5 @@
 """What the desk answers where it cannot do as asked; no answer quotes what was sent."""
 
-import json
 import logging
 
 from fastapi import FastAPI, HTTPException, Request
@@ -11,6 +10,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from pipeline.errors import TriageError
 from pipeline.review.asking import LoginNeeded
 from pipeline.review.guard import HEADERS, session_of
+from pipeline.review.problems import problem
 from pipeline.review.rendering import Desk
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def add_failures(app: FastAPI, shared: Desk) -> None:
     @app.exception_handler(LoginNeeded)
     def login_needed(request: Request, _: Exception) -> Response:
         if _for_program(request):
-            return Response('{"detail": "Log in first."}', 401, media_type="application/json")
+            return problem(401, "Log in first.")
         if request.method != "GET":
             return shared.page("message.html.jinja", None, status=401, message="Log in first.", case_id="")
         return RedirectResponse("/login", 303)
@@ -36,8 +36,9 @@ def add_failures(app: FastAPI, shared: Desk) -> None:
     @app.exception_handler(StarletteHTTPException)
     def refused(request: Request, error: StarletteHTTPException) -> Response:
         if _for_program(request):
-            body = json.dumps({"detail": error.detail})
-            return Response(body, error.status_code, error.headers, "application/json")
+            if error.status_code == 304:
+                return Response(None, 304, error.headers)
+            return problem(error.status_code, str(error.detail), headers=error.headers)
         session = session_of(request, shared.ledger)
         correcting = request.method == "POST" and error.status_code in (403, 409, 422)
         case_id = request.path_params.get("id", "") if correcting else ""
@@ -50,13 +51,16 @@ def add_failures(app: FastAPI, shared: Desk) -> None:
             return refused(request, HTTPException(404, "There is no such submission."))
         # The library's own answer quotes what was sent.
         places = [".".join(map(str, one["loc"])) for one in error.errors()]
-        return refused(request, HTTPException(422, f"Not as the interface has it: {', '.join(places)}."))
+        said = f"Not as the interface has it: {', '.join(places)}."
+        if _for_program(request):
+            return problem(422, said, places=places)
+        return refused(request, HTTPException(422, said))
 
     @app.exception_handler(TriageError)
     def failed(request: Request, error: TriageError) -> Response:
         _log.error("%s: %s", type(error).__name__, error)
         if _for_program(request):
-            return Response(json.dumps({"detail": str(error)}), 503, media_type="application/json")
+            return problem(503, str(error))
         # Who asks is not looked up: what failed may be the ledger.
         return shared.page("message.html.jinja", None, status=503, message=str(error), case_id="")
 
@@ -64,7 +68,7 @@ def add_failures(app: FastAPI, shared: Desk) -> None:
     def broken(request: Request, _: Exception) -> Response:
         said = "Something went wrong in the desk; what you did last may not be kept."
         if _for_program(request):
-            answer = Response(json.dumps({"detail": said}), 500, media_type="application/json")
+            answer: Response = problem(500, said)
         else:
             answer = shared.page("message.html.jinja", None, status=500, message=said, case_id="")
         answer.headers.update(HEADERS)  # this answer does not pass where the others get theirs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import re
 import time
 from collections import OrderedDict
@@ -14,9 +15,10 @@ from typing import Final
 from fastapi import HTTPException, Request
 from starlette.responses import Response
 
+from pipeline import audit
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import Ledger
-from pipeline.review import audit
+from pipeline.review.problems import problem
 from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session, current
 
@@ -49,6 +51,10 @@ class Allowance:
 
     def spend(self, who: str) -> bool:
         """Whether one more is allowed now; counts it."""
+        return self.wait_s(who) == 0
+
+    def wait_s(self, who: str) -> int:
+        """0 where one more is allowed now, which is counted; else the seconds until one is."""
         with self._lock:
             now = time.monotonic()
             left, since = self._spent.pop(who, (float(self.a_minute), now))
@@ -56,19 +62,20 @@ class Allowance:
             self._spent[who] = (left - 1 if left >= 1 else left, now)
             if len(self._spent) > 10_000:
                 self._spent.popitem(last=False)
-            return left >= 1
+            return 0 if left >= 1 else max(1, math.ceil((1 - left) * 60 / self.a_minute))
 
 
 async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Every answer's security headers; a body that is too large is not read."""
     length = request.headers.get("content-length", "0")
     if not re.fullmatch("[0-9]{1,9}", length) or int(length) > _LARGEST_BODY:
-        return Response("The request is too large.", 413, headers=HEADERS)
+        return problem(413, "The request is too large.", headers=HEADERS)
     if "transfer-encoding" in request.headers:
-        return Response("The request does not say how long it is.", 411, headers=HEADERS)
-    if request.method == "POST" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return problem(411, "The request does not say how long it is.", headers=HEADERS)
+    writes = request.method not in ("GET", "HEAD")
+    if writes and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         # Cookies do not come along from elsewhere; this is for the login, which has none yet.
-        return Response("The request comes from another site.", 403, headers=HEADERS)
+        return problem(403, "The request comes from another site.", headers=HEADERS)
     answer = await call_next(request)
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)

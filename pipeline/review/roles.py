@@ -18,7 +18,7 @@ class Permission(StrEnum):
     QUEUE = "queue"  # work a submission again, reject it, hurry it
     OVERRIDE = "override"  # set another outcome than the rules recommend
     AUDIT = "audit"  # read the audit trail
-    USERS = "users"  # accounts
+    USERS = "users"  # accounts, and which systems are told of what happens
 
 
 class Role(StrEnum):

@@ -14,8 +14,10 @@ from pipeline.correspondence.tables import replies, requests
 from pipeline.errors import UsageError
 from pipeline.ledger import Item, Ledger, Order, State, items
 from pipeline.ledger.tables import cases, deliveries, submissions
-from pipeline.review import audit, tables
+from pipeline import audit
+from pipeline.review import tables
 from pipeline.review.accounts import User
+from pipeline.review.casefile import VersionChanged
 
 PAGE: Final = 50
 NOBODY: Final = "-"
@@ -131,12 +133,19 @@ def choices(ledger: Ledger) -> Choices:
     return ledger.read(work)
 
 
-def assign(ledger: Ledger, submission_id: str, user: User | None, *, actor: str) -> None:
-    """Give the submission to a user, or to nobody. Raises UsageError."""
+def assign(
+    ledger: Ledger, submission_id: str, user: User | None, *, actor: str, seen: str | None = None
+) -> None:
+    """Give the submission to a user, or to nobody; `seen` is who had it when it was looked at (empty for
+    nobody). Raises UsageError, and VersionChanged where that is not so any more."""
 
     def work(db: Connection) -> None:
-        if not db.execute(select(submissions.c.id).where(submissions.c.id == submission_id)).first():
+        # Two who take it at once come one after the other.
+        held = select(submissions.c.id).where(submissions.c.id == submission_id).with_for_update()
+        if not db.execute(held).first():
             raise UsageError(f"There is no submission {submission_id}.")
+        if seen is not None and (_assigned(db, submission_id) or "") != seen:
+            raise VersionChanged("Someone else has this case by now.", next_step="Look at it again.")
         table: Any = tables.assignments
         db.execute(delete(table).where(table.c.submission_id == submission_id))
         if user is not None:
@@ -149,11 +158,14 @@ def assign(ledger: Ledger, submission_id: str, user: User | None, *, actor: str)
 
 
 def assigned_to(ledger: Ledger, submission_id: str) -> str | None:
-    """Who has the submission."""
+    """Who has the submission; None for nobody."""
+    return ledger.read(lambda db: _assigned(db, submission_id))
+
+
+def _assigned(db: Connection, submission_id: str) -> str | None:
     a = tables.assignments.c
-    return ledger.read(
-        lambda db: db.execute(select(a.user_name).where(a.submission_id == submission_id)).scalar()
-    )
+    name: str | None = db.execute(select(a.user_name).where(a.submission_id == submission_id)).scalar()
+    return name
 
 
 def _ids(ledger: Ledger, wanted: Wanted, now: datetime) -> Select[Any]:

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
-from pipeline.review import audit, sessions, worklist
+from pipeline import audit
+from pipeline.review import sessions, worklist
 from pipeline.review.asking import Asker, Id
 from pipeline.review.casepage import case_page
 from pipeline.review.guard import allowed, own_form

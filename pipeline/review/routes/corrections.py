@@ -8,9 +8,9 @@ from fastapi import Body, Depends, FastAPI, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
+from pipeline import audit
 from pipeline.domain import Box
 from pipeline.errors import TriageError, UsageError
-from pipeline.review import audit
 from pipeline.review.asking import Asker, Id
 from pipeline.review.casefile import (
     CaseErased,

@@ -26,8 +26,8 @@ def add_entrance(app: FastAPI, shared: Desk) -> None:
 
     @app.post("/login", include_in_schema=False)
     def login(request: Request, name: Annotated[str, Form()], password: Annotated[str, Form()]) -> Response:
-        if not tries.spend(request.client.host if request.client else ""):
-            raise HTTPException(429, "Too many tries; wait a minute.")
+        if (wait := tries.wait_s(request.client.host if request.client else "")) > 0:
+            raise HTTPException(429, "Too many tries; wait a minute.", {"Retry-After": str(wait)})
         user = accounts.checked(shared.ledger, name.strip().lower(), password)
         if user is None:
             return shared.page("login.html.jinja", None, status=401, refused=True)
