@@ -57,12 +57,13 @@ def serve_desk(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     from pipeline.ledger import open_ledger
     from pipeline.review.desk import desk
-    from pipeline.review.guard import check_place
+    from pipeline.review.guard import check_place, check_secrets
     from pipeline.review.place import address
 
     tls = bool(options.tls_cert)
     check_place(options.host, tls=tls)
     with open_ledger(settings) as ledger:
+        check_secrets(settings, ledger.keys)
         server = uvicorn.Server(
             uvicorn.Config(
                 desk(ledger, settings, secure=tls),

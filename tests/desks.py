@@ -85,10 +85,10 @@ def _stages() -> Stages:
 
 
 @contextmanager
-def served(desk_: TestDesk) -> Iterator[str]:
+def served(desk_: TestDesk, port: int = 0) -> Iterator[str]:
     """The desk on a port of this machine; yields its address."""
     config = uvicorn.Config(
-        desk(desk_.ledger, desk_.settings), host="127.0.0.1", port=0, log_config=None, access_log=False
+        desk(desk_.ledger, desk_.settings), host="127.0.0.1", port=port, log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

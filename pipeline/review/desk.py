@@ -17,6 +17,7 @@ from pipeline.review.api import api, describe
 from pipeline.review.asking import asker
 from pipeline.review.failures import add_failures
 from pipeline.review.guard import headers
+from pipeline.review.oidc import Oidc
 from pipeline.review.pictures import Pictures
 from pipeline.review.rendering import Desk
 from pipeline.review.routes.cases import add_cases
@@ -24,6 +25,7 @@ from pipeline.review.routes.corrections import add_corrections
 from pipeline.review.routes.documents import add_documents
 from pipeline.review.routes.entrance import add_entrance
 from pipeline.review.routes.offices import add_offices
+from pipeline.review.routes.oidc import add_oidc
 from pipeline.review.routes.queue import add_queue
 from pipeline.review.routes.requests import add_requests
 from pipeline.review.routes.work import add_work
@@ -34,7 +36,8 @@ _HERE: Final = Path(__file__).parent
 
 def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI:
     """The application. `secure` says that it is served over TLS, so that cookies go nowhere else."""
-    shared = Desk(ledger, settings, Pictures(ledger, settings), secure)
+    provider = Oidc.of(settings)
+    shared = Desk(ledger, settings, Pictures(ledger, settings), secure, provider)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> Any:
@@ -55,6 +58,8 @@ def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI
     app.include_router(api(ledger, settings), prefix="/api/v1")
     add_failures(app, shared)
     add_entrance(app, shared)
+    if provider is not None:
+        add_oidc(app, shared, provider)
     who = asker(ledger)
     for add in (add_work, add_queue, add_cases, add_corrections, add_documents, add_requests, add_offices):
         add(app, shared, who)

@@ -21,6 +21,8 @@ from pipeline.ledger import Ledger
 from pipeline.review.problems import problem
 from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session, current
+from pipeline.sealing import Keyring
+from pipeline.settings import Settings
 
 COOKIE: Final = "triage_session"
 _POLICY: Final = (
@@ -38,6 +40,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _LARGEST_BODY: Final = 1 << 20
+_LEAST_SECRET: Final = 16
+_DEFAULTS: Final = ("changeme", "change-me", "secret", "password", "default", "example", "test", "0123456789")
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -107,6 +111,23 @@ def own_form(session: Session, token: str) -> None:
     """Raises 403 where a writing request does not carry the session's own token."""
     if not session.program and not hmac.compare_digest(session.csrf.encode(), token.encode()):
         raise HTTPException(403, "The form is not of this session. Load the page again.")
+
+
+def check_secrets(settings: Settings, keys: Keyring) -> None:
+    """Raises ConfigurationError for a secret that is short, or one that everybody tries first."""
+    for name in ("oidc_client_secret", "request_webhook_secret", "evaluator_token"):
+        secret: str = getattr(settings, name)
+        if secret and (
+            len(secret) < _LEAST_SECRET or len(set(secret)) < 5 or secret.casefold().startswith(_DEFAULTS)
+        ):
+            raise ConfigurationError(
+                f"TRIAGE_{name.upper()} is short, or one that is tried first.",
+                next_step=f"Draw at least {_LEAST_SECRET} characters at random.",
+            )
+    if weak := keys.weak():
+        raise ConfigurationError(
+            f"The key {weak[0]!r} is no random one.", next_step="`triage ledger new-key NAME` makes one."
+        )
 
 
 def check_place(host: str, *, tls: bool) -> None:

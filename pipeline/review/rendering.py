@@ -22,6 +22,7 @@ from pipeline.errors import UsageError
 from pipeline.ledger import Ledger, item
 from pipeline.report.titles import Titles, titles_in
 from pipeline.review.casefile import CaseErased, CaseFile, open_case
+from pipeline.review.oidc import Oidc
 from pipeline.review.pictures import Pictures
 from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session
@@ -51,6 +52,7 @@ class Desk:
     settings: Settings
     pictures: Pictures
     secure: bool
+    provider: Oidc | None = None
     _turns: LRUCache[tuple[str, int], dict[tuple[int, int], int]] = field(
         default_factory=lambda: LRUCache(_CASES_KNOWN)
     )
@@ -80,6 +82,7 @@ class Desk:
             "P": Permission,
             "lapses": LAPSES,
             "outcomes": OUTCOMES,
+            "has_provider": self.provider is not None,
         }
         return environment
 

@@ -46,6 +46,11 @@ def add_entrance(app: FastAPI, shared: Desk) -> None:
         if session is not None:
             own_form(session, csrf)
             sessions.end(shared.ledger, session)
-        answer = RedirectResponse("/login", 303)
+        answer: Response = RedirectResponse("/login", 303)
+        provider = shared.provider
+        is_provided = session and provider and accounts.is_provided(shared.ledger, session.user.name)
+        if is_provided and provider and (url := provider.farewell()):
+            # Not a redirect: a form of the desk's leads nowhere else (content security policy).
+            answer = shared.page("onward.html.jinja", None, url=url, said="You are logged out here.")
         answer.delete_cookie(COOKIE)
         return answer
