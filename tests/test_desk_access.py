@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from desks import LETTER, USERS, TestDesk, open_desk
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
+from ledgers import KEYS
 from starlette.routing import Mount
 
+from pipeline.__main__ import main
+from pipeline.errors import ConfigurationError, ExitCode
 from pipeline.review import accounts, sessions
-from pipeline.review.guard import COOKIE
+from pipeline.review.guard import COOKIE, check_secrets
 from pipeline.review.roles import Permission as P
 from pipeline.review.roles import granted
+from pipeline.sealing import Keyring
 from pipeline.wording import OUTCOMES
 
 OTHER_LETTER = LETTER.replace("Alma", "Berta").replace("2.1 cm", "2.4 cm")
@@ -206,3 +211,18 @@ def test_somebody_elses_session_cannot_be_ended(shared: TestDesk) -> None:
     assert client.get("/api/v1/me", headers=nora).status_code == 200
     assert client.delete(f"/api/v1/sessions/{own['id']}", headers=nora).status_code == 204
     assert client.get("/api/v1/me", headers=nora).status_code == 401
+
+
+@pytest.mark.parametrize("secret", ["short", "changeme-changeme", "a" * 40, "password-of-the-desk"])
+@pytest.mark.parametrize("name", ["oidc_client_secret", "request_webhook_secret", "evaluator_token"])
+def test_a_secret_that_is_none_stops_the_desk(shared: TestDesk, name: str, secret: str) -> None:
+    drawn = Keyring({"k1": bytes(range(32))})
+    check_secrets(replace(shared.settings, **{name: "q7fH2-drawn-at-random"}), drawn)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError) as refusal:
+        check_secrets(replace(shared.settings, **{name: secret}), drawn)  # type: ignore[arg-type]
+    assert secret not in str(refusal.value)
+
+
+def test_a_key_that_nobody_drew_stops_the_desk(tmp_path: Path) -> None:
+    environ = {"TRIAGE_HOME": str(tmp_path), "TRIAGE_KEYS": KEYS}  # all zeros
+    assert main(["desk", "--port", "0"], environ) == ExitCode.CONFIGURATION

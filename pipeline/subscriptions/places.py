@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -75,7 +74,7 @@ class Pinned(httpx.BaseTransport):
 
     places: Mapping[str, Network | None]
     inner: httpx.BaseTransport
-    resolve: Resolve = socket.getaddrinfo
+    resolve: Resolve
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from pipeline.ledger.announcing import announcements, subscriptions
 from pipeline.ledger.changes import pause
 from pipeline.ledger.keeping import look_up
 from pipeline.settings import Settings
-from pipeline.subscriptions.places import Pinned, places_in
+from pipeline.subscriptions.places import Pinned, Resolve, places_in
 from pipeline.subscriptions.register import secret_name
 
 _log = logging.getLogger(__name__)
@@ -50,13 +51,18 @@ class Announcement:
 
 
 def send_due(
-    ledger: Ledger, settings: Settings, *, most: int = 10, transport: httpx.BaseTransport | None = None
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    most: int = 10,
+    transport: httpx.BaseTransport | None = None,
+    resolve: Resolve = socket.getaddrinfo,
 ) -> int:
     """Send up to `most` that are due; returns how many were tried. Raises ConfigurationError."""
     places = places_in(settings)
     due = _claim(ledger, most)
     for one in due:
-        way = Pinned(places, transport or httpx.HTTPTransport())
+        way = Pinned(places, transport or httpx.HTTPTransport(), resolve)
         try:
             with http.client(one.url, settings.webhook_timeout_s, way) as connection:
                 http.post(connection, one.url, body_of(one), _headers(one), what="The webhook")
