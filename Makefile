@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-train
 RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz requests rejoin crash kill-channels bench-queue clean evaluate gate gate-figures release audit calibrate train bench-desk
+.PHONY: help setup demo test check lock bench-pages fuzz fuzz-api load requests rejoin crash kill-channels bench-queue clean evaluate gate gate-figures release audit calibrate train bench-desk
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -64,6 +64,9 @@ bench-pages: setup ## this reader and the bare engines on the same made-up pages
 
 fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes)
 	$(BIN)/python -m pytest -s tests/fuzz_pages.py
+
+fuzz-api: setup ## thousands of odd requests to every operation of the desk's interface [SEED=n] (about 5 minutes)
+	$(BIN)/python -m tests.fuzz_api $(if $(SEED),--seed $(SEED))
 
 crash: setup ## the service worked through while its parts are killed, on both databases [SEED=n] (about 20 minutes)
 	$(BIN)/python -m tests.crash_run --database sqlite $(if $(SEED),--seed $(SEED))

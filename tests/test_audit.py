@@ -1,4 +1,4 @@
-"""The audit trail: the database refuses to change it; who takes that away and changes it all the same is found."""
+"""The audit trail: the database refuses to change it; who takes that away and changes it is found."""
 
 from __future__ import annotations
 

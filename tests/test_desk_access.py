@@ -213,7 +213,7 @@ def test_somebody_elses_session_cannot_be_ended(shared: TestDesk) -> None:
     assert client.get("/api/v1/me", headers=nora).status_code == 401
 
 
-@pytest.mark.parametrize("secret", ["short", "changeme-changeme", "a" * 40, "password-of-the-desk"])
+@pytest.mark.parametrize("secret", ["too-few", "changeme-changeme", "a" * 40, "password-of-the-desk"])
 @pytest.mark.parametrize("name", ["oidc_client_secret", "request_webhook_secret", "evaluator_token"])
 def test_a_secret_that_is_none_stops_the_desk(shared: TestDesk, name: str, secret: str) -> None:
     drawn = Keyring({"k1": bytes(range(32))})

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 MEDIA_TYPE: Final = "application/problem+json"
 SAID: Final[Mapping[int, str]] = {
+    400: "What was sent cannot be read.",
     401: "No session, or its token has ended.",
     403: "The role does not cover it.",
     404: "There is no such thing.",

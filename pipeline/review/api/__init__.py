@@ -34,7 +34,7 @@ def api(ledger: Ledger, settings: Settings) -> APIRouter:
     """The routes."""
     router = APIRouter(
         route_class=once(ledger),
-        responses=described(401, 403, 422, 429, 503),
+        responses=described(400, 401, 403, 413, 422, 429, 503),
         generate_unique_id_function=lambda route: route.name,
     )
     asked = Asked(ledger, settings, asker(ledger))
