@@ -78,13 +78,29 @@ class DeskClient:
         self,
         *,
         state: Sequence[str] = (),
+        reason: str = "",
+        assigned: str = "",
         mine: bool = False,
+        policy: str = "",
+        at_risk: bool = False,
         reference: str = "",
+        order: str = "work",
         after: str | None = None,
         limit: int = 50,
     ) -> Answer:
         """A page of submissions, expedited first, then by due date."""
-        query = {"state": list(state), "mine": mine, "reference": reference, "after": after, "limit": limit}
+        query = {
+            "state": list(state),
+            "reason": reason,
+            "assigned": assigned,
+            "mine": mine,
+            "policy": policy,
+            "at_risk": at_risk,
+            "reference": reference,
+            "order": order,
+            "after": after,
+            "limit": limit,
+        }
         return self._get("/cases", query)
 
     def all_cases(self, *, state: Sequence[str] = (), mine: bool = False) -> Iterator[Any]:

@@ -99,7 +99,7 @@ def test_what_was_refused_is_tried_anew(own: TestDesk) -> None:
 
 
 def test_of_many_at_once_with_one_key_one_is_done(own: TestDesk) -> None:
-    show = bearer(own, Idempotency_Key="abc")
+    show = bearer(own, "ida", Idempotency_Key="abc")
     client = own.client()
     path = f"/api/v1/cases/{own.submission_id}/reject"
     with ThreadPoolExecutor(6) as pool:
@@ -312,17 +312,22 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         took = client.get_assignment(made.submission_id)
         taken = client.put_assignment(made.submission_id, assigned="nora", if_match=took.etag)
         assert taken["assigned"] == "nora"
-        assert [one["id"] for one in client.list_cases(mine=True)["items"]] == [made.submission_id]
+        for asked_for in ({"mine": True}, {"assigned": "nora"}, {"reference": made.submission_id[:6]}):
+            (line,) = client.list_cases(**asked_for)["items"]  # type: ignore[arg-type]
+            assert line["id"] == made.submission_id
+        assert made.submission_id not in [one["id"] for one in client.list_cases(assigned="-")["items"]]
+        assert client.list_cases(reference=sent["reference"])["items"][0]["request"] == "closed"
         assert client.get_history(made.submission_id).content[0]["kind"] == "received"
-        client.expedite_case(made.submission_id, expedited=True)
+        with DeskClient(url, token(made, "max")) as director:
+            assert director.expedite_case(made.submission_id, expedited=True)["expedited"]
         (own,) = client.list_sessions().content
         trail = [row.action for row in audit.entries(made.ledger, submission_id=made.submission_id)]
         for action in (
             "case_exported",
             "request_previewed",
-            "request_sent",
+            "letter_sent",
             "request_exported",
-            "request_closed",
+            "letter_closed",
         ):
             assert action in trail
         client.end_session(own["id"])

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, insert, select, update
 
+from pipeline import audit
 from pipeline.case_json import from_json, to_json
 from pipeline.domain import Box, Case, Evidence, Reading
 from pipeline.errors import TriageError, UsageError
@@ -23,7 +24,6 @@ from pipeline.ledger import Item, Ledger, State, item, load, load_case, load_rea
 from pipeline.ledger.announcing import Told, announce
 from pipeline.ledger.tables import submissions
 from pipeline.ledger.texts import CORRECTED
-from pipeline import audit
 from pipeline.review import tables
 from pipeline.review.checking import check
 from pipeline.review.corrections import OF_DOCUMENTS, Correction, Kind, alternatives_of, in_effect, value_of

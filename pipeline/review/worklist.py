@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select
 
+from pipeline import audit
 from pipeline.correspondence.tables import replies, requests
 from pipeline.errors import UsageError
 from pipeline.ledger import Item, Ledger, Order, State, items
 from pipeline.ledger.tables import cases, deliveries, submissions
-from pipeline import audit
 from pipeline.review import tables
 from pipeline.review.accounts import User
 from pipeline.review.casefile import VersionChanged

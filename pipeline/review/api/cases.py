@@ -1,7 +1,7 @@
 """Submissions and cases: the list, one case as it stands, what happened to it, who has it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.audit import write
 from pipeline.case_json import to_json
 from pipeline.ledger import State, history
+from pipeline.ledger.queries import Order
 from pipeline.review import accounts, worklist
 from pipeline.review.api.asking import Asked, Csrf, Id, IfMatch, refusals, seen
 from pipeline.review.guard import allowed
@@ -16,10 +17,14 @@ from pipeline.review.problems import described
 from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session
 
+_NAMES: Final = r"^(-|[a-z0-9][a-z0-9._@-]{0,79}|)$"
+_CALLED: Final = "Start of an id, a request's reference, or a channel's own id of a delivery."
+
 
 class Listed(BaseModel):
     """A submission in the queue; nothing of it is text of a patient. `left_s` counts down to `due_at`.
-    `outcome` is told to roles that see answers."""
+    `outcome` is what the rules recommend, `decided` what a person set beside it, `missing` codes of what is
+    not there: told to roles that see answers. `request` is the state of the last request for information."""
 
     id: str
     state: State
@@ -32,6 +37,10 @@ class Listed(BaseModel):
     at_risk: bool
     pages: int | None
     outcome: str | None
+    decided: str | None
+    missing: list[str]
+    policy: str | None
+    request: str | None
     assigned: str | None
     corrections: int
 
@@ -69,22 +78,30 @@ def add_cases(router: APIRouter, asked: Asked) -> None:
     def list_cases(
         session: Who,
         state: Annotated[list[State], Query(description="Any of these; all without.")] = [],  # noqa: B006
+        reason: Annotated[str, Query(pattern=r"^[A-Za-z0-9_]{0,40}$")] = "",
+        assigned: Annotated[str, Query(pattern=_NAMES, description="A user, or `-` for nobody.")] = "",
         mine: Annotated[bool, Query(description="Those assigned to who asks.")] = False,
-        reference: Annotated[str, Query(pattern=r"^[0-9a-f]{0,32}$", description="Start of an id.")] = "",
+        policy: Annotated[str, Query(pattern=r"^[a-z0-9-]{0,80}$")] = "",
+        at_risk: bool = False,
+        reference: Annotated[str, Query(pattern=r"^[\x21-\x7e]{0,80}$", description=_CALLED)] = "",
+        order: Annotated[Order, Query(description="By outcome only for roles that see it.")] = Order.WORK,
         after: Annotated[str | None, Query(pattern=r"^[0-9a-f]{16,32}$")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> ListPage:
         """Submissions: expedited first, then by due date."""
         allowed(ledger, session, Permission.WORKLIST)
+        if order is Order.OUTCOME:
+            allowed(ledger, session, Permission.ANSWERS)
+        wanted = worklist.Wanted(
+            states=tuple(state),
+            reason=reason,
+            assigned=session.user.name if mine else assigned,
+            policy=policy,
+            at_risk=at_risk,
+            reference=reference,
+        )
         with refusals(usage=404):
-            found = worklist.lines(
-                ledger,
-                states=state,
-                mine=session.user.name if mine else None,
-                reference=reference,
-                after=after,
-                most=limit,
-            )
+            found = worklist.lines(ledger, wanted, after=after, most=limit, order=order)
         return ListPage(
             items=[listed(line, session) for line in found],
             next=found[-1].item.id if len(found) == limit else None,
@@ -151,6 +168,7 @@ def add_cases(router: APIRouter, asked: Asked) -> None:
 def listed(line: worklist.Line, session: Session) -> Listed:
     """A line as its reader may see it."""
     item = line.item
+    answers = session.may(Permission.ANSWERS, item.id)
     return Listed(
         id=item.id,
         state=item.state,
@@ -162,7 +180,11 @@ def listed(line: worklist.Line, session: Session) -> Listed:
         left_s=int(line.left.total_seconds()),
         at_risk=line.at_risk,
         pages=item.page_count,
-        outcome=item.outcome if session.may(Permission.ANSWERS, item.id) else None,
+        outcome=item.outcome if answers else None,
+        decided=item.decided if answers else None,
+        missing=list(item.missing or ()) if answers else [],
+        policy=line.policy,
+        request=line.request,
         assigned=line.assigned,
         corrections=line.corrections,
     )
