@@ -3,7 +3,7 @@
     python benchmarks/bench_desk_load.py [--cases 1000] [--reviewers 50] [--seconds 60] [--think 10]
     (make load)
 
-A packet is read once and its case is laid down as often as asked for, each copy sealed under an id of its own.
+A packet is read once and its case laid down as often as asked for, each copy sealed under an id of its own.
 The desk is the real one, `triage desk`, in a process of its own; the reviewers are people: each opens a case
 drawn at random, looks at it for `--think` seconds (exponential), and opens the next. Alone means one reviewer
 who opens as many cases a second as all of them together. What counts is the time from the request to the last
@@ -31,8 +31,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, insert, select
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from desks import LETTER
 
@@ -45,7 +44,8 @@ from pipeline.review.roles import Role
 from pipeline.settings import Settings, load_settings
 from pipeline.working import Worker, library_stages
 
-_KINDS = ("names", "reading", "case")
+ROOT = Path(__file__).parent.parent
+
 _MORE = """Page {number} of the hospital course, note {number}.
 Vital signs: temperature 36.{number}, pulse 7{number}, pressure 12{number}/8{number}. Lungs clear.
 Medication continued as before; day {number} after admission without event. CT chest of day {number}:

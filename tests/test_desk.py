@@ -11,7 +11,7 @@ import pytest
 from desks import LETTER, PASSWORD, USERS, TestDesk, open_desk
 from fastapi.testclient import TestClient
 from httpx import Response
-from ledgers import DATABASES
+from ledgers import DATABASES, without_guard
 from sqlalchemy import delete, select, update
 
 from pipeline.__main__ import main
@@ -430,6 +430,7 @@ def test_the_trail_is_whole_and_tampering_is_found(own: TestDesk) -> None:
     assert verdict.rows >= len(USERS) + 3
     assert audit.verify(own.ledger, head=verdict.head).whole
 
+    without_guard(own.ledger)
     a = tables.audit
     original = own.ledger.read(lambda db: db.execute(select(a).where(a.c.number == 6)).one())
     for column, value in (("actor", "max"), ("action", "login"), ("data", {"case": 2}), ("chain", "test:0")):
@@ -446,6 +447,7 @@ def test_rows_that_are_taken_out_are_missed(own: TestDesk) -> None:
     own.client("nora")
     head = audit.verify(own.ledger)
     a = tables.audit
+    without_guard(own.ledger)
     own.ledger.write(lambda db: db.execute(delete(a).where(a.c.number == head.rows)))
     assert audit.verify(own.ledger).whole  # nothing in the rest shows it
     assert not audit.verify(own.ledger, head=head.head).whole
@@ -482,6 +484,7 @@ def test_the_commands(
     from pipeline.settings import load_settings
 
     with open_ledger(load_settings(environ)) as ledger:
+        without_guard(ledger)
         ledger.write(lambda db: db.execute(update(tables.audit).values(actor="nobody")))
     capsys.readouterr()
     assert main(["audit", "verify"], environ) == ExitCode.PARKED

@@ -127,7 +127,7 @@ def add_cases(router: APIRouter, asked: Asked) -> None:
     @router.get("/cases/{id}/history", responses=described(404))
     def get_history(session: Who, id: Id) -> list[Happened]:
         """What happened to the submission, from its receipt on."""
-        allowed(ledger, session, Permission.PAGES, id)
+        allowed(ledger, session, Permission.WORKLIST)
         asked.item(id)
         return [
             Happened(at=one.at, kind=one.kind, state=one.state, actor=one.actor, cause=one.cause)
