@@ -68,6 +68,9 @@ fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes
 fuzz-api: setup ## thousands of odd requests to every operation of the desk's interface [SEED=n] (about 5 minutes)
 	$(BIN)/python -m tests.fuzz_api $(if $(SEED),--seed $(SEED))
 
+load: setup ## 50 reviewers on 1,000 cases: how long a case takes to open, beside what it takes one (about 3 minutes)
+	$(BIN)/python benchmarks/bench_desk_load.py
+
 crash: setup ## the service worked through while its parts are killed, on both databases [SEED=n] (about 20 minutes)
 	$(BIN)/python -m tests.crash_run --database sqlite $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.crash_run --database postgresql $(if $(SEED),--seed $(SEED))

@@ -177,6 +177,8 @@ def test_outcomes_are_for_roles_that_see_answers(shared: TestDesk) -> None:
     for name, role in USERS.items():
         (line,) = shared.client().get("/api/v1/cases", headers=bearer(shared, name)).json()["items"]
         assert (line["outcome"] == "meets") == (P.ANSWERS in granted(role))
+        told = shared.client(name).get(f"/cases/{shared.submission_id}/history").text
+        assert ("outcome: meets" in told) == (P.ANSWERS in granted(role)), name
         html = shared.client(name).get("/").text
         assert (OUTCOMES["meets"] in html) == (P.ANSWERS in granted(role)), name
 
@@ -198,7 +200,7 @@ def test_an_id_of_one_case_opens_no_other(tmp_path: Path) -> None:
         for path in opened:
             if path in CODES_ALONE:
                 continue
-            ids = {"id": other, "position": "0", "number": "1"}
+            ids = {"id": other, "position": "0", "number": "1", "reference": NO_REQUEST}
             answer = client.get(re.sub(r"{(\w+)(:\w+)?}", lambda name, ids=ids: ids.get(name[1], "1"), path))  # type: ignore[misc]
             assert answer.status_code in (403, 404, 405), (path, answer.status_code)
             assert "Berta" not in answer.text
