@@ -65,6 +65,11 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Entrance]:
         yield Entrance(ledger, replace(settings, **SETTINGS))
 
 
+def later(seconds: int) -> Callable[[int], int]:
+    """A time so much later than when a token is made."""
+    return lambda now: now + seconds
+
+
 @dataclass
 class Provider:
     """A provider in this process, of which a test says what it does wrong."""
@@ -117,7 +122,8 @@ class Provider:
             "preferred_username": "Petra.Nurse",
             "groups": ["staff", "um-nurses"],
         }
-        claims = {name: value for name, value in (claims | self.claims).items() if value is not None}
+        given = {name: one(now) if callable(one) else one for name, one in self.claims.items()}
+        claims = {name: value for name, value in (claims | given).items() if value is not None}
         if self.header["alg"] in ("none", "HS256"):
             # Unsigned, or signed with the public key as if it were a secret: the library makes neither.
             parts = [_base64(json.dumps(one).encode()) for one in (self.header, claims)]
@@ -200,7 +206,7 @@ def test_keys_that_were_changed_are_asked_for_again(own: Entrance) -> None:
     [
         ({"aud": ["triage-desk"]}, True),
         ({"aud": ["triage-desk", "other"], "azp": "triage-desk"}, True),
-        ({"exp": int(time.time()) - 30, "iat": int(time.time()) - 300}, True),  # clocks differ a little
+        ({"exp": later(-30), "iat": later(-300)}, True),  # clocks differ a little
         ({"realm": {"roles": ["um-nurses"]}}, True),
     ],
 )
@@ -228,9 +234,9 @@ def test_a_claim_inside_of_others(own: Entrance) -> None:
         ({"claims": {"aud": ["triage-desk", "other"], "azp": "other"}}, "audience"),
         ({"claims": {"azp": "other"}}, "audience"),
         ({"claims": {"iss": "https://evil.example"}}, "issuer"),
-        ({"claims": {"exp": int(time.time()) - 120}}, "expired"),
+        ({"claims": {"exp": later(-120)}}, "expired"),
         ({"claims": {"exp": None}}, "expired"),
-        ({"claims": {"iat": int(time.time()) + 600}}, "expired"),
+        ({"claims": {"iat": later(600)}}, "expired"),
         ({"claims": {"exp": "soon"}}, "expired"),
         ({"claims": {"sub": None}}, "subject"),
         ({"claims": {"groups": ["staff"]}}, "no_role"),
