@@ -21,10 +21,11 @@ from desks import PASSWORD, TestDesk, open_desk, served
 from test_desk_documents import PACKET as PAPERS
 
 from fixtures.make_packets import recipes, truth_folder, write_packet
+from pipeline import audit
 from pipeline.correspondence import requests_of
 from pipeline.domain import Box
 from pipeline.ledger import State
-from pipeline.review import audit, worklist
+from pipeline.review import worklist
 from pipeline.review.casefile import open_case
 
 ARTIFACTS = "TRIAGE_TEST_ARTIFACTS"

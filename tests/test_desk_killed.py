@@ -18,9 +18,9 @@ import pytest
 from desks import LETTER, PASSWORD, TestDesk, open_desk
 from ledgers import DATABASES
 
+from pipeline import audit
 from pipeline.case_json import to_json
 from pipeline.ledger import item, standing_case
-from pipeline.review import audit
 from pipeline.review.casefile import open_case
 from pipeline.review.corrections import corrected
 

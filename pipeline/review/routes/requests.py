@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException
 from fastapi import Path as PathParameter
 from fastapi.responses import RedirectResponse, Response
 
+from pipeline import audit
 from pipeline.correspondence import State, To, close, requests_of, send, sent_request
 from pipeline.delivery import channels_in
 from pipeline.errors import RequestError, UsageError
@@ -13,7 +14,6 @@ from pipeline.information_request import InformationRequest, draft_of
 from pipeline.information_request.fhir import Provider
 from pipeline.information_request.letter import letter_blocks
 from pipeline.information_request.pdf import letter_pdf
-from pipeline.review import audit
 from pipeline.review.asking import Asker, Id
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
