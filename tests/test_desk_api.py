@@ -297,7 +297,7 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         assert client.send_request(made.submission_id, to="(614) 555-0101")["reference"] == sent["reference"]
         assert [one["reference"] for one in client.list_requests()["items"]] == [sent["reference"]]
         assert client.get_letter(sent["reference"])["reference"] == sent["reference"]
-        assert client.get_request(sent["reference"])["sendings"] == {"folder": "waiting"}
+        assert client.get_request(sent["reference"])["sendings"]["folder"]["state"] == "waiting"
         assert client.close_request(sent["reference"], reason="withdrawn")["state"] == "closed"
         subject = "findings.tumor_site"
         made_ = client.correct_case(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import correspondence
 from pipeline.audit import write
-from pipeline.correspondence.sending import sent_request
+from pipeline.correspondence import sent_request
+from pipeline.correspondence.records import Delivery
 from pipeline.delivery import channels_in
 from pipeline.errors import RequestError
 from pipeline.information_request import InformationRequest, as_json, draft_of, fhir, letter, pdf, x12
@@ -32,8 +33,18 @@ _FORMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class Sending(BaseModel):
+    """The latest sending by one channel, and since when it is where it is; `late`: no acknowledgement yet."""
+
+    state: Delivery
+    since: datetime
+    code: str
+    late: bool
+    reminder: int
+
+
 class Entry(BaseModel):
-    """A request as lists show it. Items are codes; `sendings` is the state of the latest by each channel."""
+    """A request as lists show it. Items are codes; `decide_by` is when the plan must have decided."""
 
     reference: str
     submission_id: str
@@ -46,7 +57,8 @@ class Entry(BaseModel):
     reminders: int
     open_items: list[str]
     closed_items: list[str]
-    sendings: dict[str, str]
+    decide_by: datetime
+    sendings: dict[str, Sending]
 
 
 class EntryPage(BaseModel):
@@ -159,7 +171,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
             content = _content(request, form, asked)
         except RequestError as error:  # it lacks what this form must have
             raise HTTPException(409, str(error)) from None
-        if isinstance(content, dict):
+        if not isinstance(content, bytes | str):
             return Response(json.dumps(content), media_type="application/json")
         return Response(content, media_type=_TYPES[form])
 
@@ -170,9 +182,9 @@ def _content(request: InformationRequest, form: Form, asked: Asked) -> Any:
         "json": lambda: as_json.request_to_json(request),
         "html": lambda: letter.letter_html(request, letters),
         "pdf": lambda: pdf.letter_pdf(request, letters),
-        "task": lambda: dict(fhir.attachment_task(request, letters, to)),
-        "communication": lambda: dict(fhir.communication_request(request, letters, to)),
-        "x12": lambda: dict(x12.x12_277(request, letters, to)),
+        "task": lambda: fhir.attachment_task(request, letters, to),
+        "communication": lambda: fhir.communication_request(request, letters, to),
+        "x12": lambda: x12.x12_277(request, letters, to),
     }
     return forms[form]()
 
@@ -190,5 +202,11 @@ def _entry(one: correspondence.Entry) -> Entry:
         reminders=one.reminders,
         open_items=list(one.open_items),
         closed_items=list(one.closed_items),
-        sendings=dict(one.sendings),
+        decide_by=one.decide_by,
+        sendings={
+            channel: Sending(
+                state=sent.state, since=sent.since, code=sent.code, late=sent.late, reminder=sent.reminder
+            )
+            for channel, sent in one.sendings.items()
+        },
     )
