@@ -116,6 +116,10 @@ class DeskClient:
         """The case as it stands; its content is None where it is still what `if_none_match` names."""
         return self._get(f"/cases/{id}", {}, {"If-None-Match": if_none_match})
 
+    def export_case(self, id: str, format: str) -> Answer:
+        """The filled form: `questionnaire-response`, `questionnaire`, `mcode`, `pdf`, `csv` or `json`."""
+        return self._get(f"/cases/{id}/exports/{format}")
+
     def get_history(self, id: str) -> Answer:
         """What happened to a submission."""
         return self._get(f"/cases/{id}/history")

@@ -50,6 +50,7 @@ API: dict[tuple[str, str], tuple[P, Any]] = {
     ("GET", "/api/v1/cases/{id}/history"): (P.WORKLIST, None),
     ("GET", "/api/v1/cases/{id}/assignment"): (P.WORKLIST, None),
     ("PUT", "/api/v1/cases/{id}/assignment"): (P.CORRECT, {"assigned": None}),
+    ("GET", "/api/v1/cases/{id}/exports/{format}"): (P.ANSWERS, None),
     ("GET", "/api/v1/cases/{id}/corrections"): (P.ANSWERS, None),
     ("POST", "/api/v1/cases/{id}/corrections"): (P.CORRECT, {"kind": "accept", "subject": "findings.intent"}),
     ("POST", "/api/v1/cases/{id}/corrections/{number}/undo"): (P.CORRECT, {}),
@@ -105,6 +106,7 @@ def ask(client: TestClient, desk: TestDesk, method: str, path: str, **more: Any)
         "number": "1",
         "reference": NO_REQUEST,
         "hook": NO_HOOK,
+        "format": "csv",
     }
     if path == "/api/v1/sessions/{id}":
         known["id"] = NO_HOOK
@@ -200,7 +202,7 @@ def test_an_id_of_one_case_opens_no_other(tmp_path: Path) -> None:
         for path in opened:
             if path in CODES_ALONE:
                 continue
-            ids = {"id": other, "position": "0", "number": "1", "reference": NO_REQUEST}
+            ids = {"id": other, "position": "0", "number": "1", "reference": NO_REQUEST, "format": "csv"}
             answer = client.get(re.sub(r"{(\w+)(:\w+)?}", lambda name, ids=ids: ids.get(name[1], "1"), path))  # type: ignore[misc]
             assert answer.status_code in (403, 404, 405), (path, answer.status_code)
             assert "Berta" not in answer.text

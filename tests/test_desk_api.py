@@ -292,6 +292,11 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         asked = client.preview_request(made.submission_id)
         assert asked["items"]
         assert client.preview_request(made.submission_id, form="pdf").content.startswith(b"%PDF")
+        filled = client.export_case(made.submission_id, "questionnaire-response")
+        assert (filled["resourceType"], filled.etag) == ("QuestionnaireResponse", seen.etag)
+        assert client.export_case(made.submission_id, "mcode")["resourceType"] == "Bundle"
+        assert client.export_case(made.submission_id, "pdf").content.startswith(b"%PDF")
+        assert client.export_case(made.submission_id, "csv").content.count(b"\n") > 5
         sent = client.send_request(made.submission_id, to="(614) 555-0101")
         assert sent["state"] == "open"
         assert client.send_request(made.submission_id, to="(614) 555-0101")["reference"] == sent["reference"]

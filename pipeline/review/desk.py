@@ -55,7 +55,7 @@ def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI
     )
     app.add_middleware(BaseHTTPMiddleware, dispatch=headers)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
-    app.include_router(api(ledger, settings), prefix="/api/v1")
+    app.include_router(api(ledger, settings, shared.pictures), prefix="/api/v1")
     add_failures(app, shared)
     add_entrance(app, shared)
     if provider is not None:

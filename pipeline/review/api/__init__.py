@@ -7,7 +7,7 @@ answer is a problem (RFC 9457).
 
     asking      who asks, and errors made answers
     once        the same answer to the same request
-    cases, corrections, queue, requests, trail, own, hooks     the routes
+    cases, corrections, exports, queue, requests, trail, own, hooks     the routes
 """
 
 from typing import Any
@@ -18,26 +18,28 @@ from pipeline.ledger import Ledger
 from pipeline.review.api.asking import Asked, asker
 from pipeline.review.api.cases import add_cases
 from pipeline.review.api.corrections import add_corrections
+from pipeline.review.api.exports import add_exports
 from pipeline.review.api.hooks import add_hooks
 from pipeline.review.api.once import once
 from pipeline.review.api.own import add_own
 from pipeline.review.api.queue import add_queue
 from pipeline.review.api.requests import add_requests
 from pipeline.review.api.trail import add_trail
+from pipeline.review.pictures import Pictures
 from pipeline.review.problems import Problem, described
 from pipeline.settings import Settings
 
-_PARTS = (add_cases, add_corrections, add_queue, add_requests, add_trail, add_own, add_hooks)
+_PARTS = (add_cases, add_corrections, add_exports, add_queue, add_requests, add_trail, add_own, add_hooks)
 
 
-def api(ledger: Ledger, settings: Settings) -> APIRouter:
+def api(ledger: Ledger, settings: Settings, pictures: Pictures) -> APIRouter:
     """The routes."""
     router = APIRouter(
         route_class=once(ledger),
         responses=described(400, 401, 403, 413, 422, 429, 503),
         generate_unique_id_function=lambda route: route.name,
     )
-    asked = Asked(ledger, settings, asker(ledger))
+    asked = Asked(ledger, settings, pictures, asker(ledger))
     for add in _PARTS:
         add(router, asked)
     return router

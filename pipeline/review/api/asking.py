@@ -15,6 +15,7 @@ from pipeline.errors import EvaluatorError, TriageError, UsageError
 from pipeline.ledger import Item, Ledger, item
 from pipeline.review.casefile import CaseErased, CaseFile, RecordMissing, VersionChanged, open_case
 from pipeline.review.guard import Allowance, own_form, session_of
+from pipeline.review.pictures import Pictures
 from pipeline.review.sessions import Session
 from pipeline.settings import Settings
 
@@ -32,6 +33,7 @@ class Asked:
 
     ledger: Ledger
     settings: Settings
+    pictures: Pictures
     who: Callable[[Request], Iterator[Session]]
 
     @cached_property
