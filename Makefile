@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := .venv-train
 RELEASE := .venv-release
 
-.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake requests rejoin crash kill-channels prefect two-hosts day bench-queue bench-folder bench-end-to-end clean evaluate gate gate-figures release audit calibrate train
+.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake fuzz-api load requests rejoin crash kill-channels prefect two-hosts day bench-queue bench-folder bench-end-to-end clean evaluate gate gate-figures release audit calibrate train bench-desk
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -68,6 +68,12 @@ fuzz: setup ## 2,000 broken files through the reading processes (about 6 minutes
 fuzz-intake: setup ## what nobody would send, to the intake server: 40 times the default run's (about 6 minutes)
 	TRIAGE_TEST_FUZZ=40 $(BIN)/python -m pytest -s tests/test_intake_document.py -k bug
 
+fuzz-api: setup ## thousands of odd requests to every operation of the desk's interface [SEED=n] (about 5 minutes)
+	$(BIN)/python -m tests.fuzz_api $(if $(SEED),--seed $(SEED))
+
+load: setup ## 50 reviewers on 1,000 cases: how long a case takes to open, beside what it takes one (about 3 minutes)
+	$(BIN)/python benchmarks/bench_desk_load.py
+
 crash: setup ## the service worked through while its parts are killed, on both databases [SEED=n] (about 20 minutes)
 	$(BIN)/python -m tests.crash_run --database sqlite $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.crash_run --database postgresql $(if $(SEED),--seed $(SEED))
@@ -93,6 +99,9 @@ bench-end-to-end: setup ## a fax and a digital packet from file to case, beside 
 
 bench-queue: setup ## what the ledger and Prefect cost a submission; 1 to 16 workers (about 5 minutes)
 	$(BIN)/python benchmarks/bench_queue.py
+
+bench-desk: setup ## how soon a packet of 60 pages can be worked on at the desk (about 3 minutes)
+	$(BIN)/python benchmarks/bench_desk.py
 
 train: $(TRAINING)/.installed ## train the entity model, CORPORA=folder [OUTPUT=training] [QUICK=1] (over an hour; 1.5 GB of memory)
 	@test -d "$(CORPORA)" || { echo "Say where the corpora are: make train CORPORA=folder (models/ner/README.md)"; exit 1; }

@@ -22,6 +22,7 @@ from pipeline import (
     queue_commands,
     request_commands,
     review_commands,
+    webhook_commands,
 )
 from pipeline.errors import ExitCode, TriageError, UsageError
 from pipeline.settings import load_settings
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     request_commands.add_commands(command, shared)
     prefill_commands.add_commands(command, shared)
     monitor_commands.add_commands(command, shared)
+    webhook_commands.add_commands(command, shared)
     return top
 
 

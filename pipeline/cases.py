@@ -40,10 +40,12 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
     from pipeline.authors import Author
+    from pipeline.catalog.documents import DocumentTypes
     from pipeline.pages import Workers
 
 
 OnPage = Callable[[int, int], None]
+Split = Callable[[Sequence[Page], "DocumentTypes"], tuple[tuple[Document, ...], tuple[Problem, ...]]]
 
 _PACKAGE = "clinical-triage"
 _UNANSWERED = "evaluator"  # code of the problem for which `evaluate` parks a case
@@ -117,8 +119,13 @@ def read(
     return read_submission(submission, settings, on_page=on_page, workers=workers)
 
 
-def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -> Case:
-    """Pages become documents, documents give findings, findings are checked for completeness."""
+def build_case(
+    submission: Submission, reading: Reading, knowledge: Knowledge, *, split: Split | None = None
+) -> Case:
+    """Pages become documents, documents give findings, findings are checked for completeness.
+
+    `split` stands in for the stage that makes documents of pages, where a person has cut them.
+    """
     from pipeline.announced import announced_not_received
     from pipeline.authors import read_authors
     from pipeline.completeness import check_completeness
@@ -134,7 +141,7 @@ def build_case(submission: Submission, reading: Reading, knowledge: Knowledge) -
     if not reading.pages:
         return _case(submission, reading, policy.ref, status="parked", problems=reading.problems)
 
-    documents, announced = split_documents(without_ours(reading.pages), catalog.documents)
+    documents, announced = (split or split_documents)(without_ours(reading.pages), catalog.documents)
     patient, conflict, documents = identify(documents, catalog.identity)
     authors = read_authors(documents, catalog.authors)
     request = read_request(documents, catalog.request)

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from pipeline.ledger import Item, Ledger
 
 # Named, not imported: Prefect is imported by flows/ alone, and only when asked for.
-SERVE, DEPLOY = "flows.serve:serve", "flows.deploy:deploy"
+SERVE, DEPLOY, COMMAND = "flows.serve:serve", "flows.deploy:deploy", "flows.serve:Part.command"
 WATCHING, POLLING, REQUESTING = "flows.serve:watching", "flows.serve:polling", "flows.serve:requesting"
-COMMAND = "flows.serve:Part.command"
 _MOST = 100_000
 
 
@@ -131,12 +130,18 @@ def queue_announced(options: argparse.Namespace, settings: Settings) -> ExitCode
 
 def queue_export(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage queue export`: received files, case and history of submissions, in a folder each."""
+    from pipeline import audit
     from pipeline import ledger as led
     from pipeline.queue_export import export
 
+    def exported(name: str) -> str:
+        known = led.item(ledger, name).id
+        audit.write(ledger, _actor(), "submission_exported", known)  # before: what left must be on the record
+        return str(export(ledger, name, options.output_dir))
+
     with led.open_ledger(settings) as ledger:
         ids = _chosen(ledger, options)
-        done = _for_each(ids, lambda name: str(export(ledger, name, options.output_dir)))
+        done = _for_each(ids, exported)
     return done if ids else _none_chosen()
 
 
@@ -219,7 +224,8 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
-    """`triage serve`: workers and the channels of the settings on this machine, until it is stopped."""
+    """`triage serve`: workers, the channels of the settings and the servers here, until it is stopped."""
+    from pipeline.review.place import desk_arguments, desk_place
     from pipeline.serving import place
 
     if options.watch is not None and not options.watch.is_dir():
@@ -233,7 +239,8 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
             others = ", ".join(name for name in channels if name != "folder" or not options.watch)
             polled = f", channels: {others}" if others else ""
             taken = f", submissions are taken at {options.intake}" if options.intake else ""
-            sys.stdout.write(f"{options.workers} workers run{watched}{polled}{taken}. Ctrl-C stops it.\n")
+            at = f", the desk is at {desk_place(options)}" if options.desk else ""
+            sys.stdout.write(f"{options.workers} workers run{watched}{polled}{taken}{at}. Ctrl-C stops it.\n")
             sys.stdout.flush()
 
     parts = [resolve_name(REQUESTING)(), *_polled(channels, options.watch)]
@@ -242,6 +249,10 @@ def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     if options.metrics is not None:
         place(options.metrics)
         parts.append(resolve_name(COMMAND)("metrics", "--listen", options.metrics, "--quiet"))
+    if options.desk:
+        parts.append(resolve_name(COMMAND)("desk", "--quiet", *desk_arguments(options)))
+    if settings.webhook_hosts:
+        parts.append(resolve_name(COMMAND)("webhook", "run"))
     arguments = ["--log-level", options.log_level, *(["--json-logs"] if options.json_logs else [])]
     resolve_name(SERVE)(settings, workers=options.workers, parts=parts, arguments=arguments, ready=ready)
     return ExitCode.DONE
@@ -285,6 +296,8 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     """The queue's commands and their options."""
+    from pipeline.review.place import add_desk
+
     _add_queue(command.add_parser("queue", help="submissions: list, show, replay, reject, export"), shared)
     _add_ledger(command.add_parser("ledger", help="the balance of what was received; upkeep"), shared)
 
@@ -292,7 +305,7 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     check.set_defaults(function=doctor)
 
     service = command.add_parser(
-        "serve", parents=[shared], help="workers and the channels of the settings, on one machine"
+        "serve", parents=[shared], help="workers, the channels of the settings and the desk, on one machine"
     )
     service.add_argument("--workers", type=int, default=2, help="submissions at once; default: 2")
     service.add_argument("--watch", type=Path, metavar="FOLDER", help="take in what is put there")
@@ -306,6 +319,7 @@ def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help=f"serve /metrics, /health/live and /health/ready; default: {PLACE}",
     )
+    add_desk(service)
     service.set_defaults(function=serve)
 
     register = command.add_parser(

@@ -17,11 +17,12 @@ def add_commands(
     command: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
 ) -> None:
     """The options of `triage desk`, `triage user` and `triage audit`."""
+    from pipeline.review.place import HOST, PORT, add_tls
+
     desk = command.add_parser("desk", parents=[shared], help="the reviewer's desk as a web application")
-    desk.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
-    desk.add_argument("--port", type=int, default=8360, help="default: 8360; 0 takes a free one")
-    desk.add_argument("--tls-cert", metavar="FILE", help="certificate (PEM): serve https")
-    desk.add_argument("--tls-key", metavar="FILE", help="its key, if not in the same file")
+    desk.add_argument("--host", default=HOST, help="default: this machine alone")
+    desk.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}; 0 takes a free one")
+    add_tls(desk)
     desk.set_defaults(function=serve_desk)
 
     user = command.add_parser("user", help="who may log in to the desk")
@@ -56,11 +57,14 @@ def serve_desk(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     from pipeline.ledger import open_ledger
     from pipeline.review.desk import desk
-    from pipeline.review.guard import check_place
+    from pipeline.review.guard import check_secrets
+    from pipeline.review.place import address
+    from pipeline.serving import check_place
 
     tls = bool(options.tls_cert)
     check_place(options.host, tls=tls)
     with open_ledger(settings) as ledger:
+        check_secrets(settings, ledger.keys)
         server = uvicorn.Server(
             uvicorn.Config(
                 desk(ledger, settings, secure=tls),
@@ -74,8 +78,8 @@ def serve_desk(options: argparse.Namespace, settings: Settings) -> ExitCode:
             )
         )
         if not options.quiet:
-            scheme = "https" if tls else "http"
-            sys.stdout.write(f"The desk is at {scheme}://{options.host}:{options.port}; Ctrl-C stops it.\n")
+            place = address(options.host, options.port, tls=tls)
+            sys.stdout.write(f"The desk is at {place}; Ctrl-C stops it.\n")
             sys.stdout.flush()
         server.run()
     return ExitCode.DONE if server.started else ExitCode.CONFIGURATION
@@ -148,8 +152,8 @@ def make_token(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def verify_audit(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage audit verify`: exit code 1 where the trail is not whole."""
+    from pipeline.audit import verify
     from pipeline.ledger import open_ledger
-    from pipeline.review.audit import verify
 
     with open_ledger(settings) as ledger:
         verdict = verify(ledger, head=options.head)

@@ -123,6 +123,10 @@ class Keyring:
                 return digest.hexdigest()
             piece, number = following, number + 1
 
+    def weak(self) -> list[str]:
+        """Names of keys that were not drawn: their bytes repeat."""
+        return [name for name, key in self._keys.items() if len(set(key)) < 8]
+
     def mark(self, data: bytes) -> str:
         """A keyed digest of `data`, NAME:hex: who has no key can neither make one nor mend one."""
         return f"{self.current}:{self._digest(self.current, data)}"

@@ -31,6 +31,8 @@ _LEAST = {
     "intake_bundle_mb": 1,
     "intake_requests_a_minute": 1,
     "fax_timeout_s": 0.1,
+    "webhook_timeout_s": 0.1,
+    "webhook_failures": 1,
 }
 
 
@@ -204,6 +206,28 @@ class Settings:
     """OpenTelemetry collector that gets traces (OTLP over HTTP), http://HOST:4318; empty: as OTEL_ says."""
     stuck_s: float = 1800.0
     """Seconds without progress after which a submission counts as stuck in the queue's list and metrics."""
+    webhook_hosts: str = ""
+    """Hosts that may be told of what happens: NAME, or NAME=NETWORK for one inside; empty: none."""
+    webhook_timeout_s: float = 10.0
+    """Seconds for telling one of them one thing."""
+    webhook_failures: int = 20
+    """After so many failures in a row a webhook is left alone until a person enables it."""
+    oidc_issuer: str = ""
+    """Address of the OpenID provider through which people log in to the desk; empty: local users alone."""
+    oidc_client_id: str = ""
+    """What the provider calls the desk."""
+    oidc_client_secret: str = ""
+    """The desk's secret there; empty for a public client (PKCE alone)."""
+    oidc_redirect_url: str = ""
+    """Where the provider sends people back, https://DESK/login/oidc/back."""
+    oidc_scopes: str = "openid profile"
+    """What the desk asks the provider for."""
+    oidc_name_claim: str = "preferred_username"
+    """Claim that becomes the user's name at the desk."""
+    oidc_roles_claim: str = "groups"
+    """Claim with the person's groups, with dots into objects (realm_access.roles)."""
+    oidc_roles: str = ""
+    """GROUP=ROLE,GROUP=ROLE; the first that fits counts, and without one nobody is let in."""
 
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, policy={self.policy})"  # never the token

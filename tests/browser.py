@@ -26,7 +26,7 @@ HOW_TO_GET = (
     "no Chromium found: install one (Debian and Ubuntu: apt-get install chromium; macOS: Google Chrome) "
     "or name it in CHROMIUM"
 )
-_SECONDS = 30
+_SECONDS = 60
 # The browser reads commands from descriptor 3 and answers on 4; ours are moved there before it starts.
 _START = """
 import fcntl, os, sys
@@ -79,6 +79,7 @@ class Browser:
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             self.send(f"{domain}.enable")
+        self.send("Page.setLifecycleEventsEnabled", enabled=True)
 
     def __enter__(self) -> Browser:
         return self
@@ -119,8 +120,9 @@ class Browser:
             {"name": "prefers-reduced-motion", "value": "reduce"},  # no waiting for smooth scrolling
         ]
         self.send("Emulation.setEmulatedMedia", features=features)
-        self.send("Page.navigate", url=page if isinstance(page, str) else page.absolute().as_uri())
-        self._wait_for("Page.loadEventFired")
+        going = self.send("Page.navigate", url=page if isinstance(page, str) else page.absolute().as_uri())
+        if "loaderId" in going:  # else it only moved within the page
+            self._wait_until_loaded(going["loaderId"])
         if script:
             self.send("Runtime.evaluate", expression=_ALL_IMAGES, awaitPromise=True)
 
@@ -130,8 +132,17 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def follow(self, selector: str) -> None:
+        """Clicks where another page is to come; what the window shows on the way is of no interest, and a
+        screenshot that is asked for while one page goes and the next comes may never be answered."""
+        self._click(selector)
+
     def click(self, selector: str) -> None:
         """Scrolls to an element and clicks into its middle."""
+        self._click(selector)
+        self.settle()
+
+    def _click(self, selector: str) -> None:
         self.evaluate(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
         x, y, width, height = self.rectangle(selector)
         for kind in ("mousePressed", "mouseReleased"):
@@ -143,7 +154,6 @@ class Browser:
                 button="left",
                 clickCount=1,
             )
-        self.settle()
 
     def press(self, key: str, *, code: int) -> None:
         """Presses a key by its name and Windows key code."""
@@ -183,10 +193,16 @@ class Browser:
                 return dict(answer["result"])
             self.events.append(answer)
 
-    def _wait_for(self, event: str) -> None:
-        until = time.monotonic() + _SECONDS
-        while not any(seen.get("method") == event for seen in self.events):
-            assert time.monotonic() < until, f"no {event}"
+    def _wait_until_loaded(self, loader: str) -> None:
+        """Until this very page is loaded: the one before may still be on its way."""
+        until, looked = time.monotonic() + _SECONDS, 0
+        while True:
+            for seen in self.events[looked:]:
+                told = seen.get("params", {})
+                if (told.get("loaderId"), told.get("name")) == (loader, "load"):
+                    return
+            looked = len(self.events)
+            assert time.monotonic() < until, "the page does not load"
             self.events.append(self._receive())
 
     def _receive(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class TestDesk:
 @contextmanager
 def open_desk(home: Path, *packets: str | Path, kind: str = "sqlite") -> Iterator[TestDesk]:
     """A desk over worked cases, the first of them in `submission_id`; a packet is a text, which is printed
-    on one page, or a folder of files."""
+    on a page for each part between form feeds, or a folder of files."""
     cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     with (
         patch.object(accounts, "_hasher", lambda: cheap),
@@ -85,10 +85,10 @@ def _stages() -> Stages:
 
 
 @contextmanager
-def served(desk_: TestDesk) -> Iterator[str]:
+def served(desk_: TestDesk, port: int = 0) -> Iterator[str]:
     """The desk on a port of this machine; yields its address."""
     config = uvicorn.Config(
-        desk(desk_.ledger, desk_.settings), host="127.0.0.1", port=0, log_config=None, access_log=False
+        desk(desk_.ledger, desk_.settings), host="127.0.0.1", port=port, log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -121,8 +121,9 @@ def _worked(ledger: Ledger, settings: Settings, packet: str | Path, printed: Pat
 
 def _print(text: str, path: Path) -> None:
     pdf = FPDF(format="letter")
-    pdf.add_page()
     pdf.set_font("Courier", size=10)
-    pdf.multi_cell(0, 5, text)
+    for page in text.split("\f"):
+        pdf.add_page()
+        pdf.multi_cell(0, 5, page)
     path.parent.mkdir(parents=True, exist_ok=True)
     pdf.output(str(path))

@@ -36,6 +36,7 @@ from pipeline.review.casefile import (
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import COOKIE
 from pipeline.review.pictures import Pictures
+from pipeline.review.worklist import Wanted
 
 ACCEPT = Change(Kind.ACCEPT, "findings.intent")
 
@@ -96,7 +97,12 @@ def area_of_intent(desk: TestDesk) -> dict[str, Any]:
     [
         "/?state=burnt&reference=%00&after=%00",
         "/?after=zzz",
-        "/?mine=perhaps",
+        "/?assigned=%00&reason=%00&policy=%00&at_risk=perhaps&order=%00",
+        "/?reference=%E2%82%AC&order=newest&after=ffffffffffffffff",
+        "/cases/ffffffffffffffff/history",
+        "/cases/ffffffffffffffff/request",
+        "/cases/ffffffffffffffff/documents/0/1",
+        "/cases/ffffffffffffffff/documents/99999999999999999999/-1",
         "/audit?case=%00",
         "/audit?before=99999999999999999999",
         "/audit?before=",
@@ -347,14 +353,14 @@ def test_an_erased_case_is_gone_with_its_corrections(own: TestDesk) -> None:
 def test_nothing_is_written_to_a_case_that_is_erased_meanwhile(
     own: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.review import casefile
+    from pipeline.review import standing
 
     def slow(*given: Any) -> Any:
         erase(own)
         return evaluate(*given)
 
-    evaluate = casefile.evaluate
-    monkeypatch.setattr(casefile, "evaluate", slow)
+    evaluate = standing.evaluate
+    monkeypatch.setattr(standing, "evaluate", slow)
     with pytest.raises(CaseErased):
         accept(own)
     assert (kept(own, "correction"), kept(own, "corrected")) == (0, 0)
@@ -393,11 +399,11 @@ def test_a_submission_is_found_however_many_stand_before_it(own: TestDesk) -> No
     own.ledger.write(fill)
     user = accounts.user(own.ledger, "nora")
     worklist.assign(own.ledger, own.submission_id, user, actor="max")
-    for wanted in ({"mine": "nora"}, {"reference": own.submission_id[:8]}):
-        (line,) = worklist.lines(own.ledger, **wanted)
+    for wanted in (Wanted(assigned="nora"), Wanted(reference=own.submission_id[:8])):
+        (line,) = worklist.lines(own.ledger, wanted)
         assert line.item.id == own.submission_id
-    first = worklist.lines(own.ledger, reference="0000")
-    after = worklist.lines(own.ledger, reference="0000", after=first[-1].item.id)
+    first = worklist.lines(own.ledger, Wanted(reference="0000"))
+    after = worklist.lines(own.ledger, Wanted(reference="0000"), after=first[-1].item.id)
     assert (len(first), len(after)) == (worklist.PAGE, worklist.PAGE)
     assert first[-1].item.id < after[0].item.id
 

@@ -18,6 +18,7 @@ from ledgers import DATABASES, KEYS
 from prefill_cases import CATALOG, KIDNEY, case_of
 from sqlalchemy import delete
 
+from pipeline import audit
 from pipeline.__main__ import main
 from pipeline.case_json import to_json
 from pipeline.domain import Box
@@ -26,7 +27,6 @@ from pipeline.ledger import claim, claim_sendings, erase_old, load_reading, repl
 from pipeline.ledger.tables import records
 from pipeline.prefill import FORMATS, Source, questionnaire_response
 from pipeline.prefill_commands import FORMATS as OFFERED
-from pipeline.review import audit
 from pipeline.review.casefile import Change, Mark, correct, open_case
 from pipeline.review.corrections import Correction, Kind
 from pipeline.review.pictures import Pictures

@@ -14,6 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.__main__ import main
+from pipeline.errors import ExitCode
+
 _WITHIN_S = 90
 
 
@@ -105,3 +108,41 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         service.stdout.close() if service.stdout else None
         for child in _children_of(service.pid):
             os.kill(child, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_the_desk_stands_beside_the_workers(tmp_path: Path) -> None:
+    place = f"127.0.0.1:{_free_port()}"
+    command = [sys.executable, "-m", "pipeline", "serve", "--workers", "1", "--desk", place]
+    environ = {**os.environ, "TRIAGE_HOME": str(tmp_path / "home"), "TRIAGE_MIN_FREE_MB": "1"}
+    service = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert service.stdout is not None
+        assert f"the desk is at http://{place}".encode() in service.stdout.readline()
+        until = time.monotonic() + _WITHIN_S
+        while True:
+            with suppress(httpx.TransportError):
+                answer = httpx.get(f"http://{place}/login")
+                break
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        assert "Log in" in answer.text
+        children = _children_of(service.pid)
+        service.send_signal(signal.SIGTERM)
+        service.wait(_WITHIN_S)
+        assert _wait(children) == []
+    finally:
+        service.kill()
+        service.stdout.close() if service.stdout else None
+
+
+@pytest.mark.parametrize(
+    ("place", "told"), [("0.0.0.0:8360", ExitCode.CONFIGURATION), ("here and there", ExitCode.USAGE)]
+)
+def test_the_desk_stands_nowhere_else(place: str, told: ExitCode, tmp_path: Path) -> None:
+    environ = {"TRIAGE_HOME": str(tmp_path)}
+    assert main(["serve", "--desk", place], environ) == told

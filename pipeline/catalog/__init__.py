@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.catalog.authors import AuthorRules, load_authors
 from pipeline.catalog.calibration import Curve, load_calibration
 from pipeline.catalog.claims import ClaimRules, load_claims
+from pipeline.catalog.desk import DeskReasons, load_desk
 from pipeline.catalog.documents import DocumentTypes, load_documents
 from pipeline.catalog.elements import ElementRules, load_elements
 from pipeline.catalog.facts import Facts, load_facts
@@ -50,6 +51,10 @@ class Catalog:
     @cached_property
     def claims(self) -> ClaimRules:
         return load_claims(self.models_dir)
+
+    @cached_property
+    def desk(self) -> DeskReasons:
+        return load_desk(self.models_dir)
 
     @cached_property
     def documents(self) -> DocumentTypes:

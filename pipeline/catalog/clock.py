@@ -43,6 +43,10 @@ class Clock(Entry):
         """Whether less of its time is left than the share in the file, or none."""
         return due_at - now < (due_at - received_at) * self.at_risk.share_left
 
+    def risk_from(self, now: datetime, *, expedited: bool) -> datetime:
+        """Requests that are due before this time are at risk now; for where a database must find them."""
+        return now + (self.expedited if expedited else self.standard).length * self.at_risk.share_left
+
 
 def load_clock(models_dir: Path) -> Clock:
     """The clock of the knowledge files. Raises CatalogError."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from pipeline import audit
 from pipeline.cases import Knowledge
 from pipeline.correspondence.listing import load_request
 from pipeline.correspondence.outgoing import targets
@@ -35,6 +36,7 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
         close_open(db, row.submission_id, State.CLOSED, reason, now)
         data = {"reference": reference}
         note(db, row.submission_id, "request_closed", at=now, actor=actor, cause=reason, data=data)
+        audit.record(ledger, db, actor, "letter_closed", row.submission_id, data)
         return str(row.submission_id)
 
     resume(ledger, ledger.write(work, durable=True), cause=reason, actor=actor)
@@ -118,3 +120,4 @@ def _remind(
     enqueue(db, submission.id, submission.case_number, outgoing, expedited=submission.expedited, now=now)
     data = {"reference": row.reference, "reminder": step}
     note(db, row.submission_id, "request_reminded", at=now, actor=actor, data=data)
+    audit.record(ledger, db, actor, "letter_reminded", row.submission_id, data)

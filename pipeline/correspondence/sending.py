@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from pipeline import audit
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
 from pipeline.correspondence.closing import close_open
@@ -70,6 +71,7 @@ def send(
         if request.due and request.due > _decision(knowledge, row):
             data["after_clock"] = True  # asked so late that the answer comes after the decision is due
         note(db, submission_id, "request_sent", at=now, actor=actor, data=data | {"number": request.number})
+        audit.record(ledger, db, actor, "letter_sent", submission_id, {"reference": drawn})
         return request
 
     request = ledger.write(work, durable=True)

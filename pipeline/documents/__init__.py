@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pipeline.catalog.documents import DocumentTypes
+from pipeline.documents.by_hand import Cut, cut_documents
 from pipeline.documents.classify import classify, page_cues
 from pipeline.documents.split import split_documents
 
-__all__ = ["classify_text", "split_documents"]
+__all__ = ["Cut", "classify_text", "cut_documents", "split_documents"]
 
 
 def classify_text(text: str, types: DocumentTypes) -> tuple[str, float]:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.catalog.documents import DocumentTypes
 from pipeline.dates import newest_year
-from pipeline.documents.classify import classify
-from pipeline.documents.head import service_date, title_of
+from pipeline.documents.made import document_of
 from pipeline.documents.missing import counted_not_received, numbered_not_received
 from pipeline.documents.settle import settled
 from pipeline.documents.sheets import Run, Sheet, sheets_of
@@ -33,7 +32,7 @@ def split_documents(
     for file in dict.fromkeys(page.file for page in pages):
         usable = [page for page in pages if page.file == file and not page.blank and not page.duplicate_of]
         for run in _runs(sheets_of(usable, types), types):
-            documents.append(_document(run, types, number=len(documents) + 1, newest=year))
+            documents.append(document_of(run.ordered(), types, number=len(documents) + 1, newest=year))
             problems += numbered_not_received(run, packet_pages=len(usable))
     problems += counted_not_received(documents, types.pages, received=len(pages))
     return tuple(documents), tuple(problems)
@@ -133,17 +132,3 @@ def _likeness(sheet: Sheet, run: Run) -> float:
 
 def _header(run: Run) -> frozenset[str]:
     return frozenset().union(*(sheet.header for sheet in run.sheets))
-
-
-def _document(run: Run, types: DocumentTypes, *, number: int, newest: int | None) -> Document:
-    sheets = run.ordered()
-    verdict = classify([sheet.cues for sheet in sheets], types)
-    first = sheets[0]
-    return Document(
-        id=f"d{number}",
-        type=verdict.type,
-        title=title_of(first, verdict.type) or types[verdict.type].title,
-        pages=tuple(sheet.page for sheet in sheets),
-        confidence=verdict.confidence,
-        service_date=service_date(first, types.pages, newest),
-    )

@@ -7,6 +7,7 @@ and on PostgreSQL alike. What they raise is said where they are.
 
     receive(ledger, [Arrival, ...]) -> [Receipt, ...]  when it returns, the sources may forget the bytes
     opened(ledger, id)                                 context manager: the Submission with plain files
+    opened_file(ledger, id, position)                  the same of one file
     load_case(ledger, id) -> dict | None               the latest case as the contract's JSON; or a number's
     standing_case(ledger, id) -> dict | None           the same with what a person corrected
     load_reading, load, save                           other sealed texts, by kind and number (`texts`)
@@ -59,6 +60,7 @@ from pipeline.ledger.outbox import (
 from pipeline.ledger.queries import (
     Figures,
     History,
+    Order,
     channels_of,
     delivered_as,
     figures,
@@ -92,6 +94,7 @@ from pipeline.ledger.texts import (
     load_reading,
     names,
     opened,
+    opened_file,
     rename,
     save,
     standing_case,
@@ -114,6 +117,7 @@ __all__ = [
     "Item",
     "Ledger",
     "Measures",
+    "Order",
     "Outgoing",
     "PageMark",
     "Receipt",
@@ -150,6 +154,7 @@ __all__ = [
     "names",
     "open_ledger",
     "opened",
+    "opened_file",
     "pend",
     "receive",
     "refused",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, update
 
 from pipeline.errors import LeaseLost, UsageError
+from pipeline.ledger.announcing import announce, told_by
 from pipeline.ledger.records import State
 from pipeline.ledger.tables import events, submissions
 
@@ -44,7 +45,9 @@ def note(
     cause: str | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an event to the history. Its data are codes, counts, hashes and times."""
+    """Add an event to the history, and let other systems be told of it that asked to be. Its data are codes,
+    counts, hashes and times."""
+    said = dict(data or {})
     row = {
         "submission_id": submission_id,
         "at": at,
@@ -52,9 +55,12 @@ def note(
         "state": state,
         "actor": actor[:120],
         "cause": cause,
-        "data": dict(data or {}),
+        "data": said,
     }
     db.execute(_EVENT, row)
+    told = told_by(kind, state, said)
+    if told is not None and submission_id is not None:
+        announce(db, told, submission_id, at=at, data=said)
 
 
 def move(

@@ -47,6 +47,8 @@ def replay(ledger: Ledger, submission_id: str, *, actor: str, read_again: bool =
             claimable_at=now,
             duplicate_of=None,
             outcome=None,
+            decided=None,
+            missing=None,
         )
         return "worked again"
 

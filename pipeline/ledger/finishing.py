@@ -109,6 +109,8 @@ def _finish(
         case_number=number,
         reason=reason_of(case),
         outcome=None,
+        decided=None,
+        missing=None,
         asks_for_haste=_asks_for_haste(case),
         page_count=sum(page_counts),
         mark_words=words,

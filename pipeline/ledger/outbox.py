@@ -153,6 +153,7 @@ def _answered(
         actor=f"worker:{sending.worker}",
         data={"case": sending.case_number, "outcome": outcome},
         outcome=outcome,
+        missing=[one["code"] for one in case["evaluation"]["missing"]],
         reason=None,
     )
     return now, bool(expedited)

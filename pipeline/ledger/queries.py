@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, or_, select
 
 from pipeline.errors import UsageError
 from pipeline.ledger.notices import PARKED, WAITING, notices_by_state
@@ -16,6 +17,29 @@ from pipeline.ledger.records import Event, Item, State
 from pipeline.ledger.tables import attempts, cases, deliveries, events, files, outbox, submissions
 
 _COLUMNS = [submissions.c[field.name] for field in fields(Item)]
+
+
+class Order(StrEnum):
+    """An order of submissions; where two are alike, by id."""
+
+    WORK = "work"  # expedited first, then what is due first
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    PAGES = "pages"  # most first
+    OUTCOME = "outcome"
+    STATE = "state"
+
+
+_C = submissions.c
+# What each order compares, and whether the greatest comes first. NULL is neither more nor less than anything.
+_KEYS: Mapping[Order, Sequence[tuple[Any, bool]]] = {
+    Order.WORK: ((_C.expedited, True), (_C.due_at, False), (_C.id, False)),
+    Order.NEWEST: ((_C.received_at, True), (_C.id, False)),
+    Order.OLDEST: ((_C.received_at, False), (_C.id, False)),
+    Order.PAGES: ((func.coalesce(_C.page_count, -1), True), (_C.id, False)),
+    Order.OUTCOME: ((func.coalesce(_C.outcome, ""), True), (_C.due_at, False), (_C.id, False)),
+    Order.STATE: ((_C.state, False), (_C.due_at, False), (_C.id, False)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +93,12 @@ def items(
     among: Select[Any] | None = None,
     after: str | None = None,
     most: int = 100,
+    order: Order = Order.WORK,
 ) -> list[Item]:
-    """Submissions in the order in which they should be looked at: expedited first, then by due date.
+    """Submissions in an order, at first that in which they should be looked at.
 
-    `among` selects the ids that count; `after` is the id of the last one of the page before.
+    `among` selects the ids that count; `after` is the id of the last one of the page before. Raises
+    UsageError where there is none of that id.
     """
     c = submissions.c
     found = select(*_COLUMNS)
@@ -82,18 +108,17 @@ def items(
         found = found.where(c.state.in_(states))
     if reason is not None:
         found = found.where(c.reason == reason)
-    order = (c.expedited.desc(), c.due_at, c.id)
+    keys = _KEYS[order]
 
     def work(db: Connection) -> Sequence[Row[Any]]:
         query = found
         if after is not None:
-            last = db.execute(select(c.expedited, c.due_at).where(c.id == after)).one_or_none()
+            last = db.execute(select(*(key for key, _ in keys)).where(c.id == after)).one_or_none()
             if last is None:
                 raise UsageError(f"There is no submission {after}.")
-            later = (c.due_at > last.due_at) | ((c.due_at == last.due_at) & (c.id > after))
-            behind = (c.expedited == last.expedited) & later
-            query = query.where(behind | (c.expedited.is_(False) if last.expedited else behind))
-        return db.execute(query.order_by(*order).limit(most)).all()
+            query = query.where(_behind(keys, last))
+        by = [key.desc() if falling else key for key, falling in keys]
+        return db.execute(query.order_by(*by).limit(most)).all()
 
     return [_item(row) for row in ledger.read(work)]
 
@@ -169,9 +194,24 @@ def figures(ledger: Ledger) -> Figures:
     return ledger.read(work)
 
 
+def _behind(keys: Sequence[tuple[Any, bool]], last: Row[Any]) -> ColumnElement[bool]:
+    """Whether a submission comes after the one with these values: greater in the first key that differs."""
+    alike: list[ColumnElement[bool]] = []
+    ways = []
+    for (key, falling), value in zip(keys, last, strict=True):
+        if isinstance(value, bool):  # SQLite and PostgreSQL do not agree on what is less than true
+            further = key.is_(not value) if falling == value else false()
+        else:
+            further = key < value if falling else key > value
+        ways.append(and_(*alike, further))
+        alike.append(key == value)
+    return or_(*ways)
+
+
 def _age_s(since: datetime, now: datetime) -> float:
     return max(0.0, (now - since).total_seconds())
 
 
 def _item(row: Row[Any]) -> Item:
-    return Item(**{**row._mapping, "state": State(row.state)})
+    missing = None if row.missing is None else tuple(row.missing)
+    return Item(**{**row._mapping, "state": State(row.state), "missing": missing})

@@ -123,7 +123,8 @@ class Sending:
 @dataclass(frozen=True, slots=True)
 class Item:
     """A submission as the queue lists it. `asks_for_haste`: a page says that it is urgent, which a person
-    should look at; only a channel or a person makes a submission `expedited`."""
+    should look at; only a channel or a person makes a submission `expedited`. `decided` is the outcome that a
+    person set beside the recommended `outcome`, `missing` the codes of what is to be asked for."""
 
     id: str
     state: State
@@ -143,6 +144,8 @@ class Item:
     page_count: int | None
     case_number: int | None
     outcome: str | None
+    decided: str | None
+    missing: tuple[str, ...] | None
     asks_for_haste: bool | None
     duplicate_of: str | None
     erased_at: datetime | None

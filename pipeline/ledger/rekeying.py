@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, select, update
 
 from pipeline.ledger.changes import note
+from pipeline.ledger.keeping import seal_anew
 from pipeline.ledger.notices import about as address_of
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.tables import notices, records
@@ -21,7 +22,7 @@ def rekey(ledger: Ledger, *, actor: str) -> tuple[int, int]:
     broken off and begun again, and work goes on beside it. Raises ConfigurationError where a key that is
     needed is not there."""
     sealed = 0
-    for some in (_records, _notices):
+    for some in (_records, _notices, partial(seal_anew, most=_AT_ONCE)):
         while step := ledger.write(partial(some, ledger)):
             sealed += step
     resealed = sum(ledger.vault.reseal(name) for name in sorted(ledger.vault.names()))

@@ -51,7 +51,7 @@ class Utc(TypeDecorator[datetime]):
         return result
 
 
-_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows in a column of type INTEGER only
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows in a column of type INTEGER only
 metadata = MetaData()
 
 
@@ -83,6 +83,8 @@ submissions = Table(
     Column("mark_digits", BigInteger),
     Column("case_number", Integer),  # of the latest case
     Column("outcome", String(32)),  # of its evaluation
+    Column("decided", String(32)),  # the outcome that a person set beside it
+    Column("missing", JSON(none_as_null=True)),  # codes of what the evaluation asks for
     Column("asks_for_haste", Boolean),  # a page says that it is urgent: shown, not obeyed
     Column("duplicate_of", String(32)),  # it is this submission, sent again
     Column("erased_at", Utc),
@@ -152,7 +154,7 @@ attempts = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     Column("submission_id", String(32), ForeignKey("submissions.id"), index=True),
     Column("at", Utc, nullable=False),
     Column("kind", String(40), nullable=False),
@@ -177,7 +179,7 @@ deliveries = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", Number, primary_key=True, autoincrement=True),
     _submission(index=True),
     Column("case_number", Integer, nullable=False),
     Column("target", String(40), nullable=False),  # evaluator, folder, ...

@@ -123,6 +123,20 @@ def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
         )
 
 
+@contextmanager
+def opened_file(ledger: Ledger, submission_id: str, position: int) -> Iterator[SourceFile]:
+    """One file of the submission, by its position from 0, with a plain copy while the block runs; without
+    its sender's name for it. Raises as `opened`."""
+    where = {"submission_id": submission_id, "position": position}
+    row = ledger.read(
+        lambda db: db.execute(select(files.c.sha256, files.c.media_type).filter_by(**where)).first()
+    )
+    if row is None or not ledger.vault.has(row.sha256):
+        raise UsageError(f"Submission {submission_id} has no such file, or it is erased.")
+    with ledger.vault.opened([row.sha256]) as (path,):
+        yield SourceFile("", path, row.sha256, row.media_type)
+
+
 def load_reading(ledger: Ledger, submission_id: str, round_number: int) -> Reading | None:
     """What was read in that round, equal record for record; None where nothing was yet."""
     content = load(ledger, submission_id, READING, round_number)

@@ -32,8 +32,12 @@ class Titles:
 
 
 def titles_for(case: Case, settings: Settings) -> Titles:
+    """The titles for a case, from the knowledge files of the settings."""
+    return titles_in(case, Catalog(settings.models_dir))
+
+
+def titles_in(case: Case, catalog: Catalog) -> Titles:
     """Titles of the document types, and of the policy version that the case was judged under."""
-    catalog = Catalog(settings.models_dir)
     documents = {name: catalog.documents[name].title for name in catalog.documents}
     if case.policy is None:
         return Titles(documents=documents)

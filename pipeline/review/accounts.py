@@ -17,9 +17,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
+from pipeline import audit
 from pipeline.errors import UsageError
 from pipeline.ledger.opening import Ledger
-from pipeline.review import audit
 from pipeline.review.roles import Role
 from pipeline.review.tables import sessions, users
 
@@ -132,6 +132,39 @@ def checked(ledger: Ledger, name: str, password: str) -> User | None:
         return None
 
     return ledger.write(work)
+
+
+def provided(ledger: Ledger, issuer: str, subject: str, name: str, role: Role) -> User | str:
+    """The user whom another system logs in, made at the first login, with the role that it gives them now; a
+    code where they are not let in: a local user's name is nobody else's."""
+    name = name.strip().lower()
+
+    def work(db: Connection) -> User | str:
+        mine = (users.c.issuer == issuer, users.c.subject == subject)
+        row = db.execute(select(users).where(*mine).with_for_update()).first()
+        if row is None:
+            if not _NAME.fullmatch(name):
+                return "name"
+            if db.execute(select(users.c.name).where(users.c.name == name)).first():
+                return "name_taken"
+            values = {"name": name, "role": role, "created_at": ledger.now(db), "failures": 0}
+            db.execute(insert(users).values(issuer=issuer, subject=subject, **values))
+            audit.record(ledger, db, "oidc", "user_added", data={"user": name, "role": role})
+            return User(name, role)
+        if row.disabled_at is not None:
+            return "disabled"
+        if row.role != role:
+            db.execute(update(users).where(*mine).values(role=role))
+            audit.record(ledger, db, "oidc", "role_changed", data={"user": row.name, "role": role})
+        return User(row.name, role)
+
+    return ledger.write(work, durable=True)
+
+
+def is_provided(ledger: Ledger, name: str) -> bool:
+    """Whether another system logs the user in."""
+    issuer = select(users.c.issuer).where(users.c.name == name)
+    return ledger.read(lambda db: db.execute(issuer).scalar()) is not None
 
 
 def _must_be(db: Connection, name: str) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.catalog.fields import FieldRule
-from pipeline.domain import Case, Met
+from pipeline.domain import Alternative, Case, CriterionResult, Met
 from pipeline.report.marks import Marks, marks_of
 from pipeline.report.rows import Group, Row, groups_of
 from pipeline.report.strip import Sheet, place_of, sheets_of
 from pipeline.report.titles import Titles
 from pipeline.review.casefile import CaseFile
-from pipeline.review.corrections import Kind
+from pipeline.review.corrections import OF_DOCUMENTS, Correction, Kind
+from pipeline.review.layout import place_of as page_of
+from pipeline.review.strip import Bundle, bundles_of
+from pipeline.wording import OUTCOMES, label_of
 
 _SUBJECTS = {
     "name": "patient.name",
@@ -21,6 +24,22 @@ _SUBJECTS = {
     "expedited": "request.expedited",
 }
 _YES_NO = ("true", "false")
+# Reasons of values that do not contradict the one that was taken.
+_APART = frozenset(
+    {
+        "overridden",
+        "historical",
+        "history",
+        "family",
+        "ruled_out",
+        "absent",
+        "hypothetical",
+        "conditional",
+        "mentioned",
+        "printed",
+        "other_lesion",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,7 @@ class CasePage:
     sheets: Sequence[Sheet]
     editable: Mapping[str, Editable]
     positions: Mapping[str, int]
+    bundles: Sequence[Bundle]
 
     @property
     def case(self) -> Case:
@@ -53,6 +73,31 @@ class CasePage:
     def attention(self) -> list[Row]:
         """Rows that a person should look at first."""
         return [row for group in self.groups for row in group.rows if row.tone == "attention"]
+
+    def sides(self, row: Row) -> list[Alternative]:
+        """What stands against a value in conflict: statements about the same, and not what is told of another
+        time, person or tumor."""
+        against = [one for one in row.alternatives if one.reason not in _APART]
+        return (against or list(row.alternatives)) if row.status == "conflict" else []
+
+    def rest(self, row: Row) -> list[Alternative]:
+        """The other values that were not taken."""
+        against = self.sides(row)
+        return [one for one in row.alternatives if one not in against]
+
+    def criteria(self, result: str) -> list[CriterionResult]:
+        """The policy's criteria that came out so."""
+        evaluation = self.case.evaluation
+        return [one for one in evaluation.criteria if one.result == result] if evaluation else []
+
+    def subject(self, sheet: Sheet) -> str:
+        """A page as corrections name it."""
+        assert sheet.page is not None
+        return f"pages.{self.positions[sheet.page.file]}.{sheet.page.page}"
+
+    def told(self, one: Correction) -> str:
+        """What a correction did, in words; what a packet says is not among them."""
+        return told(self, one)
 
     def place(self, file: str | None, page: int | None) -> str:
         return place_of(self.case, file, page)
@@ -67,22 +112,44 @@ class CasePage:
 def case_page(file: CaseFile, titles: Titles, rules: Mapping[str, FieldRule]) -> CasePage:
     """The page of a case file."""
     groups = groups_of(file.case, titles)
+    sheets = sheets_of(file.case, titles)
     return CasePage(
         file=file,
         titles=titles,
         groups=groups,
         marks=marks_of(file.case, groups),
-        sheets=sheets_of(file.case, titles),
+        sheets=sheets,
         editable=_editable(file, groups, rules),
         positions={one.name: position for position, one in enumerate(file.case.files)},
+        bundles=bundles_of(file.case, sheets),
     )
+
+
+def told(page: CasePage, one: Correction) -> str:
+    """What a correction of documents or of the outcome did, in words; of an answer, which it is."""
+    if one.kind in OF_DOCUMENTS:
+        name, number = page_of(one.subject, page.case)
+        place = page.place(name, number)
+        if one.kind is Kind.SPLIT:
+            return f"a document begins at {place}"
+        if one.kind is Kind.MERGE:
+            return f"{place} goes on with the document before it"
+        if one.kind is Kind.MOVE:
+            return f"{place} moved to the document of {page.place(*page_of(str(one.after), page.case))}"
+        was, is_ = (page.titles.document(str(type_)) for type_ in (one.before, one.after))
+        return f"the document of {place} is: {is_} (was: {was})"
+    if one.kind is Kind.OUTCOME:
+        return f"outcome set to “{OUTCOMES[str(one.after)]}” beside “{OUTCOMES[str(one.before)]}”"
+    if one.kind is Kind.UNDO:
+        return f"undid number {one.subject}"
+    return f"{label_of(one.kind)} {label_of(one.subject.rpartition('.')[2])}"
 
 
 def _editable(file: CaseFile, groups: Sequence[Group], rules: Mapping[str, FieldRule]) -> dict[str, Editable]:
     by = {
         one.subject: one.actor
         for one in file.corrections
-        if one.kind is not Kind.UNDO and one.number not in file.undone
+        if one.kind is not Kind.UNDO and one.number not in file.undone and one.number not in file.lapsed
     }
     elements = [
         (name, element)

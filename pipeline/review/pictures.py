@@ -3,8 +3,7 @@ ends there."""
 
 from __future__ import annotations
 
-import io
-from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -13,10 +12,9 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from pipeline.domain import SourceFile
-from pipeline.errors import UnreadableFile
-from pipeline.ledger import Ledger, opened
+from pipeline.ledger import Ledger, opened_file
 from pipeline.pages.limits import Limits
+from pipeline.review.drawing import Images, drawn, ready
 from pipeline.settings import Settings
 
 WIDTHS: Final = {"thumb": 176, "page": 1240}
@@ -25,46 +23,75 @@ _KEPT_BYTES: Final = 128 * 2**20
 _TASKS: Final = 200  # after which a process is made anew: native code leaks
 
 
+_Page = tuple[str, int, int, int]  # submission, position of the file, page, rotation
+
+
 @dataclass
 class Pictures:
-    """Images of the pages of submissions, the last ones kept in memory. Close it to end its processes."""
+    """Images of the pages of submissions, the last ones kept in memory. Close it to end its processes.
+
+    A page is drawn once for all its sizes, and once for all who ask at the same time.
+    """
 
     ledger: Ledger
     settings: Settings
-    _cache: LRUCache[tuple[str, int, int, int, str], bytes] = field(
+    _cache: LRUCache[tuple[_Page, str], bytes] = field(
         default_factory=lambda: LRUCache(_KEPT_BYTES, getsizeof=len)
     )
+    _drawing: dict[_Page, Future[Images]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _pool: ProcessPoolExecutor | None = None
 
     def picture(self, submission_id: str, position: int, page: int, rotation: int, size: str) -> bytes | None:
         """A page as PNG, upright; None where it cannot be shown. `position` is of its file, from 0."""
-        key = (submission_id, position, page, rotation, size)
+        key = (submission_id, position, page, rotation)
         with self._lock:
-            if (kept := self._cache.get(key)) is not None:
+            if (kept := self._cache.get((key, size))) is not None:
                 return kept
-        made = self._made(submission_id, position, page, rotation, WIDTHS[size])
-        if made is not None:
-            with self._lock:
-                self._cache[key] = made
-        return made
+            promised = self._drawing.get(key)
+            mine = promised is None
+            if promised is None:
+                promised = self._drawing[key] = Future()
+        if mine:
+            self._draw(key, promised)
+        return promised.result().get(size)
+
+    def warm(self) -> None:
+        """Start the processes, and let them load what they need."""
+        pool = self._processes()
+        for _ in range(self._workers):
+            pool.submit(ready)
 
     def close(self) -> None:
         """End the processes."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def _made(self, submission_id: str, position: int, page: int, rotation: int, width: int) -> bytes | None:
-        with opened(self.ledger, submission_id) as submission:
-            if position >= len(submission.files):
-                return None
-            file = submission.files[position]
+    def _draw(self, key: _Page, promised: Future[Images]) -> None:
+        """Keep the promise, whatever comes: others wait for it."""
+        images: Images = {}
+        try:
+            images = self._drawn(key)
+        except BaseException as error:
+            promised.set_exception(error)
+            raise
+        else:
+            promised.set_result(images)
+        finally:
+            with self._lock:
+                del self._drawing[key]
+                for size, image in images.items():
+                    self._cache[key, size] = image
+
+    def _drawn(self, key: _Page) -> Images:
+        submission_id, position, page, rotation = key
+        with opened_file(self.ledger, submission_id, position) as file:
             pool = self._processes()
             try:
-                job = pool.submit(_png, file, page, rotation, width, Limits.of(self.settings))
+                job = pool.submit(drawn, file, page, rotation, WIDTHS, Limits.of(self.settings))
             except RuntimeError:  # it is broken, or another request just gave it up
                 self._give_up(pool)
-                return None
+                return {}
             try:
                 return job.result(timeout=self.settings.page_timeout_s)
             except TimeoutError:
@@ -74,13 +101,17 @@ class Pictures:
                 self._give_up(pool)
             except CancelledError:
                 pass
-        return None
+        return {}
+
+    @property
+    def _workers(self) -> int:
+        return max(1, self.settings.workers)
 
     def _processes(self) -> ProcessPoolExecutor:
         with self._lock:
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
-                    max_workers=max(1, self.settings.workers),
+                    max_workers=self._workers,
                     mp_context=get_context("spawn"),
                     max_tasks_per_child=_TASKS,
                 )
@@ -96,17 +127,3 @@ class Pictures:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
-
-
-def _png(file: SourceFile, page: int, rotation: int, width: int, limits: Limits) -> bytes | None:
-    from pipeline.pages.upright import square, upright_images
-
-    try:
-        for _, raster in upright_images(file, {page: rotation}, limits=limits):
-            image = square(raster, width * 72 / raster.width)
-            buffer = io.BytesIO()
-            image.quantize(16).save(buffer, "PNG")
-            return buffer.getvalue()
-    except UnreadableFile:
-        return None
-    return None

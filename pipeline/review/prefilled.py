@@ -26,7 +26,7 @@ _NO_VALUE = (None, "missing", "unclear")  # of a field, of a required element
 
 def form_of_file(ledger: Ledger, file: CaseFile, catalog: Catalog) -> Form:
     """The form of a case as it stands. Raises UsageError as `form_of` does."""
-    return form_of(file.case, catalog, touches_of(file.corrections, roles_of(ledger)))
+    return form_of(file.case, catalog, touches_of(file.corrections, roles_of(ledger), lapsed=file.lapsed))
 
 
 def exported(

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select
 
+from pipeline import audit
 from pipeline.case_json import from_json
 from pipeline.catalog import Catalog
 from pipeline.domain import PolicyRef
@@ -25,7 +26,7 @@ from pipeline.prefill import Asked, Form, asked_of, filled
 from pipeline.regression import Shares, Told, expected_of, tally
 from pipeline.regression.expected import fields_in
 from pipeline.regression.shares import UNKNOWN, Deed
-from pipeline.review import audit, tables
+from pipeline.review import tables
 from pipeline.review.casefile import CaseErased, open_case
 from pipeline.review.corrections import Kind
 from pipeline.review.prefilled import form_of_file

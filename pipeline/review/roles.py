@@ -15,9 +15,10 @@ class Permission(StrEnum):
     ANSWERS = "answers"  # patient, findings, criteria with their quotes
     CORRECT = "correct"  # change an answer, or the kind and extent of a document
     REQUEST = "request"  # see and send an information request
+    QUEUE = "queue"  # work a submission again, reject it, hurry it
     OVERRIDE = "override"  # set another outcome than the rules recommend
     AUDIT = "audit"  # read the audit trail
-    USERS = "users"  # accounts
+    USERS = "users"  # accounts, and which systems are told of what happens
     SUBMIT = "submit"  # hand in submissions, and see how those stand
 
 
@@ -34,13 +35,13 @@ class Role(StrEnum):
 
 _P = Permission
 _GRANTED: Final[Mapping[Role, frozenset[Permission]]] = {
-    Role.INTAKE: frozenset({_P.WORKLIST, _P.PAGES, _P.REQUEST}),
+    Role.INTAKE: frozenset({_P.WORKLIST, _P.PAGES, _P.REQUEST, _P.QUEUE}),
     Role.REVIEWER: frozenset({_P.WORKLIST, _P.PAGES, _P.ANSWERS, _P.CORRECT, _P.REQUEST}),
     Role.MEDICAL_DIRECTOR: frozenset(
         {_P.WORKLIST, _P.PAGES, _P.ANSWERS, _P.CORRECT, _P.REQUEST, _P.OVERRIDE}
     ),
     Role.AUDITOR: frozenset({_P.WORKLIST, _P.AUDIT}),
-    Role.ADMIN: frozenset({_P.WORKLIST, _P.USERS}),
+    Role.ADMIN: frozenset({_P.WORKLIST, _P.USERS, _P.QUEUE}),
     Role.SENDER: frozenset({_P.SUBMIT}),
 }
 # What a role may open by breaking the glass: with a reason, for one case and one session, on the record.

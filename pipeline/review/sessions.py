@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
+from pipeline import audit
 from pipeline.ledger.opening import Ledger
-from pipeline.review import audit
 from pipeline.review.accounts import User
 from pipeline.review.roles import Permission, Role, behind_glass, granted
 from pipeline.review.tables import sessions, users
 
 IDLE: Final = timedelta(minutes=30)
 LONGEST: Final = timedelta(hours=12)
+_SHOWN: Final = 16
 _SEEN_EVERY: Final = timedelta(minutes=1)  # noting every click would be a write for each picture
 
 
@@ -98,6 +99,47 @@ def end(ledger: Ledger, session: Session) -> None:
         audit.record(ledger, db, session.user.name, "logout")
 
     ledger.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session as its user sees it; `id` is the start of its digest, which opens nothing."""
+
+    id: str
+    program: bool
+    created_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+
+
+def open_sessions(ledger: Ledger, user: User) -> list[OpenSession]:
+    """The user's sessions and tokens that have not ended, the newest first."""
+    s = sessions.c
+
+    def work(db: Connection) -> list[Any]:
+        now = ledger.now(db)
+        found = select(sessions).where(s.user_name == user.name, s.ends_at > now)
+        rows = db.execute(found.order_by(s.created_at.desc())).all()
+        return [row for row in rows if row.program or now - row.seen_at <= IDLE]
+
+    return [
+        OpenSession(row.id[:_SHOWN], row.program, row.created_at, row.seen_at, row.ends_at)
+        for row in ledger.read(work)
+    ]
+
+
+def end_own(ledger: Ledger, user: User, shown: str) -> bool:
+    """End the user's session of that short id; False where there is none."""
+    s = sessions.c
+
+    def work(db: Connection) -> bool:
+        own = delete(sessions).where(s.user_name == user.name, func.substr(s.id, 1, _SHOWN) == shown)
+        gone = db.execute(own).rowcount > 0
+        if gone:
+            audit.record(ledger, db, user.name, "session_ended")
+        return gone
+
+    return ledger.write(work, durable=True)
 
 
 def break_glass(ledger: Ledger, session: Session, submission_id: str, reason: str) -> None:

@@ -5,9 +5,12 @@ What a correction says (from, to, why) is a sealed record of the ledger (`ledger
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
+from pipeline.audit import audit
 from pipeline.ledger.tables import Utc, metadata
+
+__all__ = ["api_answers", "assignments", "audit", "corrections", "oidc_logins", "sessions", "users"]
 
 users = Table(
     "users",
@@ -19,6 +22,9 @@ users = Table(
     Column("disabled_at", Utc),
     Column("failures", Integer, nullable=False),  # wrong passwords in a row
     Column("locked_until", Utc),
+    Column("issuer", String(200)),  # whom another system logs in: that system, and its name for the person
+    Column("subject", String(255)),
+    Index("one_user_a_subject", "issuer", "subject", unique=True),
 )
 
 sessions = Table(
@@ -54,15 +60,19 @@ corrections = Table(
     Column("subject", String(80), nullable=False),  # findings.intent, documents.d2, outcome
 )
 
-audit = Table(
-    "audit",
+api_answers = Table(
+    "api_answers",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),  # from 1, without a gap
+    Column("user_name", String(80), ForeignKey("users.name"), primary_key=True),
+    Column("key", String(64), primary_key=True),  # SHA-256 of the Idempotency-Key
+    Column("asked", String(64), nullable=False),  # SHA-256 of what was asked, and in which role
     Column("at", Utc, nullable=False),
-    Column("actor", String(80), nullable=False),
-    Column("action", String(40), nullable=False),
-    Column("submission_id", String(32), index=True),
-    Column("data", JSON, nullable=False),  # codes, counts, ids
-    Column("chain", String(140), nullable=False),  # NAME:hex, over this row and the one before
-    UniqueConstraint("chain", name="one_link_a_row"),
+    Column("done", Boolean, nullable=False),  # then the answer is kept, sealed (`ledger.keeping`)
+)
+
+oidc_logins = Table(
+    "oidc_logins",
+    metadata,
+    Column("state", String(64), primary_key=True),  # SHA-256: the table finishes no login
+    Column("at", Utc, nullable=False),
 )

@@ -3,7 +3,8 @@
 A row's `chain` is a keyed digest (HMAC-SHA256) over the row and the chain of the row before, so that a row
 that is changed, put in, taken out or moved breaks every link after it, and nobody without the key can mend
 them. Rows cut off at the end leave the rest whole: keep the head (`triage audit verify` prints it) somewhere
-else and give it at the next check.
+else and give it at the next check. The database itself refuses to change or delete a row (triggers of its
+own): the chain is for who may take those away.
 """
 
 from __future__ import annotations
@@ -14,10 +15,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    insert,
+    select,
+    text,
+)
 
 from pipeline.ledger.opening import Ledger
-from pipeline.review.tables import audit
+from pipeline.ledger.tables import Utc, metadata
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # from 1, without a gap
+    Column("at", Utc, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("submission_id", String(32), index=True),
+    Column("data", JSON, nullable=False),  # codes, counts, ids
+    Column("chain", String(140), nullable=False),  # NAME:hex, over this row and the one before
+    UniqueConstraint("chain", name="one_link_a_row"),
+)
 
 _LOCK: Final = 0x7A1A6F  # PostgreSQL's advisory lock: one row after another
 _START: Final = "start"
@@ -104,12 +129,22 @@ def verify(ledger: Ledger, *, head: str | None = None) -> Verdict:
 
 
 def entries(
-    ledger: Ledger, *, submission_id: str | None = None, before: int | None = None, most: int = 100
+    ledger: Ledger,
+    *,
+    submission_id: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    before: int | None = None,
+    most: int = 100,
 ) -> Sequence[Entry]:
     """Rows from the newest back; `before` is the number of the last one of the page before."""
     found = select(audit).order_by(audit.c.number.desc()).limit(most)
     if submission_id is not None:
         found = found.where(audit.c.submission_id == submission_id)
+    if actor is not None:
+        found = found.where(audit.c.actor == actor)
+    if action is not None:
+        found = found.where(audit.c.action == action)
     if before is not None:
         found = found.where(audit.c.number < before)
     return [
