@@ -6,6 +6,7 @@ import argparse
 import getpass
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
@@ -53,36 +54,30 @@ def add_commands(
 
 def serve_desk(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage desk`: until it is stopped."""
-    import uvicorn
-
     from pipeline.ledger import open_ledger
     from pipeline.review.desk import desk
     from pipeline.review.guard import check_secrets
-    from pipeline.review.place import address
-    from pipeline.serving import check_place
+    from pipeline.serving import Certificates, check_place, serve_application
 
     tls = bool(options.tls_cert)
     check_place(options.host, tls=tls)
+    key = Path(options.tls_key) if options.tls_key else None
+
+    def ready(address: str) -> None:
+        if not options.quiet:
+            sys.stdout.write(f"The desk is at {address}; Ctrl-C stops it.\n")
+            sys.stdout.flush()
+
     with open_ledger(settings) as ledger:
         check_secrets(settings, ledger.keys)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                desk(ledger, settings, secure=tls),
-                host=options.host,
-                port=options.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ssl_certfile=options.tls_cert,
-                ssl_keyfile=options.tls_key,
-            )
+        serve_application(
+            desk(ledger, settings, secure=tls),
+            options.host,
+            options.port,
+            ready=ready,
+            certificates=Certificates(Path(options.tls_cert), key) if tls else None,
         )
-        if not options.quiet:
-            place = address(options.host, options.port, tls=tls)
-            sys.stdout.write(f"The desk is at {place}; Ctrl-C stops it.\n")
-            sys.stdout.flush()
-        server.run()
-    return ExitCode.DONE if server.started else ExitCode.CONFIGURATION
+    return ExitCode.DONE
 
 
 def add_user(options: argparse.Namespace, settings: Settings) -> ExitCode:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Final
-
-from pipeline.errors import UsageError
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8360
@@ -29,29 +26,22 @@ def desk_arguments(options: argparse.Namespace) -> list[str]:
 
     Raises UsageError for a place that is none, ConfigurationError for one that must not be served so.
     """
-    from pipeline.serving import check_place  # not where a command line is only parsed
+    from pipeline.serving import check_place, place  # not where a command line is only parsed
 
-    place = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::([0-9]{1,5}))?", options.desk)
-    if place is None:
-        raise UsageError("The desk's place is not HOST:PORT.", next_step=f"Such as {HOST}:{PORT}.")
-    host, port = place[1] or place[2], place[3] or str(PORT)
+    host, port = place(options.desk)
     check_place(host, tls=bool(options.tls_cert))
     tls = [("--tls-cert", options.tls_cert), ("--tls-key", options.tls_key)]
-    return ["--host", host, "--port", port, *(part for pair in tls if pair[1] for part in pair)]
+    return ["--host", host, "--port", str(port), *(part for pair in tls if pair[1] for part in pair)]
 
 
 def desk_place(options: argparse.Namespace) -> str:
     """The address of that desk, for people."""
     _, host, _, port, *_ = desk_arguments(options)
-    return address(host, port, tls=bool(options.tls_cert))
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if options.tls_cert else 'http'}://{shown}:{port}"
 
 
 def add_tls(parser: argparse.ArgumentParser) -> None:
     """The options for serving over TLS."""
     parser.add_argument("--tls-cert", metavar="FILE", help="the desk's certificate (PEM): serve https")
     parser.add_argument("--tls-key", metavar="FILE", help="its key, if not in the same file")
-
-
-def address(host: str, port: int | str, *, tls: bool) -> str:
-    """Where a browser finds it."""
-    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
