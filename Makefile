@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 
 TRAINING := .venv-train
 RELEASE := .venv-release
+PEERS := .venv-peers
 
-.PHONY: help setup demo test check lock bench-pages fuzz fuzz-intake fuzz-api load requests rejoin crash kill-channels prefect two-hosts day bench-queue bench-folder bench-end-to-end clean evaluate gate gate-figures release audit calibrate train bench-desk
+.PHONY: help setup demo test check lock bench bench-pages fuzz fuzz-intake fuzz-api load requests rejoin crash kill-channels prefect two-hosts day bench-queue bench-folder bench-end-to-end clean evaluate gate gate-figures release audit calibrate train bench-desk
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
@@ -58,6 +59,20 @@ check: setup ## format, lint, types, import direction
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup $(PEERS)/.installed ## all benchmarks with their peers, one table [ONLY="pages ..."] (about an hour)
+	OCRMYPDF=$(PEERS)/bin/ocrmypdf PATH="$(CURDIR)/$(PEERS)/bin:$$PATH" MEDSPACY_PYTHON=$(PEERS)/medspacy/bin/python \
+		$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only $(ONLY))
+
+$(PEERS)/.installed: benchmarks/peers.txt benchmarks/peers-medspacy.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) tools/make_venv.py $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	$(PYTHON) tools/make_venv.py $(PEERS)/medspacy
+	$(PEERS)/medspacy/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers-medspacy.txt
+	@command -v tesseract >/dev/null && command -v gs >/dev/null || \
+		echo "OCRmyPDF needs tesseract and ghostscript (Debian: apt-get install tesseract-ocr ghostscript)"
+	@touch $@
 
 bench-pages: setup ## this reader and the bare engines on the same made-up pages (about 10 minutes)
 	$(BIN)/python benchmarks/bench_pages.py --save benchmarks/pages.md
@@ -137,4 +152,4 @@ lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --group fixtures --group dev pyproject.toml requirements-build.in -o requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo-output training dist .venv-train .venv-release
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache demo-output training dist .venv-train .venv-release .venv-peers

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from decisions import case_of, decisions  # noqa: E402
+from figures import Figure, write_figures  # noqa: E402
 
 from pipeline.case_json import to_json  # noqa: E402
 from pipeline.catalog.facts import Facts, load_facts  # noqa: E402
@@ -41,14 +42,23 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--cases", type=int, default=10_000)
     options.add_argument("--reevaluate", action="store_true")
+    options.add_argument("--figures", type=Path)
     chosen = options.parse_args()
     chance = random.Random(SEED)
     facts = load_facts(SETTINGS.models_dir)
     table = [row.case for row in decisions()]
     random_cases = [random_case(facts, chance) for _ in range(chosen.cases)]
     empty = [case_of("procedure=none")]
-    for title, cases in (("decision table", table), ("random", random_cases), ("nothing told", empty * 200)):
-        show(title, cases)
+    sets = (("decision table", table), ("random", random_cases), ("nothing told", empty * 200))
+    means = {title: show(title, cases) for title, cases in sets}
+    if chosen.figures:
+        write_figures(
+            chosen.figures,
+            [
+                Figure("one evaluation, processor time", title, "ms", 1e3 * mean)
+                for title, mean in means.items()
+            ],
+        )
     if chosen.reevaluate:
         reevaluate_in_a_folder(random_cases)
 
@@ -71,7 +81,8 @@ def random_case(facts: Facts, chance: random.Random) -> Case:
     return case_of("; ".join(told), f"plan={plan}")
 
 
-def show(title: str, cases: Sequence[Case]) -> None:
+def show(title: str, cases: Sequence[Case]) -> float:
+    """Prints how long they take; returns the mean, in seconds."""
     ruleset = ruleset_for(cases[0].policy, SETTINGS)
     for case in cases[:100]:
         evaluate(case, ruleset)
@@ -81,6 +92,7 @@ def show(title: str, cases: Sequence[Case]) -> None:
         f"{title:<15} {len(times):>6} cases  mean {mean * 1e3:6.2f} ms  p99 {p99 * 1e3:6.2f} ms"
         f"  max {times[-1] * 1e3:6.2f} ms\n"
     )
+    return mean
 
 
 def reevaluate_in_a_folder(cases: Sequence[Case]) -> None:
