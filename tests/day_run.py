@@ -190,6 +190,7 @@ class Day:
     def erased_wrongly(self) -> Iterator[str]:
         """What ended long ago is erased with proof, and nothing else."""
         now, kept = self._world.now(), self._sender.account.sent
+        self._world.set_clock(now, 0.0)  # erasing takes its own time, an hour of the day's
         erased = set[str]()
         while some := led.erase_old(self._ledger, KEEP, actor="user:day"):
             erased |= set(some)
