@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -386,9 +387,9 @@ def test_what_is_asked_reaches_the_case_with_its_page(tmp_path: Path) -> None:
     with open_intake(tmp_path, workers="1") as intake:
         asked = pas_bundle(_letter(), cpt=["50593"], icd10=["C64.2", "Z85.528"], urgency="U")
         name = submission_of(submit(intake, asked))
-        worker = Worker(intake.ledger, intake.settings, "test")
-        (claim,) = led.claim(intake.ledger, "test")
-        worker.work(claim)
+        with closing(Worker(intake.ledger, intake.settings, "test")) as worker:
+            (claim,) = led.claim(intake.ledger, "test")
+            worker.work(claim)
         case = from_json(led.load_case(intake.ledger, name))
     assert (case.status, case.problems) == ("complete", ())
     assert case.documents[0].type == "pa_request_form"

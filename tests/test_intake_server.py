@@ -367,9 +367,9 @@ def test_a_zip_is_taken_and_parked_with_its_reason(tmp_path: Path) -> None:
 
     with open_intake(tmp_path, workers="1") as intake:
         told = intake.client().post("/v1/submissions", files=files(b"PK\x03\x04 a zip", name="a.zip")).json()
-        worker = Worker(intake.ledger, intake.settings, "test")
-        (claim,) = led.claim(intake.ledger, "test")
-        worker.work(claim)
+        with closing(Worker(intake.ledger, intake.settings, "test")) as worker:
+            (claim,) = led.claim(intake.ledger, "test")
+            worker.work(claim)
         seen = intake.client().get(told["links"]["self"]).json()
         assert (seen["state"], seen["reason"]) == ("parked", "unsupported_type")
 

@@ -125,6 +125,21 @@ def test_a_reading_process_that_ends_while_it_waits_costs_no_page(tmp_path: Path
     assert again == read(fax)
 
 
+def test_a_reading_process_has_no_key_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stranger's file may take over has nothing to give away."""
+    monkeypatch.setenv("TRIAGE_KEYS", "k1=secret")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "triage:secret")
+    monkeypatch.setenv("TESSDATA_PREFIX", "kept")
+    with reading_processes(settings(ocr_engine="none")) as workers:
+        workers.start()
+        environ = Path(f"/proc/{processes_of(workers)[0]}/environ")
+        if not environ.exists():
+            pytest.skip("only Linux shows the environment of a process")
+        names = {entry.split(b"=")[0] for entry in environ.read_bytes().split(b"\0") if entry}
+    assert not [name for name in names if name.startswith((b"TRIAGE_", b"PREFECT_"))]
+    assert {b"TESSDATA_PREFIX", b"OMP_THREAD_LIMIT", b"PATH"} <= names
+
+
 def test_reading_that_is_broken_off_leaves_nothing_to_the_next(tmp_path: Path) -> None:
     fax, letter = three_pages(tmp_path / "fax.tif"), samples.text_pdf(tmp_path / "letter.pdf")
 

@@ -95,3 +95,20 @@ def test_a_secrets_file_that_is_of_no_use_is_named(environ: dict[str, str], told
 )
 def test_what_is_a_secret(name: str, text: str, secret: bool) -> None:
     assert is_secret(name, text) is secret
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "secret"),
+    [
+        ("keys", "k1=x", True),
+        ("fax_secrets", "example=x", True),
+        ("fax_tokens", "example=x", True),
+        ("evaluator_token", "x", True),
+        ("evaluator_token", "", False),
+        ("ledger_url", "postgresql://u:p@host/db", True),
+        ("ledger_url", "postgresql://u@host/db", False),
+        ("workers", "2", False),
+    ],
+)
+def test_what_must_not_be_kept_in_clear_by_others(name: str, text: str, secret: bool) -> None:
+    assert is_secret(name, text) is secret

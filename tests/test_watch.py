@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -446,9 +447,9 @@ def test_a_file_too_large_to_be_read_is_received_and_parked(tmp_path: Path, inbo
         watched = watched_folder(replace(settings, watch_settled_s=0))
         assert watched is not None
         assert looks(watched, ledger) == [0, 1]
-        worker = Worker(ledger, settings, "w")
-        (claim,) = led.claim(ledger, worker.name)
-        worker.work(claim)
+        with closing(Worker(ledger, settings, "w")) as worker:
+            (claim,) = led.claim(ledger, worker.name)
+            worker.work(claim)
         (item,) = led.items(ledger)
         assert (item.state, item.reason) == (led.State.PARKED, "too_large")
     assert list(inbox.iterdir()) == []

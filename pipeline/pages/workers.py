@@ -30,6 +30,7 @@ from pipeline.pages.worker import FORGET, Job
 Answer = tuple[Any, ...]
 
 _JOBS_OF_A_LIFE = 200
+_OUR_SETTINGS = ("TRIAGE_", "PREFECT_", "OTEL_")
 _START_S = 120.0  # for a cold start on a busy machine
 
 
@@ -174,7 +175,7 @@ def _start(engine: str, limits: Limits) -> _Process:
             # Native libraries complain there about what they read; it may hold a patient's words.
             stderr=subprocess.DEVNULL,
             env={
-                **os.environ,
+                **_environment(),
                 "OMP_THREAD_LIMIT": "1",
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             },
@@ -183,6 +184,11 @@ def _start(engine: str, limits: Limits) -> _Process:
     with suppress(OSError):  # it is gone already; the first job finds out
         ours.send((engine, limits))
     return worker
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what holds keys and passwords: what opens a stranger's file has no use for them."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(_OUR_SETTINGS)}
 
 
 def _end(worker: _Process) -> None:
