@@ -134,9 +134,9 @@ def _of_file(path: Path, options: argparse.Namespace, catalog: Catalog, settings
 
 def _of_submission(submission_id: str, name: str, catalog: Catalog, settings: Settings) -> Rendered:
     """The form of a case of the ledger, with its corrections; it is exported, and the audit trail says so."""
+    from pipeline import audit
     from pipeline.ledger import open_ledger, opened
     from pipeline.prefill import page_images, rendered
-    from pipeline.review import audit
     from pipeline.review.casefile import open_case
     from pipeline.review.prefilled import form_of_file
 
@@ -156,9 +156,9 @@ def _of_submission(submission_id: str, name: str, catalog: Catalog, settings: Se
 
 def _every_case(name: str, catalog: Catalog, settings: Settings) -> tuple[Rendered, list[str]]:
     """The table of all cases, and the submissions whose cases could not be shown."""
+    from pipeline import audit
     from pipeline.ledger import open_ledger
     from pipeline.prefill import rendered_rows, rows_of
-    from pipeline.review import audit
     from pipeline.review.prefilled import forms_in
 
     left_out: list[str] = []

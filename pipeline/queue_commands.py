@@ -225,7 +225,7 @@ def doctor(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def serve(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage serve`: workers, the channels of the settings and the servers here, until it is stopped."""
-    from pipeline.review.place import desk_arguments, desk_place
+    from pipeline.desk_place import desk_arguments, desk_place
     from pipeline.serving import place
 
     if options.watch is not None and not options.watch.is_dir():
@@ -296,7 +296,7 @@ def deploy(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
     """The queue's commands and their options."""
-    from pipeline.review.place import add_desk
+    from pipeline.desk_place import add_desk
 
     _add_queue(command.add_parser("queue", help="submissions: list, show, replay, reject, export"), shared)
     _add_ledger(command.add_parser("ledger", help="the balance of what was received; upkeep"), shared)

@@ -18,7 +18,7 @@ def add_commands(
     command: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
 ) -> None:
     """The options of `triage desk`, `triage user` and `triage audit`."""
-    from pipeline.review.place import HOST, PORT, add_tls
+    from pipeline.desk_place import HOST, PORT, add_tls
 
     desk = command.add_parser("desk", parents=[shared], help="the reviewer's desk as a web application")
     desk.add_argument("--host", default=HOST, help="default: this machine alone")

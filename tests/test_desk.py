@@ -14,13 +14,14 @@ from httpx import Response
 from ledgers import DATABASES, without_guard
 from sqlalchemy import delete, select, update
 
+from pipeline import audit
 from pipeline.__main__ import main
 from pipeline.case_json import from_json, to_json
 from pipeline.catalog import Catalog
 from pipeline.errors import ConfigurationError, ExitCode, UsageError
 from pipeline.information_request import draft_of
 from pipeline.ledger import load_case, open_ledger, standing_case
-from pipeline.review import accounts, audit, sessions, tables
+from pipeline.review import accounts, sessions, tables
 from pipeline.review.casefile import open_case
 from pipeline.review.guard import COOKIE
 from pipeline.review.roles import Permission, Role, behind_glass, granted

@@ -18,12 +18,13 @@ from fastapi.testclient import TestClient
 from ledgers import DATABASES
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from pipeline import audit
 from pipeline.__main__ import main
 from pipeline.domain import Box
 from pipeline.errors import ExitCode
 from pipeline.ledger import erase_old, item, replay
 from pipeline.ledger.tables import records, submissions
-from pipeline.review import accounts, audit, sessions, tables, worklist
+from pipeline.review import accounts, sessions, tables, worklist
 from pipeline.review.casefile import (
     CaseErased,
     Change,

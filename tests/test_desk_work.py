@@ -17,10 +17,11 @@ from httpx import Response
 from ledgers import DATABASES
 from sqlalchemy import update
 
+from pipeline import audit
 from pipeline.correspondence import requests_of
 from pipeline.ledger import Order, State, history, item
 from pipeline.ledger.tables import submissions
-from pipeline.review import accounts, audit, worklist
+from pipeline.review import accounts, worklist
 from pipeline.review.casefile import open_case
 from pipeline.review.worklist import NOBODY, Wanted
 

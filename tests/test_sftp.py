@@ -256,6 +256,7 @@ def test_wrong_credentials_are_told_once_and_it_goes_on(
     server: Sftp, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "pipeline")  # another test may have made it quieter
     (server.root / "a.pdf").write_bytes(b"1")
     wrong = PASSWORD[::-1]
     polling = Polling(channel(server, sftp_password=wrong, sftp_every_s="0.1"))

@@ -20,7 +20,3 @@ What was seen and changed, and by whom, is in the audit trail (`pipeline.audit`)
 
 Everything runs without a network: no outside script, font or style; the content security policy admits none.
 """
-
-from pipeline import audit
-
-__all__ = ["audit"]

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import Response
 
-from pipeline.review import accounts, audit
+from pipeline import audit
+from pipeline.review import accounts
 from pipeline.review.asking import Asker
 from pipeline.review.guard import allowed
 from pipeline.review.rendering import Desk

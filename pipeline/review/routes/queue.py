@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
+from pipeline import audit
 from pipeline import ledger as led
 from pipeline.correspondence import State as RequestState
 from pipeline.correspondence import requests_of
 from pipeline.errors import UsageError
-from pipeline.review import accounts, audit, worklist
+from pipeline.review import accounts, worklist
 from pipeline.review.asking import Asker, Id
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
