@@ -44,6 +44,8 @@ BENCHMARKS = (
     Benchmark("assertion", "bench_assertion.py"),
     Benchmark("end to end", "bench_end_to_end.py"),
     Benchmark("queue", "bench_queue.py", (), ("--queued", "500", "--worked", "50", "--only", "overhead")),
+    Benchmark("folder", "bench_folder.py", (), ("--packets", "6")),
+    Benchmark("desk", "bench_desk_load.py", (), ("--cases", "50", "--reviewers", "5", "--seconds", "10")),
     Benchmark("evaluator", "bench_evaluator.py"),
 )
 

@@ -23,7 +23,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from figures import write_figures
 from ledgers import DATABASES, KEYS, arrival, ledger_settings
+from measured import Row, figures
 from stages import Recorded
 
 from pipeline import ledger as led
@@ -108,7 +110,7 @@ def fsync_s(folder: Path) -> float:
 # --------------------------------------------------------------------------- overhead
 
 
-def overhead(kind: str, folder: Path, queued: int, worked: int) -> None:
+def overhead(kind: str, folder: Path, queued: int, worked: int) -> Row:
     """Receipt and work of a submission while `queued` wait."""
     with (
         ledger_settings(kind, folder, output_dir=str(folder / "out")) as settings,
@@ -138,13 +140,15 @@ def overhead(kind: str, folder: Path, queued: int, worked: int) -> None:
             told("claim", claims),
             told("from files opened to case delivered", works),
         ]
-        print(f"  {'all of it, received 20 at once':<44} {batched + sum(parts):7.1f} ms alone\n")
+        whole = batched + sum(parts)
+        print(f"  {'all of it, received 20 at once':<44} {whole:7.1f} ms alone\n")
+    return Row(f"ledger, claim and delivery, {kind}, {queued} queued, alone", whole, "ms a submission", 20)
 
 
 # --------------------------------------------------------------------------- Prefect
 
 
-def prefect(folder: Path, worked: int) -> None:
+def prefect(folder: Path, worked: int) -> Row:
     """The same work with and without the flow around it."""
     import asyncio
 
@@ -169,6 +173,7 @@ def prefect(folder: Path, worked: int) -> None:
         through = told("through the flow (per submission)", runs, each=worked)
         without = told("the same without Prefect", bare, each=worked)
         print(f"  {'Prefect adds':<44} {through - without:7.1f} ms a submission\n")
+    return Row("Prefect adds", through - without, "ms a submission", 300)
 
 
 def fill(ledger: Ledger, number: int) -> None:
@@ -184,7 +189,7 @@ def drain(ledger: Ledger, worker: Worker) -> None:
 # --------------------------------------------------------------------------- workers
 
 
-def workers(folder: Path) -> None:
+def workers(folder: Path) -> list[Row]:
     """Throughput of 1 to 16 processes whose stages sleep, on PostgreSQL."""
     print(f"workers on PostgreSQL: stages of {STAGE_S} s, {EACH} submissions for each worker")
     rates: dict[int, float] = {}
@@ -201,6 +206,10 @@ def workers(folder: Path) -> None:
             f"{rates[number] / number / rates[1]:5.0%} of one worker each{doubled}",
             flush=True,
         )
+    return [
+        Row(f"{number} workers, of so many times one", rates[number] / number / rates[1], "share")
+        for number in WORKERS[1:]
+    ]
 
 
 @contextmanager
@@ -260,20 +269,24 @@ def main() -> None:
     options.add_argument("--queued", type=int, default=10_000)
     options.add_argument("--worked", type=int, default=200)
     options.add_argument("--only", choices=["overhead", "prefect", "workers"])
+    options.add_argument("--figures", type=Path, help="write the figures to this file as JSON")
     options.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.worker:
         return work_for_ever()
+    found = list[Row]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if chosen.only in (None, "overhead"):
             for kind in DATABASES:
                 (folder / kind).mkdir()
-                overhead(kind, folder / kind, chosen.queued, chosen.worked)
+                found.append(overhead(kind, folder / kind, chosen.queued, chosen.worked))
         if chosen.only in (None, "prefect"):
-            prefect(folder / "prefect", 100)
+            found.append(prefect(folder / "prefect", 100))
         if chosen.only in (None, "workers") and "postgresql" in DATABASES:
-            workers(folder)
+            found += workers(folder)
+    if chosen.figures:
+        write_figures(chosen.figures, figures("queue", found))
     return None
 
 
