@@ -24,7 +24,7 @@ RUN /opt/triage/bin/python -m pip install --no-deps --no-build-isolation . \
 FROM ${BASE}
 RUN groupadd --gid 10001 triage \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /srv/triage --shell /usr/sbin/nologin triage \
-    && install --directory --owner triage --group triage --mode 0700 /srv/triage /srv/inbox
+    && install --directory --owner triage --group triage --mode 0700 /srv/triage /srv/inbox /srv/vault /srv/output
 COPY --from=build /opt/triage /opt/triage
 COPY --chmod=0755 deploy/with-secrets /usr/local/bin/with-secrets
 # The root file system may be read-only: what is written lies in these two volumes and in /tmp.

@@ -234,8 +234,8 @@ class Settings:
 
 
 _TESTS = f"{PREFIX}TEST_"  # what the project's tests are told
-_SECRET = ("keys", "password", "secret", "secrets", "token", "tokens")
-_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:[^/@]*@")
+_SECRET = ("keys", "password", "passphrase", "secret", "secrets", "token", "tokens")
+_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:[^/@]*@|[?&](?:ssl)?password=")
 _KINDS = {int: "a whole number", float: "a number"}
 
 

@@ -205,6 +205,16 @@ def test_a_wrong_password_says_nothing_and_is_on_the_record(own: TestDesk) -> No
     assert told == [("nobody", "login_refused", "no_user"), ("nora", "login_refused", "password")]
 
 
+@pytest.mark.parametrize("password", ["", "None", "a password that nobody has", PASSWORD])
+def test_who_has_no_password_logs_in_with_none(own: TestDesk, password: str) -> None:
+    """Senders, and people who come through the organization's own provider."""
+    accounts.add(own.ledger, "portal", Role.SENDER, None, actor="operator:test")
+    accounts.provided(own.ledger, "https://login.plan.example", "1", "dora", Role.MEDICAL_DIRECTOR)
+    for name in ("portal", "dora"):
+        assert accounts.checked(own.ledger, name, password) is None
+        assert own.client().post("/login", data={"name": name, "password": password}).status_code != 303
+
+
 def test_after_five_wrong_ones_the_right_password_waits_too(own: TestDesk) -> None:
     for _ in range(5):
         assert accounts.checked(own.ledger, "nora", "wrong") is None

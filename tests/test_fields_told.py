@@ -52,6 +52,11 @@ def found(models: Path):  # type: ignore[no-untyped-def]
         ("ECOG = 1", "1"),
         ("ECOG\nperformance status 0", "0"),
         ("ECOG 10", None),
+        ("ECOG 0-1", None),
+        ("ECOG 1.5", None),
+        ("ECOG\n1. Continue metoprolol", None),
+        ("ECOG 1. Continue metoprolol", "1"),
+        ("ECOG 1, lives alone", "1"),
         ("MECOG 1", None),
         ("ECOG was not recorded.", None),
         ("If ECOG 1 at restaging, ablation may be offered.", None),
@@ -75,12 +80,16 @@ def test_two_notes_that_differ_conflict(found) -> None:  # type: ignore[no-untyp
     [
         ("performance_status", FIELD.split("[[told]]")[0], "no rule finds it"),
         ("performance_status", FIELD.replace('value = "1"', 'value = "9"'), "told holds no value of it: 9"),
+        ("performance_status", FIELD.replace("ECOG 1", "ECOG 0"), "tells 1, and 0 in performance_status"),
+        ("karnofsky", FIELD, "tells 0, and 0 in"),
         ("procedure", FIELD, "rules find it"),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path: Path, name: str, change: str, told: str) -> None:
     shutil.copytree(MODELS / "fields", tmp_path / "fields")
     (tmp_path / "fields" / f"{name}.toml").write_text(change)
+    if name == "karnofsky":
+        (tmp_path / "fields" / "performance_status.toml").write_text(FIELD)
     with pytest.raises(CatalogError, match=told):
         load_fields(tmp_path)
 

@@ -191,6 +191,18 @@ def test_erased_bytes_that_come_again_are_worked_again(ledger: Ledger, time: Tim
     assert led.balance(ledger).holds
 
 
+def test_what_comes_again_after_erasure_has_nothing_of_its_former_life(ledger: Ledger, time: Time) -> None:
+    received(ledger, b"1")
+    name = work(ledger)
+    time.pass_(days=31)
+    led.erase_old(ledger, timedelta(days=30), actor="retention")
+    before = time.now - timedelta(hours=1)
+    received(ledger, b"1", expedited=True, received_at=before)
+    item = led.item(ledger, name)
+    assert (item.expedited, item.received_at, item.outcome, item.reason) == (True, before, None, None)
+    assert item.due_at == before + timedelta(hours=72)
+
+
 def test_files_that_nothing_refers_to_go_after_a_day(ledger: Ledger) -> None:
     import io
 

@@ -213,3 +213,20 @@ def test_postgresql_needs_keys_that_all_machines_have(tmp_path: Path) -> None:
 
         with pytest.raises(ConfigurationError, match="TRIAGE_KEY_FILE"):
             open_ledger(replace(settings, keys=""))
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_reading_is_of_one_state_whatever_is_written_meanwhile(kind: str, tmp_path: Path) -> None:
+    def count(db: Connection) -> int:
+        return db.execute(select(func.count()).select_from(events)).scalar_one()
+
+    with open_test_ledger(kind, tmp_path) as ledger:
+
+        def read(db: Connection) -> tuple[int, int]:
+            before = count(db)
+            ledger.write(lambda other: note_some(other, 2))
+            return before, count(db)
+
+        before, after = ledger.read(read)
+        assert before == after
+        assert ledger.glance(count) == before + 2

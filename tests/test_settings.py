@@ -106,7 +106,9 @@ def test_what_is_a_secret(name: str, text: str, secret: bool) -> None:
         ("evaluator_token", "x", True),
         ("evaluator_token", "", False),
         ("ledger_url", "postgresql://u:p@host/db", True),
+        ("ledger_url", "postgresql://host/db?user=u&password=p", True),
         ("ledger_url", "postgresql://u@host/db", False),
+        ("sftp_key_passphrase", "x", True),
         ("workers", "2", False),
     ],
 )

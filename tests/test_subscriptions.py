@@ -23,7 +23,16 @@ from pipeline import audit, subscriptions
 from pipeline.__main__ import main
 from pipeline.delivery.webhook import Verifier
 from pipeline.errors import ConfigurationError, DeliveryError, ExitCode, UsageError
-from pipeline.ledger import Ledger, claim, claim_sendings, evaluated, finish, open_ledger, undelivered
+from pipeline.ledger import (
+    Ledger,
+    attach_resent,
+    claim,
+    claim_sendings,
+    evaluated,
+    finish,
+    open_ledger,
+    undelivered,
+)
 from pipeline.ledger.announcing import Told, announcements
 from pipeline.ledger.keeping import kept
 from pipeline.settings import Settings, load_settings
@@ -118,6 +127,15 @@ def test_only_what_was_asked_for_is_told(bench: Bench) -> None:
     (held,) = claim(bench.ledger, "w", 1)
     finish(bench.ledger, held, case(receipt.submission_id, "parked"), [], [0], None)
     assert [(row.kind, row.submission_id) for row in rows(bench)] == [("case.parked", receipt.submission_id)]
+
+
+def test_what_was_sent_again_is_no_case(bench: Bench) -> None:
+    subscribe(bench)
+    original = done(bench)
+    received(bench.ledger, b"the same pages under another banner")
+    (held,) = claim(bench.ledger, "w", 1)
+    attach_resent(bench.ledger, held, original, PAGES, [1])
+    assert {row.submission_id for row in rows(bench)} == {original}
 
 
 def test_what_did_not_happen_is_not_told(bench: Bench) -> None:

@@ -62,7 +62,22 @@ def load_fields(models_dir: Path) -> Mapping[str, FieldRule]:
                 f"{folder / name}.toml: no rule finds it.",
                 next_step="Say under [[told]] which words tell each value.",
             )
+    _check_terms(folder, found)
     return {name: found[name] for name in (*FIELD_NAMES, *added)}
+
+
+def _check_terms(folder: Path, found: Mapping[str, FieldRule]) -> None:
+    """Raises CatalogError where a term tells two values."""
+    meant: dict[str, tuple[str, str]] = {}
+    for name, rule in found.items():
+        for one in rule.told:
+            for term in one.terms:
+                other, value = meant.setdefault(" ".join(term.split()).casefold(), (name, one.value))
+                if (other, value) != (name, one.value):
+                    raise CatalogError(
+                        f"{folder / name}.toml: {term!r} tells {one.value}, and {value} in {other}.toml.",
+                        next_step="Let each term tell one value.",
+                    )
 
 
 FIELD_NAMES = (

@@ -228,6 +228,8 @@ def _work_again(
         claimable_at=now,
         reason=None,
         outcome=None,
+        decided=None,
+        missing=None,
         file_count=len(submission.files),
         byte_count=db.execute(total).scalar_one(),
     )

@@ -69,7 +69,10 @@ def fetch(
             moved = _get(client, address, headers, path, largest, ends)
             if moved is None:
                 return
-            address = urljoin(address, moved)
+            try:
+                address = urljoin(address, moved)
+            except ValueError:  # no address at all, such as https://[x
+                raise NotFetched("elsewhere", can_pass=False) from None
     raise NotFetched("too_many_redirects")
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.ledger.records import State
+from pipeline.ledger.records import RESENT, State
 from pipeline.ledger.tables import Number, Utc, metadata
 
 
@@ -128,7 +128,8 @@ def announce(
 def told_by(kind: str, state: State | None, data: Mapping[str, Any]) -> Told | None:
     """Of what an event of the history tells other systems, if of anything."""
     if state in _BY_STATE:
-        return _BY_STATE[state]
+        # What turned out to be another one, sent again, is done without a case of its own.
+        return _BY_STATE[state] if kind != RESENT else None
     if kind == "request_sent":
         return Told.REQUEST_SENT
     if kind == "request_settled" and not data.get("open"):

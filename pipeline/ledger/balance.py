@@ -13,11 +13,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, not_, or_, select
 
-from pipeline.ledger.finishing import RESENT
 from pipeline.ledger.notices import FETCHED, PARKED, WAITING, WITHDRAWN, notices_by_state
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.outbox import EVALUATOR
-from pipeline.ledger.records import State
+from pipeline.ledger.records import RESENT, State
 from pipeline.ledger.tables import (
     attempts,
     blobs,
@@ -64,8 +63,6 @@ def balance(ledger: Ledger) -> Balance:
     """Count everything, from one state of the ledger."""
 
     def work(db: Connection) -> Balance:
-        if not ledger.database.is_sqlite:
-            db.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         return Balance(
             received=_count(db, select(func.count()).where(events.c.kind == "received")),
             submissions=_by_state(db, func.count()),

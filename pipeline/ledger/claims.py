@@ -60,7 +60,7 @@ def claims_due(ledger: Ledger) -> bool:
         due = select(submissions.c.id).where(submissions.c.claimable_at <= ledger.now(db))
         return db.execute(due.limit(1)).first() is not None
 
-    return ledger.read(work)
+    return ledger.glance(work)
 
 
 def _claim(ledger: Ledger, db: Connection, worker: str, most: int, only: str | None) -> list[Claim]:

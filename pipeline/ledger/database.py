@@ -74,8 +74,12 @@ class Database:
         return self._run(work, {"triage_writes": True, "triage_durable": durable})
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns: from one state of the database in SQLite, in PostgreSQL a statement each."""
-        # One statement is a transaction of its own there: two journeys to the server less.
+        """What `work` returns, from one state of the database, whatever is written meanwhile."""
+        alone = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        return self._run(work, {"triage_writes": False, **alone})
+
+    def glance(self, work: Callable[[Connection], T]) -> T:
+        """`read` of a single statement, which is of one state anyhow: two journeys to the server less."""
         alone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         return self._run(work, {"triage_writes": False, **alone})
 

@@ -14,11 +14,9 @@ from pipeline.ledger.database import unanswered
 from pipeline.ledger.enqueueing import enqueue, enqueue_held, held_by
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.receiving import attach_delivery
-from pipeline.ledger.records import Claim, Outgoing, PageMark, Sending, State
+from pipeline.ledger.records import RESENT, Claim, Outgoing, PageMark, Sending, State
 from pipeline.ledger.tables import cases, files, pages
 from pipeline.ledger.texts import CASE, save
-
-RESENT = "resent"
 
 # Built once: building a statement costs as much as running it.
 _MADE: Final = insert(cases)

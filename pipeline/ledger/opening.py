@@ -59,6 +59,10 @@ class Ledger:
         """See `Database.read`."""
         return self.database.read(work)
 
+    def glance(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.glance`."""
+        return self.database.glance(work)
+
     def close(self) -> None:
         self.database.close()
 

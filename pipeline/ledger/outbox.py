@@ -17,6 +17,7 @@ from pipeline.errors import LeaseLost
 from pipeline.ledger.changes import move, note, pause
 from pipeline.ledger.database import unanswered
 from pipeline.ledger.enqueueing import enqueue, enqueue_held, held_by
+from pipeline.ledger.finishing import state_of
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.records import Outgoing, Sending, State
 from pipeline.ledger.tables import cases, outbox, submissions
@@ -83,7 +84,7 @@ def sendings_due(ledger: Ledger) -> bool:
             is not None
         )
 
-    return ledger.read(work)
+    return ledger.glance(work)
 
 
 def delivered(ledger: Ledger, sending: Sending) -> None:
@@ -137,8 +138,6 @@ def _answered(
 ) -> tuple[datetime, bool] | None:
     """(now, whether the submission is expedited), the sending and the submission ended; None where they
     were before. Raises LeaseLost."""
-    from pipeline.ledger.finishing import state_of
-
     now = ledger.now(db)
     if not _end(db, sending, "delivered", now):
         return None

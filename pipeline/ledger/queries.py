@@ -77,7 +77,7 @@ class Figures:
 def item(ledger: Ledger, submission_id: str) -> Item:
     """One submission. Raises UsageError where there is none."""
     found = select(*_COLUMNS).where(submissions.c.id == submission_id)
-    row = ledger.read(lambda db: db.execute(found).one_or_none())
+    row = ledger.glance(lambda db: db.execute(found).one_or_none())
     if row is None:
         raise UsageError(
             f"There is no submission {submission_id}.", next_step="`triage queue list` lists them."
@@ -148,13 +148,13 @@ def delivered_as(ledger: Ledger, channel: str, reference: str) -> str | None:
     """The submission that a channel delivered under a reference of its own; None where there is none."""
     c = deliveries.c
     found = select(c.submission_id).where(c.channel == channel, c.reference == reference)
-    return ledger.read(lambda db: db.execute(found).scalar())
+    return ledger.glance(lambda db: db.execute(found).scalar())
 
 
 def channels_of(ledger: Ledger, submission_id: str) -> set[str]:
     """All channels that delivered a submission; empty where there is none of that id."""
     found = select(deliveries.c.channel).where(deliveries.c.submission_id == submission_id)
-    return ledger.read(lambda db: set(db.execute(found).scalars()))
+    return ledger.glance(lambda db: set(db.execute(found).scalars()))
 
 
 def figures(ledger: Ledger) -> Figures:

@@ -140,6 +140,7 @@ def _enter(ledger: Ledger, db: Connection, kept: _Kept) -> Receipt:
             note(db, kept.id, "received", at=at, actor=actor, state=State.RECEIVED, data=data)
     elif before.erased_at is not None:
         _save_names(ledger, db, kept)
+        received_at = kept.arrival.received_at or at
         move(
             db,
             kept.id,
@@ -147,8 +148,15 @@ def _enter(ledger: Ledger, db: Connection, kept: _Kept) -> Receipt:
             "received_after_erasure",
             at=at,
             actor=actor,
-            received_at=at,
-            due_at=ledger.deadlines.due(at, expedited=kept.arrival.expedited),
+            received_at=received_at,
+            due_at=ledger.deadlines.due(received_at, expedited=kept.arrival.expedited),
+            expedited=kept.arrival.expedited,
+            # Nothing of its former life but the history.
+            reason=None,
+            outcome=None,
+            decided=None,
+            missing=None,
+            duplicate_of=None,
             erased_at=None,
             round=before.round + 1,
             attempts=0,

@@ -22,6 +22,8 @@ class State(StrEnum):
 
 
 ENDED = (State.DONE, State.PARTIAL, State.PARKED, State.REJECTED)
+RESENT = "resent"
+"""What is done because it is another submission, sent again: kind of the event, and reason."""
 
 
 # --------------------------------------------------------------------------- receiving

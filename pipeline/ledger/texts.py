@@ -70,7 +70,7 @@ def save(
 def load(ledger: Ledger, submission_id: str, kind: str, number: int) -> dict[str, Any] | None:
     """What `save` kept, None where there is nothing. Raises SealBroken."""
     where = {"of": submission_id, "kind": kind, "number": number}
-    sealed = ledger.read(lambda db: db.execute(_CONTENT, where).scalar())
+    sealed = ledger.glance(lambda db: db.execute(_CONTENT, where).scalar())
     if sealed is None:
         return None
     content: dict[str, Any] = json.loads(ledger.keys.open(sealed, about(submission_id, kind, number)))
@@ -87,7 +87,7 @@ def load_all(ledger: Ledger, submission_id: str, kind: str) -> list[dict[str, An
     """All records of a kind that a submission has, by their numbers. Raises SealBroken."""
     found = select(records.c.number, records.c.content).order_by(records.c.number)
     found = found.filter_by(submission_id=submission_id, kind=kind)
-    rows = ledger.read(lambda db: db.execute(found).all())
+    rows = ledger.glance(lambda db: db.execute(found).all())
     opened = (ledger.keys.open(row.content, about(submission_id, kind, row.number)) for row in rows)
     return [json.loads(content) for content in opened]
 
@@ -105,7 +105,7 @@ def opened(ledger: Ledger, submission_id: str) -> Iterator[Submission]:
     Raises UsageError where it is not there or its files are erased, SealBroken where one was damaged.
     """
 
-    rows = ledger.read(lambda db: db.execute(_FILES, {"of": submission_id}).all())
+    rows = ledger.glance(lambda db: db.execute(_FILES, {"of": submission_id}).all())
     if not rows or rows[0].names is None:
         raise UsageError(
             f"Submission {submission_id} is not in the ledger, or its files are erased.",
@@ -165,7 +165,7 @@ def load_case(ledger: Ledger, submission_id: str, number: int | None = None) -> 
     """The JSON of a case, of the latest without a number; None where there is none."""
     if number is None:
         query = select(submissions.c.case_number).where(submissions.c.id == submission_id)
-        number = ledger.read(lambda db: db.execute(query).scalar())
+        number = ledger.glance(lambda db: db.execute(query).scalar())
     return None if number is None else load(ledger, submission_id, CASE, number)
 
 
@@ -173,7 +173,7 @@ def standing_case(ledger: Ledger, submission_id: str, number: int | None = None)
     """The JSON of a case as it stands: as a person corrected it, else as it was read (`load_case`)."""
     if number is None:
         query = select(submissions.c.case_number).where(submissions.c.id == submission_id)
-        number = ledger.read(lambda db: db.execute(query).scalar())
+        number = ledger.glance(lambda db: db.execute(query).scalar())
     if number is None:
         return None
     return load(ledger, submission_id, CORRECTED, number) or load(ledger, submission_id, CASE, number)

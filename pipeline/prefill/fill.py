@@ -52,7 +52,11 @@ def _answers(case: Case, question: Question, touches: Touches | None) -> Iterato
     elif group == "findings":
         finding, _, attribute = name.partition(".")
         field = case.findings.get(finding, NOT_FOUND)
-        yield _of_attribute(field, attribute, question) if attribute else _of_field(field, question, touches)
+        if attribute:
+            beside = touches.get(f"{group}.{finding}") if touches is not None else None
+            yield _of_attribute(field, attribute, question, beside or _touch(field, question, None))
+        else:
+            yield _of_field(field, question, touches)
     else:
         yield _of_field(getattr(getattr(case, group), name), question, touches)
 
@@ -83,12 +87,12 @@ def _candidates(field: Field) -> Iterator[Alternative]:
     yield from (one for one in field.alternatives if one.reason == "conflicting")
 
 
-def _of_attribute(field: Field, attribute: str, question: Question) -> Answer:
-    """What a finding says beside its value, shown by the same words."""
-    value: Value | None = getattr(field, attribute) if field.status is Status.FOUND else None
+def _of_attribute(field: Field, attribute: str, question: Question, touch: Touch | None) -> Answer:
+    """What a finding says beside its value, shown by the same words, `touch` whose they are."""
+    stands = field.status is Status.FOUND and (_points(field.evidence) or _by_person(touch))
+    value: Value | None = getattr(field, attribute) if stands else None
     if value is None:
         return Answer(question, Status.NOT_FOUND.value)
-    touch = _touch(field, question, None)
     return Answer(
         question,
         Status.FOUND.value,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pipeline.catalog import Catalog
 from pipeline.catalog.mcode import Staged
 from pipeline.prefill.records import Answer, Form, Source
-from pipeline.prefill.resources import Resource, absent, coding, concept, first, told
+from pipeline.prefill.resources import Resource, absent, coding, concept, first
 
 _MCODE: Final = "http://hl7.org/fhir/us/mcode/StructureDefinition"
 _CATEGORIES: Final[tuple[Staged, ...]] = ("t", "n", "m")
@@ -22,7 +22,8 @@ def staging(
 ) -> Iterator[tuple[str, Resource, list[Answer]]]:
     """(name, Observation, what it rests on) of each category, then of the group, that stands. `focus` is the
     primary cancer: no other is staged."""
-    edition = told(form, "findings.stage_group.edition")
+    stage = first(form, "findings.stage_group")
+    edition = stage.edition if stage is not None else None
     for field in (*_CATEGORIES, "stage_group"):
         answer = first(form, f"findings.{field}")
         if answer is not None:

@@ -65,7 +65,11 @@ def is_admitted(address: Address, network: Network | None) -> bool:
     address = getattr(address, "ipv4_mapped", None) or address
     if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
         return False  # among them where clouds hand out a machine's own secrets
-    return address.is_global if network is None else address in network
+    if network is not None:
+        return address in network
+    # What is tunnelled to an IPv4 address, or was a site's own, is nobody's public address.
+    tunnelled = getattr(address, "sixtofour", None) or getattr(address, "teredo", None)
+    return address.is_global and not tunnelled and not getattr(address, "is_site_local", False)
 
 
 @dataclass
