@@ -10,10 +10,10 @@ from ledgers import DATABASES, KEYS, ledger_settings
 from sqlalchemy import select
 
 from pipeline import ledger as led
+from pipeline.addresses import host_and_port
 from pipeline.doctor import Check, Found, examine
 from pipeline.errors import ConfigurationError
 from pipeline.intake import CHANNELS, configured, open_channel
-from pipeline.intake.addresses import host_and_port
 from pipeline.intake.polling import Polling
 from pipeline.ledger import tables
 from pipeline.settings import load_settings

@@ -553,3 +553,13 @@ def test_the_settings_say_which_channels_there_are(tmp_path: Path) -> None:
 def test_a_channel_that_would_not_be_safe_is_refused(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError):
         channels_in(load_settings(environ))
+
+
+@pytest.mark.parametrize("place", ["mail.plan.example:abc", "mail.plan.example:99999", "user@host", ":"])
+def test_a_mail_server_that_is_none_is_told_before_anything_is_sent(place: str) -> None:
+    with pytest.raises(ConfigurationError, match="TRIAGE_REQUEST_MAIL_SERVER"):
+        Mail.of(
+            load_settings(
+                {"TRIAGE_REQUEST_MAIL_SERVER": place, "TRIAGE_REQUEST_MAIL_FROM": "um@plan.example"}
+            )
+        )

@@ -7,7 +7,9 @@ import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import make_msgid
+from typing import Final
 
+from pipeline.addresses import host_and_port
 from pipeline.delivery.parcel import Later, Parcel, Receipt
 from pipeline.errors import ConfigurationError, DeliveryError
 from pipeline.settings import Settings
@@ -16,6 +18,8 @@ _TEXT = (
     "We need more records for a request that you sent us. The letter is attached.\n"
     "Please answer with its last page on top. Do not answer to this message with records.\n"
 )
+
+_PORT: Final = 587
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Mail:
     def of(cls, settings: Settings) -> Mail:
         if not settings.request_mail_from:
             raise ConfigurationError("TRIAGE_REQUEST_MAIL_FROM is not set.")
+        host_and_port("TRIAGE_REQUEST_MAIL_SERVER", settings.request_mail_server, port=_PORT)  # said at once
         return cls(
             settings.request_mail_server,
             settings.request_mail_from,
@@ -47,9 +52,9 @@ class Mail:
         if "@" not in parcel.to:
             raise DeliveryError("The request has no e-mail address to go to.", retryable=False)
         message = _message(parcel, self.sender)
-        host, _, port = self.server.partition(":")
+        host, port = host_and_port("TRIAGE_REQUEST_MAIL_SERVER", self.server, port=_PORT)
         try:
-            with smtplib.SMTP(host, int(port or 587), timeout=self.timeout_s) as server:
+            with smtplib.SMTP(host, port, timeout=self.timeout_s) as server:
                 server.starttls(context=self.context or ssl.create_default_context())
                 if self.user:
                     server.login(self.user, self.password)

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.addresses import host_and_port
 from pipeline.errors import ChannelError, ConfigurationError
-from pipeline.intake.addresses import host_and_port
 from pipeline.intake.mail_token import Tokens
 from pipeline.settings import Settings
 

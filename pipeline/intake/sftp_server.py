@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipeline.addresses import host_and_port
 from pipeline.errors import ChannelError, ConfigurationError
-from pipeline.intake.addresses import host_and_port
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where a channel's server is, as a setting says it."""
+"""Where a server is, as a setting says it."""
 
 from __future__ import annotations
 
