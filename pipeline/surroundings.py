@@ -24,7 +24,7 @@ from pipeline.monitoring import tracing
 from pipeline.settings import Settings
 
 _HERE: Final = Path(__file__).parent
-_LOCKED: Final = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+_LOCKED: Final = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; ([^\\\n]+))?", re.MULTILINE)
 _WITHIN_S: Final = 5.0
 _SKEW_S: Final = 2.0
 _SHOWN: Final = 5
@@ -53,8 +53,7 @@ def versions(settings: Settings) -> Check:
     path = next((one for one in _locks() if one.is_file()), None)
     if path is None:
         return Check("versions", Found.OK, "there is no lock file to hold them against.")
-    locked = dict(_LOCKED.findall(path.read_text(encoding="utf-8")))
-    others = sorted(_others(locked))
+    others = sorted(_others(_locked(path)))
     if others:
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         told = f"{len(others)} differ from the lock file: {', '.join(others[:_SHOWN])}{more}."
@@ -65,6 +64,14 @@ def versions(settings: Settings) -> Check:
 def _locks() -> tuple[Path, Path]:
     """In an installed wheel, and in a checkout."""
     return _HERE / "_requirements.lock", _HERE.parent / "requirements.lock"
+
+
+def _locked(path: Path) -> dict[str, str]:
+    """Version by package, of what the lock file has for this Python on this system."""
+    from packaging.markers import Marker
+
+    found = _LOCKED.findall(path.read_text(encoding="utf-8"))
+    return {name: version for name, version, marker in found if not marker or Marker(marker).evaluate()}
 
 
 def _others(locked: dict[str, str]) -> Iterator[str]:

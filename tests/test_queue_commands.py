@@ -238,6 +238,12 @@ def test_the_doctor_holds_versions_against_the_lock_file(
     settings = load_settings(environ)
     lock.write_text(f"pytest=={pytest.__version__} \\\n    --hash=sha256:0\nnot-installed==1\n")
     assert surroundings.versions(settings).found is Found.OK
+    # Another line of it is for another Python.
+    lock.write_text(
+        f"pytest=={pytest.__version__} ; python_version >= '3' \\\n    --hash=sha256:0\n"
+        "pytest==0.1 ; python_version < '3' \\\n    --hash=sha256:0\n"
+    )
+    assert surroundings.versions(settings).found is Found.OK
     lock.write_text("pytest==0.1 \\\n    --hash=sha256:0\n")
     found = surroundings.versions(settings)
     assert found.found is Found.CHECK
