@@ -7,7 +7,7 @@ from html import escape
 
 from figures import Figure
 
-ROW, LEFT, WIDTH, TOP = 20, 330, 420, 46
+ROW, LEFT, WIDTH, TOP = 20, 430, 420, 46
 OURS, THEIRS = "#0b6e4f", "#b3541e"
 _LEAST = 0.4  # left end of the axis
 
@@ -22,7 +22,7 @@ def chart(figures: Sequence[Figure]) -> str:
     body = "".join(
         part
         for number, (name, group) in enumerate(rows.items())
-        for part in _row(f"{name[0]}: {name[1]}", group, TOP + ROW * number + 10)
+        for part in _row(": ".join(name).replace("_", " "), group, TOP + ROW * number + 10)
     )
     axis = "".join(_tick(share / 10) for share in range(4, 11))
     return (
