@@ -183,6 +183,9 @@ def test_outcomes_are_for_roles_that_see_answers(shared: TestDesk) -> None:
         assert ("outcome: meets" in told) == (P.ANSWERS in granted(role)), name
         html = shared.client(name).get("/").text
         assert (OUTCOMES["meets"] in html) == (P.ANSWERS in granted(role)), name
+        assert ("by recommendation" in html) == (P.ANSWERS in granted(role)), name
+        ordered = shared.client(name).get("/?order=outcome")
+        assert ordered.status_code == (200 if P.ANSWERS in granted(role) else 403), name
 
 
 def test_an_id_of_one_case_opens_no_other(tmp_path: Path) -> None:
