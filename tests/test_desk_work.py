@@ -189,6 +189,10 @@ def test_a_request_is_seen_sent_once_and_closed(own: TestDesk) -> None:
     assert item(own.ledger, own.submission_id).pended_at is not None
     sent = nora.get(f"/cases/{own.submission_id}/requests/{entry.reference}")
     assert entry.reference in sent.text
+    story = f"/cases/{own.submission_id}/history"
+    assert "stage group" in nora.get(story).text
+    told = own.client("otto").get(story)  # an auditor, who asks nobody for anything
+    assert (told.status_code, "stage group" in told.text) == (200, False)
     (line,) = worklist.lines(own.ledger, Wanted(reference=entry.reference.lower()))
     assert (line.item.id, line.request) == (own.submission_id, "open")
     close = f"requests/{entry.reference}/close"
