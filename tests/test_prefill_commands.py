@@ -373,6 +373,8 @@ def test_what_cannot_be_shown_is_left_out_and_told(
     told = capsys.readouterr()
     assert told.out.count("\n") == 1  # the names of the columns
     assert desk.submission_id in told.err
+    made = export_set(desk.ledger, CATALOG, tmp_path / "set", actor="operator:test")
+    assert (made.cases, made.left_out) == (0, 1)
 
 
 def test_what_was_erased_is_in_no_set(desk: TestDesk, tmp_path: Path) -> None:

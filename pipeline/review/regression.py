@@ -27,7 +27,7 @@ from pipeline.regression import Shares, Told, expected_of, tally
 from pipeline.regression.expected import fields_in
 from pipeline.regression.shares import UNKNOWN, Deed
 from pipeline.review import tables
-from pipeline.review.casefile import CaseErased, open_case
+from pipeline.review.casefile import CaseErased, RecordMissing, open_case
 from pipeline.review.corrections import Kind
 from pipeline.review.prefilled import form_of_file
 
@@ -42,8 +42,8 @@ _DEEDS: Final[dict[str, Deed]] = {Kind.ACCEPT: "accept", Kind.CHANGE: "change", 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote, and how many corrected cases it had to leave out: they were erased, or the
-    version of their policy is not kept."""
+    """What an export wrote, and how many corrected cases it had to leave out: they were erased, a record of
+    theirs is missing, or the version of their policy is not kept."""
 
     cases: int
     fields: int
@@ -70,7 +70,7 @@ def export_set(
         try:
             file = open_case(ledger, submission_id)
             expected = expected_of(form_of_file(ledger, file, catalog)) if file is not None else None
-        except (CaseErased, UsageError):
+        except (CaseErased, RecordMissing, UsageError):
             left_out += 1
             continue
         if expected is None:
