@@ -27,7 +27,7 @@ from pipeline.regression import Shares, Told, expected_of, tally
 from pipeline.regression.expected import fields_in
 from pipeline.regression.shares import UNKNOWN, Deed
 from pipeline.review import tables
-from pipeline.review.casefile import CaseErased, RecordMissing, open_case
+from pipeline.review.casefile import CaseErased, RecordMissing, lapsed_of, open_case
 from pipeline.review.corrections import Kind
 from pipeline.review.prefilled import form_of_file
 
@@ -152,7 +152,7 @@ def _told(
         yield Told(
             case.made_by.name if case.made_by else UNKNOWN,
             _states(form),
-            ledger.read(lambda db, name=submission_id, of=number: _deeds(db, name, of)),  # type: ignore[misc]
+            _deeds(ledger, submission_id, number),
         )
 
 
@@ -178,16 +178,18 @@ def _states(form: Form) -> dict[str, Any]:
     return states
 
 
-def _deeds(db: Connection, submission_id: str, case_number: int) -> dict[str, Deed]:
-    """The last deed about each field that was not undone; what a correction says is not opened."""
+def _deeds(ledger: Ledger, submission_id: str, case_number: int) -> dict[str, Deed]:
+    """The last deed about each field that counts: not undone, not lapsed; what a correction says is not
+    opened."""
     c = tables.corrections.c
     query = select(c.number, c.kind, c.subject).where(
         c.submission_id == submission_id, c.case_number == case_number
     )
-    rows = db.execute(query.order_by(c.number)).all()
-    undone = {row.subject for row in rows if row.kind == Kind.UNDO}
+    rows = ledger.read(lambda db: db.execute(query.order_by(c.number)).all())
+    over = {row.subject for row in rows if row.kind == Kind.UNDO}
+    over |= {str(number) for number in lapsed_of(ledger, submission_id, case_number)} if rows else set()
     return {
-        row.subject: _DEEDS[row.kind] for row in rows if row.kind in _DEEDS and str(row.number) not in undone
+        row.subject: _DEEDS[row.kind] for row in rows if row.kind in _DEEDS and str(row.number) not in over
     }
 
 
