@@ -350,12 +350,27 @@ def test_the_client_sends_again_under_the_same_key() -> None:
             raise ConnectError("gone", request=request)
         if len(keys) == 2:
             return Response(429, headers={"Retry-After": "7"}, json={"detail": "later"})
+        if len(keys) == 3:
+            return Response(409, headers={"Retry-After": "2"}, json={"detail": "still being done"})
         return Response(200, json={"id": "x"})
 
     http = HttpClient(transport=MockTransport(answer))
     with DeskClient("http://127.0.0.1", "t", http=http, sleep=waits.append) as client:
         assert client.expedite_case("a" * 16, expedited=True) == Answer({"id": "x"})
-    assert (len(keys), len(set(keys)), waits) == (3, 1, [1.0, 7.0])
+    assert (len(keys), len(set(keys)), waits) == (4, 1, [1.0, 7.0, 2.0])
+
+
+def test_the_client_does_not_repeat_what_cannot_be() -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response(409, json={"detail": "It waits already."})
+
+    http = HttpClient(transport=MockTransport(answer))
+    with DeskClient("http://127.0.0.1", "t", http=http) as client, pytest.raises(Refused, match="409"):
+        client.replay_case("a" * 16)
+    assert len(asked) == 1
 
 
 def test_the_document_names_what_programs_need(shared: TestDesk) -> None:
