@@ -341,6 +341,26 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         assert ended.value.status == 401
 
 
+def test_a_page_of_requests_goes_on_where_the_last_one_was_closed(tmp_path: Path) -> None:
+    packets = [POOR, POOR.replace("Alma", "Berta"), POOR.replace("Alma", "Carla")]
+    with open_desk(tmp_path, *packets) as made:
+        settings = replace(made.settings, request_folder=str(tmp_path / "out"))
+        client, show = replace(made, settings=settings).client(), bearer(made)
+        for one in client.get("/api/v1/cases", headers=show).json()["items"]:
+            sent = client.post(f"/api/v1/cases/{one['id']}/requests", json={"to": "555"}, headers=show)
+            assert sent.status_code == 201, sent.text
+        every = [one["reference"] for one in client.get("/api/v1/requests", headers=show).json()["items"]]
+        first = client.get("/api/v1/requests?limit=1", headers=show).json()
+        assert first["next"] == every[0]
+        closing = client.post(
+            f"/api/v1/requests/{every[0]}/close", json={"reason": "sent_in_error"}, headers=show
+        )
+        assert closing.status_code == 200
+        rest = client.get(f"/api/v1/requests?after={every[0]}", headers=show).json()
+        assert [one["reference"] for one in rest["items"]] == every[1:]
+        assert client.get("/api/v1/requests?after=0000-0000-00", headers=show).status_code == 404
+
+
 def test_the_client_sends_again_under_the_same_key() -> None:
     keys, waits = [], []
 

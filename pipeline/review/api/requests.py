@@ -90,7 +90,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
     Who = Annotated[Session, Depends(asked.who)]
     ledger = asked.ledger
 
-    @router.get("/requests")
+    @router.get("/requests", responses=described(404))
     def list_requests(
         session: Who,
         state: Annotated[list[correspondence.State], Query(description="Any of these; open without.")] = [],  # noqa: B006
@@ -98,14 +98,16 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
         after: Annotated[str | None, Query(pattern=r"^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}$")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> EntryPage:
-        """Requests that were sent."""
+        """Requests that were sent. 404 where `after` is none of them."""
         allowed(ledger, session, Permission.REQUEST)
         states = state or [correspondence.State.OPEN]
-        found = correspondence.requests_of(ledger, states=states, submission_id=case)
-        names = [one.reference for one in found]
-        start = names.index(after) + 1 if after in names else 0
-        page = found[start : start + limit]
-        more = start + limit < len(found)
+        # Of every state: the last one of a page may have left the state that is asked for since.
+        every = correspondence.requests_of(ledger, states=list(correspondence.State), submission_id=case)
+        names = [one.reference for one in every]
+        if after is not None and after not in names:
+            raise HTTPException(404, "There is no such request.")
+        found = [one for one in every[names.index(after) + 1 if after else 0 :] if one.state in states]
+        page, more = found[:limit], len(found) > limit
         return EntryPage(items=[_entry(one) for one in page], next=page[-1].reference if more else None)
 
     @router.get("/cases/{id}/request", response_model=None, responses=_FORMS | described(404, 409, 410))
