@@ -113,7 +113,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
     @router.get("/cases/{id}/request", response_model=None, responses=_FORMS | described(404, 409, 410))
     def preview_request(session: Who, id: Id, form: Form = "json") -> Response:
         """What the provider would be asked for now. 404 where nothing is to be asked."""
-        allowed(ledger, session, Permission.REQUEST)
+        allowed(ledger, session, Permission.REQUEST, id)
         draft = draft_of(asked.case(id).case, asked.knowledge.catalog)
         if draft is None:
             raise HTTPException(404, "Nothing is to be asked for.")
@@ -123,7 +123,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
     @router.post("/cases/{id}/requests", status_code=201, responses=described(404, 409, 410))
     def send_request(session: Who, id: Id, body: Send, x_csrf_token: Csrf = "") -> Entry:
         """Ask for what the case lacks. Asked again while the same is open, it is that request."""
-        allowed(ledger, session, Permission.REQUEST)
+        allowed(ledger, session, Permission.REQUEST, id)
         asked.case(id)
         there = channels_in(asked.settings)
         chosen = tuple(dict.fromkeys(body.channels or there))

@@ -53,7 +53,7 @@ def add_queue(app: FastAPI, shared: Desk, who: Asker) -> None:
         do: Annotated[str, Form()],
         reason: Annotated[str, Form()] = "",
     ) -> Response:
-        allowed(ledger, session, Permission.QUEUE)
+        allowed(ledger, session, Permission.QUEUE, id)
         own_form(session, csrf)
         actor = f"user:{session.user.name}"
         try:
