@@ -204,9 +204,11 @@ def test_what_a_person_decides_about_a_submission(own: TestDesk) -> None:
     assert client.post(f"{path}/expedite", json={"expedited": True}, headers=show).json()["expedited"]
     assert client.post(f"{path}/replay", json={}, headers=show).json() == {"done": "worked again"}
     assert client.post(f"{path}/replay", json={}, headers=show).status_code == 409
-    answer = client.post(f"{path}/reject", json={"reason": "not_ours"}, headers=show)
+    answer = client.post(f"{path}/reject", json={"reason": "Quillfeather"}, headers=show)
+    assert (answer.status_code, "Quillfeather" in answer.text) == (422, False)
+    answer = client.post(f"{path}/reject", json={"reason": "not_a_request"}, headers=show)
     assert answer.json()["state"] == "rejected"
-    assert item(own.ledger, own.submission_id).reason == "not_ours"
+    assert item(own.ledger, own.submission_id).reason == "not_a_request"
     done = [row.action for row in audit.entries(own.ledger, submission_id=own.submission_id)]
     assert done == ["rejected", "replayed", "expedited"]
 
@@ -303,7 +305,9 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         assert [one["reference"] for one in client.list_requests()["items"]] == [sent["reference"]]
         assert client.get_letter(sent["reference"])["reference"] == sent["reference"]
         assert client.get_request(sent["reference"])["sendings"]["folder"]["state"] == "waiting"
-        assert client.close_request(sent["reference"], reason="withdrawn")["state"] == "closed"
+        with pytest.raises(Refused, match="422"):
+            client.close_request(sent["reference"], reason="withdrawn")
+        assert client.close_request(sent["reference"], reason="sent_in_error")["state"] == "closed"
         subject = "findings.tumor_site"
         made_ = client.correct_case(
             made.submission_id, if_match=seen.etag, kind="accept", subject=subject, idempotency_key="k"

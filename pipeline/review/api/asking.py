@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -94,6 +94,12 @@ def refusals(*, usage: int = 422) -> Iterator[None]:
         raise HTTPException(409 if isinstance(error, EvaluatorError) else 503, str(error)) from None
     except TriageError as error:
         raise HTTPException(503, str(error)) from None
+
+
+def one_of(reason: str, offered: Collection[str]) -> None:
+    """Raises 422 for a reason that the desk does not offer: it would stand in the trail for good."""
+    if reason not in offered:
+        raise HTTPException(422, f"The reason must be one of {', '.join(offered)}.")
 
 
 def seen(if_match: str | None) -> str:

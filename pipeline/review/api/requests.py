@@ -16,7 +16,7 @@ from pipeline.delivery import channels_in
 from pipeline.errors import RequestError
 from pipeline.information_request import InformationRequest, as_json, draft_of, fhir, letter, pdf, x12
 from pipeline.information_request.fhir import Provider
-from pipeline.review.api.asking import Asked, Csrf, Id, Reference, refusals
+from pipeline.review.api.asking import Asked, Csrf, Id, Reference, one_of, refusals
 from pipeline.review.api.queue import CODE
 from pipeline.review.guard import allowed
 from pipeline.review.problems import described
@@ -79,10 +79,10 @@ class Send(BaseModel):
 
 
 class Close(BaseModel):
-    """Why: a code of letters, digits and `_`."""
+    """Why: one of the codes that the desk offers (`close_request` in `models/desk.toml`)."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=1, max_length=40, pattern=CODE, examples=["withdrawn"])
+    reason: str = Field(min_length=1, max_length=40, pattern=CODE, examples=["answered_by_phone"])
 
 
 def add_requests(router: APIRouter, asked: Asked) -> None:
@@ -157,6 +157,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
         """Close an open request; its items count as withdrawn."""
         allowed(ledger, session, Permission.REQUEST)
         _known(reference)
+        one_of(body.reason, asked.knowledge.catalog.desk.close_request)
         with refusals(usage=409):
             correspondence.close(ledger, reference, reason=body.reason, actor=f"user:{session.user.name}")
         return _entry(_known(reference))
