@@ -363,6 +363,8 @@ def test_a_page_of_requests_goes_on_where_the_last_one_was_closed(tmp_path: Path
         rest = client.get(f"/api/v1/requests?after={every[0]}", headers=show).json()
         assert [one["reference"] for one in rest["items"]] == every[1:]
         assert client.get("/api/v1/requests?after=0000-0000-00", headers=show).status_code == 404
+        told = [client.get(f"/api/v1/requests/{one}", headers=show).json()["reference"] for one in every]
+        assert told == every
 
 
 def test_the_client_sends_again_under_the_same_key() -> None:

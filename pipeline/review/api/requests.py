@@ -163,11 +163,10 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
         return _entry(_known(reference))
 
     def _known(reference: str) -> correspondence.Entry:
-        found = correspondence.requests_of(ledger, states=list(correspondence.State))
-        entry = next((one for one in found if one.reference == reference), None)
-        if entry is None:
+        found = correspondence.requests_of(ledger, states=list(correspondence.State), reference=reference)
+        if not found:
             raise HTTPException(404, "There is no such request.")
-        return entry
+        return found[0]
 
     def _formed(request: InformationRequest, form: Form) -> Response:
         try:
