@@ -63,7 +63,7 @@ def add_queue(router: APIRouter, asked: Asked) -> None:
         asked.item(id)
         with refusals(usage=409):
             done = led.replay(ledger, id, actor=_actor(session), read_again=body.read_again)
-        write(ledger, session.user.name, "replayed", id)
+        write(ledger, session.user.name, "queue_read_again" if body.read_again else "queue_replay", id)
         return Replayed(done="sent again" if done == "sent again" else "worked again")
 
     @router.post("/cases/{id}/reject", responses=described(404, 409))
@@ -74,7 +74,7 @@ def add_queue(router: APIRouter, asked: Asked) -> None:
         one_of(body.reason, asked.knowledge.catalog.desk.reject)
         with refusals(usage=409):
             led.reject(ledger, id, reason=body.reason, actor=_actor(session))
-        write(ledger, session.user.name, "rejected", id, reason=body.reason)
+        write(ledger, session.user.name, "queue_reject", id, reason=body.reason)
         return _standing(id)
 
     @router.post("/cases/{id}/expedite", responses=described(404))
@@ -84,7 +84,7 @@ def add_queue(router: APIRouter, asked: Asked) -> None:
         asked.item(id)
         with refusals(usage=404):
             led.expedite(ledger, id, expedited=body.expedited, actor=_actor(session))
-        write(ledger, session.user.name, "expedited" if body.expedited else "not_expedited", id)
+        write(ledger, session.user.name, "queue_expedite" if body.expedited else "queue_standard", id)
         return _standing(id)
 
     def _standing(id: str) -> Standing:
