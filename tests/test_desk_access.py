@@ -13,7 +13,6 @@ from desks import LETTER, USERS, TestDesk, open_desk
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
-from ledgers import KEYS
 from starlette.routing import Mount
 
 from pipeline.__main__ import main
@@ -233,5 +232,5 @@ def test_a_secret_that_is_none_stops_the_desk(shared: TestDesk, name: str, secre
 
 
 def test_a_key_that_nobody_drew_stops_the_desk(tmp_path: Path) -> None:
-    environ = {"TRIAGE_HOME": str(tmp_path), "TRIAGE_KEYS": KEYS}  # all zeros
+    environ = {"TRIAGE_HOME": str(tmp_path), "TRIAGE_KEYS": f"test={'A' * 43}="}  # all zeros
     assert main(["desk", "--port", "0"], environ) == ExitCode.CONFIGURATION
