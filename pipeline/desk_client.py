@@ -301,11 +301,17 @@ class DeskClient:
                     raise
                 self._sleep(1.0)
                 continue
-            if answer.status_code not in _LATER or not left:
+            if not left or not _later(answer):
                 break
             wait = answer.headers.get("Retry-After", "1")
             self._sleep(min(float(wait) if wait.isdigit() else 1.0, _LONGEST_WAIT_S))
         return _told(answer)
+
+
+def _later(answer: httpx.Response) -> bool:
+    """Whether to ask again: the desk is busy, or still at work on this very request, sent before."""
+    at_work = answer.status_code == 409 and "Retry-After" in answer.headers
+    return at_work or answer.status_code in _LATER
 
 
 def _told(answer: httpx.Response) -> Answer:

@@ -203,7 +203,11 @@ def export_corrections(options: argparse.Namespace, settings: Settings) -> ExitC
             until=options.until,
         )
     if not options.quiet:
-        left_out = f" {made.left_out} are left out: erased, or of a policy not kept." if made.left_out else ""
+        left_out = (
+            f" {made.left_out} are left out: erased, with a record missing, or of a policy not kept."
+            if made.left_out
+            else ""
+        )
         sys.stdout.write(
             f"{made.cases} cases with {made.fields} values that people confirmed or changed.{left_out}\n"
             f"{options.folder} holds files of patients that are sealed no more. It is open to you alone; "

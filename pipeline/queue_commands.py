@@ -469,9 +469,9 @@ def _none_chosen() -> ExitCode:
 
 def _actor() -> str:
     try:
-        return f"user:{getpass.getuser()}"
+        return f"operator:{getpass.getuser()}"
     except (KeyError, OSError):  # a container without names
-        return "user:unknown"
+        return "operator:unknown"
 
 
 @contextmanager

@@ -265,7 +265,7 @@ def _entry(one: Any) -> dict[str, Any]:
 
 
 def _actor() -> str:
-    return f"user:{getpass.getuser()}"
+    return f"operator:{getpass.getuser()}"
 
 
 def _dump(data: Any) -> bytes:

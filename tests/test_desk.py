@@ -401,13 +401,13 @@ def test_a_program_corrects_with_the_etag_it_saw(own: TestDesk) -> None:
 
 
 def test_what_is_refused_is_not_quoted(shared: TestDesk) -> None:
-    answer = shared.client().post(
-        f"/api/v1/cases/{shared.submission_id}/corrections",
-        json={"kind": "Quillfeather", "subject": 7},
-        headers=bearer(shared),
-    )
-    assert answer.status_code == 422
-    assert "Quillfeather" not in answer.text
+    for body in ({"kind": "Quillfeather", "subject": 7}, {"kind": "accept", "Quillfeather": "x"}):
+        answer = shared.client().post(
+            f"/api/v1/cases/{shared.submission_id}/corrections", json=body, headers=bearer(shared)
+        )
+        assert answer.status_code == 422
+        assert "Quillfeather" not in answer.text
+        assert "body" in " ".join(answer.json()["places"])
 
 
 # --------------------------------------------------------------------------- what a packet may say

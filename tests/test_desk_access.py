@@ -13,7 +13,6 @@ from desks import LETTER, USERS, TestDesk, open_desk
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
-from ledgers import KEYS
 from starlette.routing import Mount
 
 from pipeline.__main__ import main
@@ -183,6 +182,9 @@ def test_outcomes_are_for_roles_that_see_answers(shared: TestDesk) -> None:
         assert ("outcome: meets" in told) == (P.ANSWERS in granted(role)), name
         html = shared.client(name).get("/").text
         assert (OUTCOMES["meets"] in html) == (P.ANSWERS in granted(role)), name
+        assert ("by recommendation" in html) == (P.ANSWERS in granted(role)), name
+        ordered = shared.client(name).get("/?order=outcome")
+        assert ordered.status_code == (200 if P.ANSWERS in granted(role) else 403), name
 
 
 def test_an_id_of_one_case_opens_no_other(tmp_path: Path) -> None:
@@ -230,5 +232,5 @@ def test_a_secret_that_is_none_stops_the_desk(shared: TestDesk, name: str, secre
 
 
 def test_a_key_that_nobody_drew_stops_the_desk(tmp_path: Path) -> None:
-    environ = {"TRIAGE_HOME": str(tmp_path), "TRIAGE_KEYS": KEYS}  # all zeros
+    environ = {"TRIAGE_HOME": str(tmp_path), "TRIAGE_KEYS": f"test={'A' * 43}="}  # all zeros
     assert main(["desk", "--port", "0"], environ) == ExitCode.CONFIGURATION

@@ -103,11 +103,15 @@ def test_of_many_at_once_with_one_key_one_is_done(own: TestDesk) -> None:
     client = own.client()
     path = f"/api/v1/cases/{own.submission_id}/reject"
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: client.post(path, json={"reason": "x"}, headers=show), range(6)))
+        answers = list(
+            pool.map(lambda _: client.post(path, json={"reason": "sent_twice"}, headers=show), range(6))
+        )
     assert {one.status_code for one in answers} <= {200, 409}
     assert any(one.status_code == 200 for one in answers)
     rows = [
-        row for row in audit.entries(own.ledger, submission_id=own.submission_id) if row.action == "rejected"
+        row
+        for row in audit.entries(own.ledger, submission_id=own.submission_id)
+        if row.action == "queue_reject"
     ]
     assert len(rows) == 1
 
@@ -204,11 +208,13 @@ def test_what_a_person_decides_about_a_submission(own: TestDesk) -> None:
     assert client.post(f"{path}/expedite", json={"expedited": True}, headers=show).json()["expedited"]
     assert client.post(f"{path}/replay", json={}, headers=show).json() == {"done": "worked again"}
     assert client.post(f"{path}/replay", json={}, headers=show).status_code == 409
-    answer = client.post(f"{path}/reject", json={"reason": "not_ours"}, headers=show)
+    answer = client.post(f"{path}/reject", json={"reason": "Quillfeather"}, headers=show)
+    assert (answer.status_code, "Quillfeather" in answer.text) == (422, False)
+    answer = client.post(f"{path}/reject", json={"reason": "not_a_request"}, headers=show)
     assert answer.json()["state"] == "rejected"
-    assert item(own.ledger, own.submission_id).reason == "not_ours"
+    assert item(own.ledger, own.submission_id).reason == "not_a_request"
     done = [row.action for row in audit.entries(own.ledger, submission_id=own.submission_id)]
-    assert done == ["rejected", "replayed", "expedited"]
+    assert done == ["queue_reject", "queue_replay", "queue_expedite"]  # as the page names them
 
 
 # --------------------------------------------------------------------------- problems and limits
@@ -303,7 +309,9 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         assert [one["reference"] for one in client.list_requests()["items"]] == [sent["reference"]]
         assert client.get_letter(sent["reference"])["reference"] == sent["reference"]
         assert client.get_request(sent["reference"])["sendings"]["folder"]["state"] == "waiting"
-        assert client.close_request(sent["reference"], reason="withdrawn")["state"] == "closed"
+        with pytest.raises(Refused, match="422"):
+            client.close_request(sent["reference"], reason="withdrawn")
+        assert client.close_request(sent["reference"], reason="sent_in_error")["state"] == "closed"
         subject = "findings.tumor_site"
         made_ = client.correct_case(
             made.submission_id, if_match=seen.etag, kind="accept", subject=subject, idempotency_key="k"
@@ -341,6 +349,28 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         assert ended.value.status == 401
 
 
+def test_a_page_of_requests_goes_on_where_the_last_one_was_closed(tmp_path: Path) -> None:
+    packets = [POOR, POOR.replace("Alma", "Berta"), POOR.replace("Alma", "Carla")]
+    with open_desk(tmp_path, *packets) as made:
+        settings = replace(made.settings, request_folder=str(tmp_path / "out"))
+        client, show = replace(made, settings=settings).client(), bearer(made)
+        for one in client.get("/api/v1/cases", headers=show).json()["items"]:
+            sent = client.post(f"/api/v1/cases/{one['id']}/requests", json={"to": "555"}, headers=show)
+            assert sent.status_code == 201, sent.text
+        every = [one["reference"] for one in client.get("/api/v1/requests", headers=show).json()["items"]]
+        first = client.get("/api/v1/requests?limit=1", headers=show).json()
+        assert first["next"] == every[0]
+        closing = client.post(
+            f"/api/v1/requests/{every[0]}/close", json={"reason": "sent_in_error"}, headers=show
+        )
+        assert closing.status_code == 200
+        rest = client.get(f"/api/v1/requests?after={every[0]}", headers=show).json()
+        assert [one["reference"] for one in rest["items"]] == every[1:]
+        assert client.get("/api/v1/requests?after=0000-0000-00", headers=show).status_code == 404
+        told = [client.get(f"/api/v1/requests/{one}", headers=show).json()["reference"] for one in every]
+        assert told == every
+
+
 def test_the_client_sends_again_under_the_same_key() -> None:
     keys, waits = [], []
 
@@ -350,12 +380,27 @@ def test_the_client_sends_again_under_the_same_key() -> None:
             raise ConnectError("gone", request=request)
         if len(keys) == 2:
             return Response(429, headers={"Retry-After": "7"}, json={"detail": "later"})
+        if len(keys) == 3:
+            return Response(409, headers={"Retry-After": "2"}, json={"detail": "still being done"})
         return Response(200, json={"id": "x"})
 
     http = HttpClient(transport=MockTransport(answer))
     with DeskClient("http://127.0.0.1", "t", http=http, sleep=waits.append) as client:
         assert client.expedite_case("a" * 16, expedited=True) == Answer({"id": "x"})
-    assert (len(keys), len(set(keys)), waits) == (3, 1, [1.0, 7.0])
+    assert (len(keys), len(set(keys)), waits) == (4, 1, [1.0, 7.0, 2.0])
+
+
+def test_the_client_does_not_repeat_what_cannot_be() -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return Response(409, json={"detail": "It waits already."})
+
+    http = HttpClient(transport=MockTransport(answer))
+    with DeskClient("http://127.0.0.1", "t", http=http) as client, pytest.raises(Refused, match="409"):
+        client.replay_case("a" * 16)
+    assert len(asked) == 1
 
 
 def test_the_document_names_what_programs_need(shared: TestDesk) -> None:

@@ -133,7 +133,7 @@ def test_a_line_tells_what_is_missing_and_under_which_policy(shared: TestDesk) -
 
 def test_intake_hurries_replays_and_rejects(own: TestDesk) -> None:
     ida = own.client("ida")
-    assert post(ida, own, "queue", do="expedite").status_code == 303
+    assert post(ida, own, "queue", do="expedite", reason="Testperson, Alma").status_code == 303
     assert item(own.ledger, own.submission_id).expedited
     assert post(ida, own, "queue", do="standard").status_code == 303
     assert not item(own.ledger, own.submission_id).expedited
@@ -148,6 +148,7 @@ def test_intake_hurries_replays_and_rejects(own: TestDesk) -> None:
     assert (ended.state, ended.reason) == (State.REJECTED, "sent_twice")
     told = [(row.action, row.data) for row in audit.entries(own.ledger) if row.actor == "ida"]
     assert ("queue_reject", {"reason": "sent_twice"}) in told
+    assert ("queue_expedite", {}) in told  # a reason that was not asked for is not kept
     assert history(own.ledger, own.submission_id).events[-1].actor == "user:ida"
     assert "sent twice" in ida.get(f"/cases/{own.submission_id}/history").text
 
@@ -188,6 +189,10 @@ def test_a_request_is_seen_sent_once_and_closed(own: TestDesk) -> None:
     assert item(own.ledger, own.submission_id).pended_at is not None
     sent = nora.get(f"/cases/{own.submission_id}/requests/{entry.reference}")
     assert entry.reference in sent.text
+    story = f"/cases/{own.submission_id}/history"
+    assert "stage group" in nora.get(story).text
+    told = own.client("otto").get(story)  # an auditor, who asks nobody for anything
+    assert (told.status_code, "stage group" in told.text) == (200, False)
     (line,) = worklist.lines(own.ledger, Wanted(reference=entry.reference.lower()))
     assert (line.item.id, line.request) == (own.submission_id, "open")
     close = f"requests/{entry.reference}/close"

@@ -363,6 +363,20 @@ def test_a_new_reading_is_counted_once_and_without_the_old_corrections(desk: Tes
     assert (intent.cases, intent.accepted) == (1, 0)
 
 
+def test_a_deed_that_lapsed_is_not_counted(desk: TestDesk) -> None:
+    def accepted() -> int:
+        [fields] = share_report(desk.ledger, CATALOG).fields.values()
+        return sum(one.accepted for one in fields if one.field == "findings.intent")
+
+    change(desk, Kind.ACCEPT, "findings.intent")
+    assert accepted() == 1
+    change(desk, Kind.RETYPE, "pages.0.1", "consent_form")  # what it says is no finding any more
+    file = open_case(desk.ledger, desk.submission_id)
+    assert file is not None
+    assert set(file.lapsed) == {1}
+    assert accepted() == 0
+
+
 def test_what_cannot_be_shown_is_left_out_and_told(
     desk: TestDesk, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -373,6 +387,8 @@ def test_what_cannot_be_shown_is_left_out_and_told(
     told = capsys.readouterr()
     assert told.out.count("\n") == 1  # the names of the columns
     assert desk.submission_id in told.err
+    made = export_set(desk.ledger, CATALOG, tmp_path / "set", actor="operator:test")
+    assert (made.cases, made.left_out) == (0, 1)
 
 
 def test_what_was_erased_is_in_no_set(desk: TestDesk, tmp_path: Path) -> None:

@@ -16,9 +16,13 @@ from pipeline.ledger.tables import outbox, submissions
 
 
 def requests_of(
-    ledger: Ledger, *, states: Iterable[State] = (State.OPEN,), submission_id: str | None = None
+    ledger: Ledger,
+    *,
+    states: Iterable[State] = (State.OPEN,),
+    submission_id: str | None = None,
+    reference: str | None = None,
 ) -> list[Entry]:
-    """Requests in these states, those that are due first in front."""
+    """Requests in these states, those that are due first in front; of one submission, or that one alone."""
 
     def work(db: Connection) -> list[Entry]:
         found = select(requests, submissions.c.due_at.label("decide_by"))
@@ -26,6 +30,8 @@ def requests_of(
         found = found.where(requests.c.state.in_(list(states)))
         if submission_id is not None:
             found = found.where(requests.c.submission_id == submission_id)
+        if reference is not None:
+            found = found.where(requests.c.reference == reference)
         rows = db.execute(found.order_by(requests.c.due_on, requests.c.reference)).all()
         return [_entry(db, row) for row in rows]
 

@@ -159,7 +159,7 @@ events = Table(
     Column("at", Utc, nullable=False),
     Column("kind", String(40), nullable=False),
     Column("state", String(16)),  # the submission's state after it, where it changed
-    Column("actor", String(120), nullable=False),  # worker:NAME, channel:NAME, user:NAME
+    Column("actor", String(120), nullable=False),  # worker:NAME, channel:NAME, user:NAME, operator:NAME
     Column("cause", String(40)),
     Column("data", JSON, nullable=False),  # codes, counts, hashes, times
 )

@@ -139,6 +139,12 @@ def open_case(ledger: Ledger, submission_id: str) -> CaseFile | None:
         raise
 
 
+def lapsed_of(ledger: Ledger, submission_id: str, number: int) -> Mapping[int, str]:
+    """`CaseFile.lapsed` of a case by its number, without opening the case; nothing where nothing is kept."""
+    record = load(ledger, submission_id, _BASIS, number)
+    return dict(record["lapsed"]) if record is not None else {}
+
+
 def correct(
     ledger: Ledger, settings: Settings, submission_id: str, change: Change, *, version: str, actor: str
 ) -> CaseFile:

@@ -49,8 +49,11 @@ def add_failures(app: FastAPI, shared: Desk) -> None:
     def malformed(request: Request, error: RequestValidationError) -> Response:
         if any(one["loc"] == ("path", "id") for one in error.errors()):
             return refused(request, HTTPException(404, "There is no such submission."))
-        # The library's own answer quotes what was sent.
-        places = [".".join(map(str, one["loc"])) for one in error.errors()]
+        # The library's own answer quotes what was sent; so does the place of a key that nobody knows.
+        places = [
+            ".".join(map(str, one["loc"][:-1] if one["type"] == "extra_forbidden" else one["loc"]))
+            for one in error.errors()
+        ]
         said = f"Not as the interface has it: {', '.join(places)}."
         if _for_program(request):
             return problem(422, said, places=places)

@@ -27,7 +27,7 @@ from pipeline.regression import Shares, Told, expected_of, tally
 from pipeline.regression.expected import fields_in
 from pipeline.regression.shares import UNKNOWN, Deed
 from pipeline.review import tables
-from pipeline.review.casefile import CaseErased, open_case
+from pipeline.review.casefile import CaseErased, RecordMissing, lapsed_of, open_case
 from pipeline.review.corrections import Kind
 from pipeline.review.prefilled import form_of_file
 
@@ -42,8 +42,8 @@ _DEEDS: Final[dict[str, Deed]] = {Kind.ACCEPT: "accept", Kind.CHANGE: "change", 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote, and how many corrected cases it had to leave out: they were erased, or the
-    version of their policy is not kept."""
+    """What an export wrote, and how many corrected cases it had to leave out: they were erased, a record of
+    theirs is missing, or the version of their policy is not kept."""
 
     cases: int
     fields: int
@@ -70,7 +70,7 @@ def export_set(
         try:
             file = open_case(ledger, submission_id)
             expected = expected_of(form_of_file(ledger, file, catalog)) if file is not None else None
-        except (CaseErased, UsageError):
+        except (CaseErased, RecordMissing, UsageError):
             left_out += 1
             continue
         if expected is None:
@@ -152,7 +152,7 @@ def _told(
         yield Told(
             case.made_by.name if case.made_by else UNKNOWN,
             _states(form),
-            ledger.read(lambda db, name=submission_id, of=number: _deeds(db, name, of)),  # type: ignore[misc]
+            _deeds(ledger, submission_id, number),
         )
 
 
@@ -178,16 +178,18 @@ def _states(form: Form) -> dict[str, Any]:
     return states
 
 
-def _deeds(db: Connection, submission_id: str, case_number: int) -> dict[str, Deed]:
-    """The last deed about each field that was not undone; what a correction says is not opened."""
+def _deeds(ledger: Ledger, submission_id: str, case_number: int) -> dict[str, Deed]:
+    """The last deed about each field that counts: not undone, not lapsed; what a correction says is not
+    opened."""
     c = tables.corrections.c
     query = select(c.number, c.kind, c.subject).where(
         c.submission_id == submission_id, c.case_number == case_number
     )
-    rows = db.execute(query.order_by(c.number)).all()
-    undone = {row.subject for row in rows if row.kind == Kind.UNDO}
+    rows = ledger.read(lambda db: db.execute(query.order_by(c.number)).all())
+    over = {row.subject for row in rows if row.kind == Kind.UNDO}
+    over |= {str(number) for number in lapsed_of(ledger, submission_id, case_number)} if rows else set()
     return {
-        row.subject: _DEEDS[row.kind] for row in rows if row.kind in _DEEDS and str(row.number) not in undone
+        row.subject: _DEEDS[row.kind] for row in rows if row.kind in _DEEDS and str(row.number) not in over
     }
 
 

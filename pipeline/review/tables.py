@@ -56,8 +56,8 @@ corrections = Table(
     Column("case_number", Integer, nullable=False),  # the reading that it corrects
     Column("at", Utc, nullable=False),
     Column("actor", String(80), nullable=False),
-    Column("kind", String(24), nullable=False),  # accept, change, reject, retype, outcome, undo
-    Column("subject", String(80), nullable=False),  # findings.intent, documents.d2, outcome
+    Column("kind", String(24), nullable=False),  # as `corrections.Kind`
+    Column("subject", String(80), nullable=False),  # findings.intent, pages.0.12, outcome, 3 (undone)
 )
 
 api_answers = Table(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Final
 
 from fastapi import Header, HTTPException, Path, Request
@@ -17,13 +16,13 @@ from pipeline.review.casefile import CaseErased, CaseFile, RecordMissing, Versio
 from pipeline.review.guard import own_form, session_of
 from pipeline.review.pictures import Pictures
 from pipeline.review.sessions import Session
+from pipeline.review.standing import knowledge_of
 from pipeline.serving import Allowance
 from pipeline.settings import Settings
 
 REQUESTS_A_MINUTE: Final = 1200
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{16,32}$", description="A submission.")]
 Reference = Annotated[str, Path(pattern=r"^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}$", description="A request.")]
-AfterId = Annotated[str | None, Path(pattern=r"^[0-9a-f]{16,32}$")]
 IfMatch = Annotated[str | None, Header(description="The ETag of what was seen.", max_length=200)]
 Csrf = Annotated[str, Header(description="The desk's own pages send it; a program with a token need not.")]
 
@@ -37,9 +36,10 @@ class Asked:
     pictures: Pictures
     who: Callable[[Request], Iterator[Session]]
 
-    @cached_property
+    @property
     def knowledge(self) -> Knowledge:
-        return Knowledge(self.settings)
+        """The knowledge files, the very ones that the desk's pages have."""
+        return knowledge_of(self.settings)
 
     def item(self, submission_id: str) -> Item:
         """The submission as the queue has it. Raises 404."""
@@ -94,6 +94,12 @@ def refusals(*, usage: int = 422) -> Iterator[None]:
         raise HTTPException(409 if isinstance(error, EvaluatorError) else 503, str(error)) from None
     except TriageError as error:
         raise HTTPException(503, str(error)) from None
+
+
+def one_of(reason: str, offered: Collection[str]) -> None:
+    """Raises 422 for a reason that the desk does not offer: it would stand in the trail for good."""
+    if reason not in offered:
+        raise HTTPException(422, f"The reason must be one of {', '.join(offered)}.")
 
 
 def seen(if_match: str | None) -> str:

@@ -40,5 +40,5 @@ def add_exports(router: APIRouter, asked: Asked) -> None:
             made = exported(ledger, asked.pictures, file, catalog, format, at=ledger.read(ledger.now))
         except UsageError as error:
             raise HTTPException(409, str(error)) from None
-        write(ledger, session.user.name, "form_exported", id, case=file.number, format=format)
+        write(ledger, session.user.name, "exported", id, case=file.number, format=format)
         return Response(made.content, media_type=made.media_type, headers={"ETag": f'"{file.version}"'})

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import ledger as led
 from pipeline.audit import write
-from pipeline.review.api.asking import Asked, Csrf, Id, refusals
+from pipeline.review.api.asking import Asked, Csrf, Id, one_of, refusals
 from pipeline.review.guard import allowed
 from pipeline.review.problems import described
 from pipeline.review.roles import Permission
@@ -30,10 +30,10 @@ class Replayed(BaseModel):
 
 
 class Reject(BaseModel):
-    """Why: a code of letters, digits and `_`."""
+    """Why: one of the codes that the desk offers (`reject` in `models/desk.toml`)."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=1, max_length=40, pattern=CODE, examples=["not_ours"])
+    reason: str = Field(min_length=1, max_length=40, pattern=CODE, examples=["not_a_request"])
 
 
 class Expedite(BaseModel):
@@ -63,7 +63,7 @@ def add_queue(router: APIRouter, asked: Asked) -> None:
         asked.item(id)
         with refusals(usage=409):
             done = led.replay(ledger, id, actor=_actor(session), read_again=body.read_again)
-        write(ledger, session.user.name, "replayed", id)
+        write(ledger, session.user.name, "queue_read_again" if body.read_again else "queue_replay", id)
         return Replayed(done="sent again" if done == "sent again" else "worked again")
 
     @router.post("/cases/{id}/reject", responses=described(404, 409))
@@ -71,9 +71,10 @@ def add_queue(router: APIRouter, asked: Asked) -> None:
         """End a submission. Who works it at the time can no longer finish it."""
         allowed(ledger, session, Permission.QUEUE, id)
         asked.item(id)
+        one_of(body.reason, asked.knowledge.catalog.desk.reject)
         with refusals(usage=409):
             led.reject(ledger, id, reason=body.reason, actor=_actor(session))
-        write(ledger, session.user.name, "rejected", id, reason=body.reason)
+        write(ledger, session.user.name, "queue_reject", id, reason=body.reason)
         return _standing(id)
 
     @router.post("/cases/{id}/expedite", responses=described(404))
@@ -83,7 +84,7 @@ def add_queue(router: APIRouter, asked: Asked) -> None:
         asked.item(id)
         with refusals(usage=404):
             led.expedite(ledger, id, expedited=body.expedited, actor=_actor(session))
-        write(ledger, session.user.name, "expedited" if body.expedited else "not_expedited", id)
+        write(ledger, session.user.name, "queue_expedite" if body.expedited else "queue_standard", id)
         return _standing(id)
 
     def _standing(id: str) -> Standing:

@@ -16,7 +16,7 @@ from pipeline.delivery import channels_in
 from pipeline.errors import RequestError
 from pipeline.information_request import InformationRequest, as_json, draft_of, fhir, letter, pdf, x12
 from pipeline.information_request.fhir import Provider
-from pipeline.review.api.asking import Asked, Csrf, Id, Reference, refusals
+from pipeline.review.api.asking import Asked, Csrf, Id, Reference, one_of, refusals
 from pipeline.review.api.queue import CODE
 from pipeline.review.guard import allowed
 from pipeline.review.problems import described
@@ -79,10 +79,10 @@ class Send(BaseModel):
 
 
 class Close(BaseModel):
-    """Why: a code of letters, digits and `_`."""
+    """Why: one of the codes that the desk offers (`close_request` in `models/desk.toml`)."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=1, max_length=40, pattern=CODE, examples=["withdrawn"])
+    reason: str = Field(min_length=1, max_length=40, pattern=CODE, examples=["answered_by_phone"])
 
 
 def add_requests(router: APIRouter, asked: Asked) -> None:
@@ -90,7 +90,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
     Who = Annotated[Session, Depends(asked.who)]
     ledger = asked.ledger
 
-    @router.get("/requests")
+    @router.get("/requests", responses=described(404))
     def list_requests(
         session: Who,
         state: Annotated[list[correspondence.State], Query(description="Any of these; open without.")] = [],  # noqa: B006
@@ -98,20 +98,22 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
         after: Annotated[str | None, Query(pattern=r"^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}$")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> EntryPage:
-        """Requests that were sent."""
+        """Requests that were sent. 404 where `after` is none of them."""
         allowed(ledger, session, Permission.REQUEST)
         states = state or [correspondence.State.OPEN]
-        found = correspondence.requests_of(ledger, states=states, submission_id=case)
-        names = [one.reference for one in found]
-        start = names.index(after) + 1 if after in names else 0
-        page = found[start : start + limit]
-        more = start + limit < len(found)
+        # Of every state: the last one of a page may have left the state that is asked for since.
+        every = correspondence.requests_of(ledger, states=list(correspondence.State), submission_id=case)
+        names = [one.reference for one in every]
+        if after is not None and after not in names:
+            raise HTTPException(404, "There is no such request.")
+        found = [one for one in every[names.index(after) + 1 if after else 0 :] if one.state in states]
+        page, more = found[:limit], len(found) > limit
         return EntryPage(items=[_entry(one) for one in page], next=page[-1].reference if more else None)
 
     @router.get("/cases/{id}/request", response_model=None, responses=_FORMS | described(404, 409, 410))
     def preview_request(session: Who, id: Id, form: Form = "json") -> Response:
         """What the provider would be asked for now. 404 where nothing is to be asked."""
-        allowed(ledger, session, Permission.REQUEST)
+        allowed(ledger, session, Permission.REQUEST, id)
         draft = draft_of(asked.case(id).case, asked.knowledge.catalog)
         if draft is None:
             raise HTTPException(404, "Nothing is to be asked for.")
@@ -121,7 +123,7 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
     @router.post("/cases/{id}/requests", status_code=201, responses=described(404, 409, 410))
     def send_request(session: Who, id: Id, body: Send, x_csrf_token: Csrf = "") -> Entry:
         """Ask for what the case lacks. Asked again while the same is open, it is that request."""
-        allowed(ledger, session, Permission.REQUEST)
+        allowed(ledger, session, Permission.REQUEST, id)
         asked.case(id)
         there = channels_in(asked.settings)
         chosen = tuple(dict.fromkeys(body.channels or there))
@@ -155,16 +157,16 @@ def add_requests(router: APIRouter, asked: Asked) -> None:
         """Close an open request; its items count as withdrawn."""
         allowed(ledger, session, Permission.REQUEST)
         _known(reference)
+        one_of(body.reason, asked.knowledge.catalog.desk.close_request)
         with refusals(usage=409):
             correspondence.close(ledger, reference, reason=body.reason, actor=f"user:{session.user.name}")
         return _entry(_known(reference))
 
     def _known(reference: str) -> correspondence.Entry:
-        found = correspondence.requests_of(ledger, states=list(correspondence.State))
-        entry = next((one for one in found if one.reference == reference), None)
-        if entry is None:
+        found = correspondence.requests_of(ledger, states=list(correspondence.State), reference=reference)
+        if not found:
             raise HTTPException(404, "There is no such request.")
-        return entry
+        return found[0]
 
     def _formed(request: InformationRequest, form: Form) -> Response:
         try:

@@ -53,7 +53,7 @@ def add_queue(app: FastAPI, shared: Desk, who: Asker) -> None:
         do: Annotated[str, Form()],
         reason: Annotated[str, Form()] = "",
     ) -> Response:
-        allowed(ledger, session, Permission.QUEUE)
+        allowed(ledger, session, Permission.QUEUE, id)
         own_form(session, csrf)
         actor = f"user:{session.user.name}"
         try:
@@ -67,5 +67,7 @@ def add_queue(app: FastAPI, shared: Desk, who: Asker) -> None:
                 raise HTTPException(422, "Choose what is to be done, and a reason where one is asked for.")
         except UsageError as error:
             raise HTTPException(409, str(error)) from None
-        audit.write(ledger, session.user.name, f"queue_{do}", id, **({"reason": reason} if reason else {}))
+        # Only the reason that was looked up: the row stays for good, and the form's field is free text.
+        told = {"reason": reason} if do == "reject" else {}
+        audit.write(ledger, session.user.name, f"queue_{do}", id, **told)
         return RedirectResponse(f"/cases/{id}/history?said={do}", 303)

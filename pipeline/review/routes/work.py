@@ -51,6 +51,8 @@ def add_work(app: FastAPI, shared: Desk, who: Asker) -> None:
             reference=_plain(reference),
         )
         by = Order(order) if order in tuple(Order) else Order.WORK
+        if by is Order.OUTCOME:  # where a line stands would tell its outcome
+            allowed(ledger, session, Permission.ANSWERS)
         try:
             lines = worklist.lines(ledger, wanted, after=after if _ID.fullmatch(after) else None, order=by)
         except UsageError as error:
@@ -62,7 +64,7 @@ def add_work(app: FastAPI, shared: Desk, who: Asker) -> None:
             session,
             lines=lines,
             states=list(State),
-            orders=list(Order),
+            orders=[one for one in Order if one is not Order.OUTCOME or session.may(Permission.ANSWERS)],
             choices=worklist.choices(ledger),
             wanted=wanted,
             order=by,

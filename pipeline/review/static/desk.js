@@ -142,10 +142,11 @@
     if (!start || Math.abs(event.clientX - start.x) + Math.abs(event.clientY - start.y) < 4) return;
     const mark = { file: Number(start.paper.dataset.file), page: Number(start.paper.dataset.page), area: area(event) };
     stop();
+    const own = form; // another may be chosen while the desk looks for the words
     const [ok, said] = await wordsIn(mark);
-    form.querySelector(".quote").textContent = ok ? `“${said.quote}”` : said.detail;
-    form.elements.marks.value = ok ? JSON.stringify([mark]) : "[]";
-    if (ok && form.elements.after.value === "" && form.elements.after.matches("input")) form.elements.after.value = said.quote;
+    own.querySelector(".quote").textContent = ok ? `“${said.quote}”` : said.detail;
+    own.elements.marks.value = ok ? JSON.stringify([mark]) : "[]";
+    if (ok && own.elements.after.value === "" && own.elements.after.matches("input")) own.elements.after.value = said.quote;
   });
 
   // ---- the strip: a page dragged to another document, or a document to the one before it; then a form asks why
