@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pypdfium2
@@ -596,6 +596,27 @@ def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> 
     assert cor.remind(house.ledger, house.knowledge, actor=ACTOR) == ([], [])
     [entry] = house.entries()
     assert (entry.state, entry.cause) == ("closed", "submission_rejected")
+
+
+@pytest.mark.parametrize("end", ["expired", "rejected", "rejected before"])
+def test_what_nobody_waits_for_any_more_is_erased_in_its_time(house: House, end: str) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    house.work()
+    [entry] = house.entries()
+    if end == "expired":
+        house.time.pass_(days=(entry.expires_on - entry.issued_on).days)
+    else:
+        led.reject(house.ledger, submission, reason="sent_by_mistake", actor=ACTOR)
+        assert led.item(house.ledger, submission).pended_at is None
+    if end == "rejected before":  # while a rejection still left it pended
+        led.pend(house.ledger, submission, cause="request_sent", actor=ACTOR)
+    cor.remind(house.ledger, house.knowledge, actor=ACTOR)
+    house.work()
+    assert led.item(house.ledger, submission).pended_at is None
+    assert house.kinds(submission).count("resumed") == 1 + (end == "rejected before")
+    house.time.pass_(days=100)
+    assert led.erase_old(house.ledger, timedelta(days=90), actor=ACTOR) == [submission]
 
 
 # ------------------------------------------------------------------ days, closing, the command

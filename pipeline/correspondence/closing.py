@@ -18,6 +18,7 @@ from pipeline.information_request.record import reminder_days
 from pipeline.ledger import Ledger, resume
 from pipeline.ledger import State as SubmissionState
 from pipeline.ledger.changes import note
+from pipeline.ledger.decisions import note_resumed
 from pipeline.ledger.enqueueing import enqueue
 from pipeline.ledger.tables import outbox, submissions
 
@@ -75,6 +76,7 @@ def remind(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> tuple[list[st
             close_open(db, submission_id, State.CLOSED, "submission_rejected", now)
             cause = "submission_rejected"
             note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause)
+            note_resumed(db, submission_id, now, cause=cause, actor=actor)
         open_ones = select(requests).where(requests.c.state == State.OPEN).order_by(requests.c.reference)
         due = open_ones.where((requests.c.expires_on <= today) | (requests.c.remind_on <= today))
         for row in db.execute(due.with_for_update(skip_locked=True)).all():
@@ -103,6 +105,7 @@ def _expire(db: Connection, row: Row[Any], now: datetime, actor: str) -> None:
     close_open(db, row.submission_id, State.EXPIRED, "no_answer", now)
     data = {"reference": row.reference}
     note(db, row.submission_id, "request_expired", at=now, actor=actor, cause="no_answer", data=data)
+    note_resumed(db, row.submission_id, now, cause="no_answer", actor=actor)
 
 
 def _remind(
