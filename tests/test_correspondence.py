@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pytest
@@ -617,6 +619,51 @@ def test_what_nobody_waits_for_any_more_is_erased_in_its_time(house: House, end:
     assert house.kinds(submission).count("resumed") == 1 + (end == "rejected before")
     house.time.pass_(days=100)
     assert led.erase_old(house.ledger, timedelta(days=90), actor=ACTOR) == [submission]
+
+
+class Killed(BaseException):
+    pass
+
+
+@contextmanager
+def killed_after_one_write(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process ends before it can write a second time."""
+    write, left = Ledger.write, [1]
+
+    def once(self: Ledger, work: Any, *, durable: bool = False) -> Any:
+        if not left:
+            raise Killed
+        left.pop()
+        return write(self, work, durable=durable)
+
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(Ledger, "write", once)
+        yield
+
+
+def test_what_waits_and_what_it_waits_for_are_written_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stands() -> tuple[list[str], bool]:
+        states = [str(entry.state) for entry in house.entries()]
+        return states, led.item(house.ledger, submission).pended_at is not None
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with killed_after_one_write(monkeypatch):
+        house.send(submission)
+    assert stands() == (["open"], True)
+    reference = house.entries()[0].reference
+    with killed_after_one_write(monkeypatch):
+        cor.close(house.ledger, reference, reason="withdrawn_by_office", actor=ACTOR)
+    assert stands() == (["closed"], False)
+    house.send(submission)
+    house.receive(pdf_of(answering_records(NO_EXAM.recipe)))
+    cor.find_replies(house.ledger, house.knowledge, actor=ACTOR)
+    house.work()
+    with killed_after_one_write(monkeypatch):
+        cor.settle_requests(house.ledger, house.knowledge, actor=ACTOR)
+    assert sorted(stands()[0]) == ["answered", "closed"]
+    assert not stands()[1]
 
 
 # ------------------------------------------------------------------ days, closing, the command

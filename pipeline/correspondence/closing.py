@@ -15,7 +15,7 @@ from pipeline.correspondence.records import State
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.errors import UsageError
 from pipeline.information_request.record import reminder_days
-from pipeline.ledger import Ledger, resume
+from pipeline.ledger import Ledger
 from pipeline.ledger import State as SubmissionState
 from pipeline.ledger.changes import note
 from pipeline.ledger.decisions import note_resumed
@@ -28,7 +28,7 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
     if not reason.replace("_", "").isalnum() or not reason.isascii() or len(reason) > 40:
         raise UsageError("A reason is a code of letters, digits and '_', at most 40 characters.")
 
-    def work(db: Connection) -> str:
+    def work(db: Connection) -> None:
         found = select(requests).where(requests.c.reference == reference).with_for_update()
         row = db.execute(found).one_or_none()
         if row is None or row.state != State.OPEN:
@@ -38,9 +38,9 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
         data = {"reference": reference}
         note(db, row.submission_id, "request_closed", at=now, actor=actor, cause=reason, data=data)
         audit.record(ledger, db, actor, "letter_closed", row.submission_id, data)
-        return str(row.submission_id)
+        note_resumed(db, row.submission_id, now, cause=reason, actor=actor)
 
-    resume(ledger, ledger.write(work, durable=True), cause=reason, actor=actor)
+    ledger.write(work, durable=True)
 
 
 def close_open(db: Connection, submission_id: str, state: State, cause: str, now: datetime) -> None:

@@ -11,8 +11,9 @@ from pipeline.cases import Knowledge
 from pipeline.correspondence.records import REQUEST, State, unsealed
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.information_request import draft_of
-from pipeline.ledger import Ledger, load, resume, standing_case
+from pipeline.ledger import Ledger, load, standing_case
 from pipeline.ledger.changes import note
+from pipeline.ledger.decisions import note_resumed
 from pipeline.ledger.tables import submissions
 from pipeline.rejoin import Settled, settle
 
@@ -70,10 +71,8 @@ def _settle(ledger: Ledger, knowledge: Knowledge, row: Row[Any], actor: str) -> 
             "new": list(settled.new),
         }
         note(db, row.submission_id, "request_settled", at=now, actor=actor, cause=settled.why, data=data)
+        if not settled.open:
+            note_resumed(db, row.submission_id, now, cause=settled.why, actor=actor)
         return True
 
-    if not ledger.write(work, durable=True):
-        return None
-    if not settled.open:
-        resume(ledger, row.submission_id, cause=settled.why, actor=actor)
-    return settled
+    return settled if ledger.write(work, durable=True) else None
