@@ -14,6 +14,7 @@ import pypdfium2
 import pytest
 from ledgers import DATABASES, Time, ledger_settings
 from request_packets import KNOWLEDGE, LETTERS, Made, made, read_exactly, recipe_of
+from sqlalchemy import update
 
 from fixtures import render
 from fixtures.assemble import assemble
@@ -31,6 +32,7 @@ from pipeline.information_request.as_json import request_from_json
 from pipeline.information_request.fhir import Provider
 from pipeline.information_request.pdf import letter_pdf
 from pipeline.ledger import Arrival, Incoming, Ledger
+from pipeline.ledger.tables import records
 from pipeline.settings import Settings
 from pipeline.working import Stages, Worker
 
@@ -619,6 +621,74 @@ def test_what_nobody_waits_for_any_more_is_erased_in_its_time(house: House, end:
     assert house.kinds(submission).count("resumed") == 1 + (end == "rejected before")
     house.time.pass_(days=100)
     assert led.erase_old(house.ledger, timedelta(days=90), actor=ACTOR) == [submission]
+
+
+def spoil(house: House, submission: str, kind: str = "request") -> None:
+    """A record of the ledger is damaged on the disk."""
+    which = (records.c.submission_id == submission, records.c.kind == kind)
+    spoilt = update(records).where(*which).values(content=b"damaged")
+    assert house.ledger.write(lambda db: db.execute(spoilt).rowcount) >= 1
+
+
+def test_a_request_whose_record_is_broken_holds_up_no_other(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("ERROR", "pipeline")
+    broken, whole = house.receive(packet_bytes(TWO_ITEMS)), house.receive(packet_bytes(NO_EXAM))
+    lost, request = house.send(broken), house.send(whole)
+    house.time.pass_(days=LETTERS.deadlines(request.policy.id, expedited=False).remind_days[0])
+    spoil(house, broken)
+    named = house.receive(pdf_of([], letter_pdf(lost, LETTERS)))
+    reply = house.receive(pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS)))
+    done = cor.run_due(house.ledger, house.knowledge, actor=ACTOR)
+    assert done.reminded == (request.reference,)
+    assert (list(done.found), house.kinds(reply).count("joined")) == ([reply], 1)
+    assert [(one.submission_id, one.reason) for one in cor.waiting_replies(house.ledger)] == [
+        (named, "not_joinable")
+    ]
+    assert f"Request {lost.reference} is left as it is: SealBroken." in caplog.text
+    led.replay(house.ledger, broken, actor=ACTOR, read_again=True)
+    house.work()  # both have a newer case now
+    settled = cor.settle_requests(house.ledger, house.knowledge, actor=ACTOR)
+    assert list(settled) == [request.reference]
+
+
+def test_a_submission_whose_case_is_broken_holds_up_no_reply(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    spoil(house, house.receive(packet_bytes(made("prostate_focal", "no_area"))), "case")
+    reply = house.receive(pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS)))
+    assert list(cor.find_replies(house.ledger, house.knowledge, actor=ACTOR)) == [reply]
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (DeliveryError("It answered with status 503.", retryable=True), 1),
+        (DeliveryError("It answered with status 404.", retryable=False), 2),
+        (TypeError("a bug"), 2),
+    ],
+)
+def test_a_channel_that_is_away_is_asked_once_a_round(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, asked: int
+) -> None:
+    from pipeline.delivery.folder import Folder
+
+    calls = []
+
+    def failing(self: Folder, receipt: str) -> object:
+        calls.append(receipt)
+        raise error
+
+    for packet in (NO_EXAM, TWO_ITEMS):
+        house.send(house.receive(packet_bytes(packet)))
+    house.work()
+    monkeypatch.setattr(Folder, "later", failing)
+    house.time.pass_(minutes=2)
+    assert collect(house) == (0, 0, 0)
+    assert len(calls) == asked
+    assert collect(house) == (0, 0, 0)
+    assert len(set(calls)) == 2  # the other has its turn in the next round
 
 
 class Killed(BaseException):

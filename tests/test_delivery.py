@@ -278,6 +278,15 @@ def test_a_task_that_is_gone_and_a_server_that_fails_tell_nothing(fhir: Any) -> 
         endpoint.later(receipt.id)
 
 
+@pytest.mark.parametrize("entries", [5, "Testperson", {"resource": {}}, [5, None, "Testperson"]])
+def test_a_search_that_is_answered_with_nonsense_tells_nothing(entries: Any) -> None:
+    def answer(answers: Answers, *asked: Any) -> tuple[int, Any]:
+        return 200, {"resourceType": "Bundle", "entry": entries}
+
+    with serving(Answers(answer=answer)) as url:
+        assert FhirEndpoint(url, timeout_s=TIMEOUT_S).later("Task?identifier=a%7Cb").state == "waiting"
+
+
 def test_a_communication_request_says_no_more() -> None:
     answers = Answers(answer=fhir_server)
     with serving(answers) as url:

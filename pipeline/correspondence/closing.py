@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from pipeline import audit
 from pipeline.cases import Knowledge
+from pipeline.correspondence.apart import apart
 from pipeline.correspondence.listing import load_request
 from pipeline.correspondence.outgoing import targets
 from pipeline.correspondence.records import State
@@ -66,29 +68,51 @@ def close_open(db: Connection, submission_id: str, state: State, cause: str, now
 
 def remind(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> tuple[list[str], list[str]]:
     """(references reminded of, references expired): what the days of the policies ask for today. Any number
-    of callers may do it at once: each request is one's."""
+    of callers may do it at once: each request is one's. One that cannot be reminded of holds up no other."""
+    for submission_id in ledger.read(lambda db: db.execute(_rejected()).scalars().all()):
+        with apart("Submission", submission_id):
+            ledger.write(partial(_close_rejected, ledger, submission_id, actor), durable=True)
+    became: dict[str, list[str]] = {"reminded": [], "expired": []}
+    due = ledger.read(lambda db: db.execute(_due(ledger, knowledge, db)).all())
+    for reference in [row.reference for row in due]:
+        with apart("Request", reference):
+            step = partial(_remind_or_expire, ledger, knowledge, reference, actor)
+            if done := ledger.write(step, durable=True):
+                became[done].append(reference)
+    return became["reminded"], became["expired"]
 
-    def work(db: Connection) -> tuple[list[str], list[str]]:
-        now = ledger.now(db)
-        today = knowledge.catalog.letters.plan.day(now)
-        reminded, expired = list[str](), list[str]()
-        for submission_id in db.execute(_rejected()).scalars().all():
-            close_open(db, submission_id, State.CLOSED, "submission_rejected", now)
-            cause = "submission_rejected"
-            note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause)
-            note_resumed(db, submission_id, now, cause=cause, actor=actor)
-        open_ones = select(requests).where(requests.c.state == State.OPEN).order_by(requests.c.reference)
-        due = open_ones.where((requests.c.expires_on <= today) | (requests.c.remind_on <= today))
-        for row in db.execute(due.with_for_update(skip_locked=True)).all():
-            if row.expires_on <= today:
-                _expire(db, row, now, actor)
-                expired.append(row.reference)
-            else:
-                _remind(ledger, knowledge, db, row, now, actor)
-                reminded.append(row.reference)
-        return reminded, expired
 
-    return ledger.write(work, durable=True)
+def _due(ledger: Ledger, knowledge: Knowledge, db: Connection) -> Any:
+    """Open requests of which somebody is to be reminded today, or that end."""
+    today = knowledge.catalog.letters.plan.day(ledger.now(db))
+    open_ones = select(requests).where(requests.c.state == State.OPEN).order_by(requests.c.reference)
+    return open_ones.where((requests.c.expires_on <= today) | (requests.c.remind_on <= today))
+
+
+def _remind_or_expire(
+    ledger: Ledger, knowledge: Knowledge, reference: str, actor: str, db: Connection
+) -> str | None:
+    """What was done of a request; None where another did it meanwhile, or is at it."""
+    now = ledger.now(db)
+    due = _due(ledger, knowledge, db).where(requests.c.reference == reference)
+    row = db.execute(due.with_for_update(skip_locked=True)).one_or_none()
+    if row is None:
+        return None
+    if row.expires_on <= knowledge.catalog.letters.plan.day(now):
+        _expire(db, row, now, actor)
+        return "expired"
+    _remind(ledger, knowledge, db, row, now, actor)
+    return "reminded"
+
+
+def _close_rejected(ledger: Ledger, submission_id: str, actor: str, db: Connection) -> None:
+    held = _rejected().where(submissions.c.id == submission_id)
+    if db.execute(held.with_for_update(skip_locked=True, of=requests)).first() is None:
+        return
+    now, cause = ledger.now(db), "submission_rejected"
+    close_open(db, submission_id, State.CLOSED, cause, now)
+    note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause)
+    note_resumed(db, submission_id, now, cause=cause, actor=actor)
 
 
 def _rejected() -> Any:
@@ -97,7 +121,6 @@ def _rejected() -> Any:
         select(submissions.c.id)
         .join(requests, requests.c.submission_id == submissions.c.id)
         .where(requests.c.state == State.OPEN, submissions.c.state == SubmissionState.REJECTED)
-        .with_for_update(skip_locked=True, of=requests)
     )
 
 

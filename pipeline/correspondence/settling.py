@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
+from pipeline.correspondence.apart import apart
 from pipeline.correspondence.records import REQUEST, State, unsealed
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.information_request import draft_of
@@ -25,8 +26,12 @@ def settle_requests(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict
     a second request, which a person sends.
     """
     rows = ledger.read(lambda db: db.execute(_newer()).all())
-    settled = {row.reference: _settle(ledger, knowledge, row, actor) for row in rows}
-    return {reference: one for reference, one in settled.items() if one is not None}
+    settled = {}
+    for row in rows:
+        with apart("Request", row.reference):
+            if (one := _settle(ledger, knowledge, row, actor)) is not None:
+                settled[row.reference] = one
+    return settled
 
 
 def _newer() -> Any:
