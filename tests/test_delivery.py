@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from mail_servers import mail_server
 from request_packets import KNOWLEDGE, LETTERS, made
@@ -132,6 +134,43 @@ def serving(answers: Answers) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _endless(read: list[int]) -> Iterator[bytes]:
+    for _ in range(1000):
+        read.append(65536)
+        yield b" " * 65536
+
+
+def _trickling(read: list[int]) -> Iterator[bytes]:
+    for _ in range(100):
+        read.append(1)
+        time.sleep(0.05)
+        yield b" "
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers", "most"),
+    [
+        (_endless, {}, 17 * 65536),
+        (_endless, {"Content-Encoding": "gzip"}, 0),
+        (_trickling, {}, 50),
+    ],
+)
+def test_an_answer_is_read_so_far_and_so_long(
+    answer: Callable[[list[int]], Iterator[bytes]], headers: dict[str, str], most: int
+) -> None:
+    read: list[int] = []
+
+    def act(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Accept-Encoding"] == "identity"
+        return httpx.Response(200, headers=headers, content=answer(read))
+
+    channel = Webhook("https://localhost/", SECRET, 0.3, transport=httpx.MockTransport(act))
+    with pytest.raises(DeliveryError) as error:
+        channel.deliver(PARCEL)
+    assert error.value.retryable
+    assert sum(read) <= most
 
 
 # ------------------------------------------------------------------ FHIR
