@@ -189,6 +189,19 @@ def test_a_sender_that_died_leaves_it_to_the_next(bench: Bench) -> None:
     assert [(row.state, row.token) for row in rows(bench)] == [("delivered", 2)]
 
 
+def test_a_secret_that_cannot_be_opened_holds_up_no_other(bench: Bench) -> None:
+    broken, _ = subscribe(bench)
+    spoilt = update(kept).where(kept.c.name == f"webhook|{broken}").values(content=b"damaged")
+    bench.ledger.write(lambda db: db.execute(spoilt))
+    whole, _ = subscribe(bench)
+    done(bench)
+    bench.send()
+    assert {row.subscription_id: (row.state, row.reason) for row in rows(bench)} == {
+        broken: ("failed", "sealed"),
+        whole: ("delivered", None),
+    }
+
+
 def test_of_two_senders_each_thing_is_sent_by_one(bench: Bench) -> None:
     subscribe(bench)
     for number in range(12):

@@ -19,11 +19,12 @@ from sqlalchemy import Connection, delete, select, update
 from pipeline import audit
 from pipeline.delivery import http
 from pipeline.delivery.webhook import KEY, NONCE, SIGNATURE, TIMESTAMP, sign
-from pipeline.errors import DeliveryError
+from pipeline.errors import ConfigurationError, DeliveryError
 from pipeline.ledger import Ledger
 from pipeline.ledger.announcing import announcements, subscriptions
 from pipeline.ledger.changes import pause
 from pipeline.ledger.keeping import look_up
+from pipeline.sealing import SealBroken
 from pipeline.settings import Settings
 from pipeline.subscriptions.places import Pinned, Resolve, places_in
 from pipeline.subscriptions.register import secret_name
@@ -119,7 +120,13 @@ def _claim(ledger: Ledger, most: int) -> list[Announcement]:
         found = db.execute(due.limit(most).with_for_update(of=announcements, skip_locked=True)).all()
         held = []
         for row in found:
-            kept = look_up(ledger, db, secret_name(row.subscription_id))
+            try:
+                kept = look_up(ledger, db, secret_name(row.subscription_id))
+            except (SealBroken, ConfigurationError):  # it must not hold up those behind it
+                ends = {"state": "failed", "claimable_at": None, "ended_at": now, "reason": "sealed"}
+                db.execute(update(announcements).where(a.id == row.id).values(ends))
+                _log.error("The secret of webhook %s cannot be opened; it was not told.", row.subscription_id)
+                continue
             if kept is None:
                 continue  # it is being removed
             held.append(_held(row, kept["secret"]))
