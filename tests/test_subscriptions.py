@@ -175,12 +175,32 @@ def test_what_was_not_taken_is_sent_again_later_as_the_same(bench: Bench) -> Non
     assert one(bench).failures == 0
 
 
+def test_one_is_held_at_a_time_and_left_alone_for_as_long_as_it_asks(bench: Bench) -> None:
+    subscribe(bench)
+    held = []
+
+    def busy(request: httpx.Request) -> httpx.Response:
+        held.append([row.token for row in rows(bench)])
+        return httpx.Response(429, headers={"Retry-After": "1800"})
+
+    for content in (b"one", b"two"):
+        done(bench, content)
+    way = httpx.MockTransport(busy)
+    assert subscriptions.send_due(bench.ledger, bench.settings, transport=way, resolve=_resolve) == 2
+    assert held == [[1, 0], [1, 1]]
+    bench.time.pass_(minutes=29)
+    assert bench.send() == 0
+    bench.time.pass_(minutes=2)
+    assert bench.send() == 2
+
+
 def test_a_sender_that_died_leaves_it_to_the_next(bench: Bench) -> None:
     from pipeline.subscriptions import sending
 
     subscribe(bench)
     done(bench)
-    (held,) = sending._claim(bench.ledger, 1)
+    held = sending._claim(bench.ledger)
+    assert held is not None
     assert bench.send() == 0
     bench.time.pass_(seconds=121)
     assert bench.send() == 1
