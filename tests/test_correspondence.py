@@ -21,6 +21,7 @@ from fixtures.assemble import assemble
 from fixtures.printing import print_packet
 from fixtures.records import Sheet
 from fixtures.replies import answering_records
+from pipeline import audit
 from pipeline import correspondence as cor
 from pipeline import ledger as led
 from pipeline.__main__ import main
@@ -600,6 +601,11 @@ def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> 
     assert cor.remind(house.ledger, house.knowledge, actor=ACTOR) == ([], [])
     [entry] = house.entries()
     assert (entry.state, entry.cause) == ("closed", "submission_rejected")
+    told = {"reference": entry.reference}
+    events = led.history(house.ledger, submission).events
+    assert [event.data for event in events if event.kind == "request_closed"] == [told]
+    rows = audit.entries(house.ledger, action="letter_closed")
+    assert [(row.submission_id, row.data) for row in rows] == [(submission, told)]
 
 
 @pytest.mark.parametrize("end", ["expired", "rejected", "rejected before"])

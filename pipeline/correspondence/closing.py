@@ -45,9 +45,9 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
     ledger.write(work, durable=True)
 
 
-def close_open(db: Connection, submission_id: str, state: State, cause: str, now: datetime) -> None:
-    """Close what is open of a submission's requests, in the caller's transaction. What has not gone out yet
-    of them never does."""
+def close_open(db: Connection, submission_id: str, state: State, cause: str, now: datetime) -> list[str]:
+    """Close what is open of a submission's requests, in the caller's transaction; returns their references.
+    What has not gone out yet of them never does."""
     open_ones = select(requests.c.reference).where(
         requests.c.submission_id == submission_id, requests.c.state == State.OPEN
     )
@@ -64,6 +64,7 @@ def close_open(db: Connection, submission_id: str, state: State, cause: str, now
         )
         ended = {"state": "cancelled", "claimable_at": None, "worker": None, "ended_at": now}
         db.execute(update(outbox).where(*unsent).values(ended))
+    return references
 
 
 def remind(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> tuple[list[str], list[str]]:
@@ -110,8 +111,10 @@ def _close_rejected(ledger: Ledger, submission_id: str, actor: str, db: Connecti
     if db.execute(held.with_for_update(skip_locked=True, of=requests)).first() is None:
         return
     now, cause = ledger.now(db), "submission_rejected"
-    close_open(db, submission_id, State.CLOSED, cause, now)
-    note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause)
+    for reference in close_open(db, submission_id, State.CLOSED, cause, now):
+        data = {"reference": reference}
+        note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause, data=data)
+        audit.record(ledger, db, actor, "letter_closed", submission_id, data)
     note_resumed(db, submission_id, now, cause=cause, actor=actor)
 
 
