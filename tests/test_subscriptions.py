@@ -266,6 +266,27 @@ def test_a_removed_one_is_told_no_more(bench: Bench) -> None:
     assert (bench.send(), rows(bench), subscriptions.listed(bench.ledger)) == (0, [], [])
 
 
+def test_one_that_is_removed_while_a_case_ends_keeps_no_case_from_ending(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.subscriptions import register
+
+    hook, _ = subscribe(bench)
+    drop = register.drop
+    with ThreadPoolExecutor(1) as pool:
+        ended = []
+
+        def slow(*arguments: Any) -> None:
+            ended.append(pool.submit(done, bench))
+            threading.Event().wait(0.5)  # by now it waits for the row that is being removed
+            drop(*arguments)
+
+        monkeypatch.setattr(register, "drop", slow)
+        assert subscriptions.remove(bench.ledger, hook, actor="ada")
+        assert ended[0].result(timeout=60)
+    assert rows(bench) == []
+
+
 def test_what_ended_a_month_ago_is_forgotten(bench: Bench) -> None:
     subscribe(bench)
     done(bench)
