@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pytest
 from ledgers import DATABASES, Time, ledger_settings
 from request_packets import KNOWLEDGE, LETTERS, Made, made, read_exactly, recipe_of
+from sqlalchemy import update
 
 from fixtures import render
 from fixtures.assemble import assemble
 from fixtures.printing import print_packet
 from fixtures.records import Sheet
 from fixtures.replies import answering_records
+from pipeline import audit
 from pipeline import correspondence as cor
 from pipeline import ledger as led
 from pipeline.__main__ import main
@@ -29,6 +33,7 @@ from pipeline.information_request.as_json import request_from_json
 from pipeline.information_request.fhir import Provider
 from pipeline.information_request.pdf import letter_pdf
 from pipeline.ledger import Arrival, Incoming, Ledger
+from pipeline.ledger.tables import records
 from pipeline.settings import Settings
 from pipeline.working import Stages, Worker
 
@@ -596,6 +601,145 @@ def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> 
     assert cor.remind(house.ledger, house.knowledge, actor=ACTOR) == ([], [])
     [entry] = house.entries()
     assert (entry.state, entry.cause) == ("closed", "submission_rejected")
+    told = {"reference": entry.reference}
+    events = led.history(house.ledger, submission).events
+    assert [event.data for event in events if event.kind == "request_closed"] == [told]
+    rows = audit.entries(house.ledger, action="letter_closed")
+    assert [(row.submission_id, row.data) for row in rows] == [(submission, told)]
+
+
+@pytest.mark.parametrize("end", ["expired", "rejected", "rejected before"])
+def test_what_nobody_waits_for_any_more_is_erased_in_its_time(house: House, end: str) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    house.send(submission)
+    house.work()
+    [entry] = house.entries()
+    if end == "expired":
+        house.time.pass_(days=(entry.expires_on - entry.issued_on).days)
+    else:
+        led.reject(house.ledger, submission, reason="sent_by_mistake", actor=ACTOR)
+        assert led.item(house.ledger, submission).pended_at is None
+    if end == "rejected before":  # while a rejection still left it pended
+        led.pend(house.ledger, submission, cause="request_sent", actor=ACTOR)
+    cor.remind(house.ledger, house.knowledge, actor=ACTOR)
+    house.work()
+    assert led.item(house.ledger, submission).pended_at is None
+    assert house.kinds(submission).count("resumed") == 1 + (end == "rejected before")
+    house.time.pass_(days=100)
+    assert led.erase_old(house.ledger, timedelta(days=90), actor=ACTOR) == [submission]
+
+
+def spoil(house: House, submission: str, kind: str = "request") -> None:
+    """A record of the ledger is damaged on the disk."""
+    which = (records.c.submission_id == submission, records.c.kind == kind)
+    spoilt = update(records).where(*which).values(content=b"damaged")
+    assert house.ledger.write(lambda db: db.execute(spoilt).rowcount) >= 1
+
+
+def test_a_request_whose_record_is_broken_holds_up_no_other(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("ERROR", "pipeline")
+    broken, whole = house.receive(packet_bytes(TWO_ITEMS)), house.receive(packet_bytes(NO_EXAM))
+    lost, request = house.send(broken), house.send(whole)
+    house.time.pass_(days=LETTERS.deadlines(request.policy.id, expedited=False).remind_days[0])
+    spoil(house, broken)
+    named = house.receive(pdf_of([], letter_pdf(lost, LETTERS)))
+    reply = house.receive(pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS)))
+    done = cor.run_due(house.ledger, house.knowledge, actor=ACTOR)
+    assert done.reminded == (request.reference,)
+    assert (list(done.found), house.kinds(reply).count("joined")) == ([reply], 1)
+    assert [(one.submission_id, one.reason) for one in cor.waiting_replies(house.ledger)] == [
+        (named, "not_joinable")
+    ]
+    assert f"Request {lost.reference} is left as it is: SealBroken." in caplog.text
+    led.replay(house.ledger, broken, actor=ACTOR, read_again=True)
+    house.work()  # both have a newer case now
+    settled = cor.settle_requests(house.ledger, house.knowledge, actor=ACTOR)
+    assert list(settled) == [request.reference]
+
+
+def test_a_submission_whose_case_is_broken_holds_up_no_reply(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    spoil(house, house.receive(packet_bytes(made("prostate_focal", "no_area"))), "case")
+    reply = house.receive(pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS)))
+    assert list(cor.find_replies(house.ledger, house.knowledge, actor=ACTOR)) == [reply]
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (DeliveryError("It answered with status 503.", retryable=True), 1),
+        (DeliveryError("It answered with status 404.", retryable=False), 2),
+        (TypeError("a bug"), 2),
+    ],
+)
+def test_a_channel_that_is_away_is_asked_once_a_round(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, asked: int
+) -> None:
+    from pipeline.delivery.folder import Folder
+
+    calls = []
+
+    def failing(self: Folder, receipt: str) -> object:
+        calls.append(receipt)
+        raise error
+
+    for packet in (NO_EXAM, TWO_ITEMS):
+        house.send(house.receive(packet_bytes(packet)))
+    house.work()
+    monkeypatch.setattr(Folder, "later", failing)
+    house.time.pass_(minutes=2)
+    assert collect(house) == (0, 0, 0)
+    assert len(calls) == asked
+    assert collect(house) == (0, 0, 0)
+    assert len(set(calls)) == 2  # the other has its turn in the next round
+
+
+class Killed(BaseException):
+    pass
+
+
+@contextmanager
+def killed_after_one_write(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process ends before it can write a second time."""
+    write, left = Ledger.write, [1]
+
+    def once(self: Ledger, work: Any, *, durable: bool = False) -> Any:
+        if not left:
+            raise Killed
+        left.pop()
+        return write(self, work, durable=durable)
+
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(Ledger, "write", once)
+        yield
+
+
+def test_what_waits_and_what_it_waits_for_are_written_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stands() -> tuple[list[str], bool]:
+        states = [str(entry.state) for entry in house.entries()]
+        return states, led.item(house.ledger, submission).pended_at is not None
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with killed_after_one_write(monkeypatch):
+        house.send(submission)
+    assert stands() == (["open"], True)
+    reference = house.entries()[0].reference
+    with killed_after_one_write(monkeypatch):
+        cor.close(house.ledger, reference, reason="withdrawn_by_office", actor=ACTOR)
+    assert stands() == (["closed"], False)
+    house.send(submission)
+    house.receive(pdf_of(answering_records(NO_EXAM.recipe)))
+    cor.find_replies(house.ledger, house.knowledge, actor=ACTOR)
+    house.work()
+    with killed_after_one_write(monkeypatch):
+        cor.settle_requests(house.ledger, house.knowledge, actor=ACTOR)
+    assert sorted(stands()[0]) == ["answered", "closed"]
+    assert not stands()[1]
 
 
 # ------------------------------------------------------------------ days, closing, the command

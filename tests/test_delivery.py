@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from mail_servers import mail_server
 from request_packets import KNOWLEDGE, LETTERS, made
@@ -132,6 +134,43 @@ def serving(answers: Answers) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _endless(read: list[int]) -> Iterator[bytes]:
+    for _ in range(1000):
+        read.append(65536)
+        yield b" " * 65536
+
+
+def _trickling(read: list[int]) -> Iterator[bytes]:
+    for _ in range(100):
+        read.append(1)
+        time.sleep(0.05)
+        yield b" "
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers", "most"),
+    [
+        (_endless, {}, 17 * 65536),
+        (_endless, {"Content-Encoding": "gzip"}, 0),
+        (_trickling, {}, 50),
+    ],
+)
+def test_an_answer_is_read_so_far_and_so_long(
+    answer: Callable[[list[int]], Iterator[bytes]], headers: dict[str, str], most: int
+) -> None:
+    read: list[int] = []
+
+    def act(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Accept-Encoding"] == "identity"
+        return httpx.Response(200, headers=headers, content=answer(read))
+
+    channel = Webhook("https://localhost/", SECRET, 0.3, transport=httpx.MockTransport(act))
+    with pytest.raises(DeliveryError) as error:
+        channel.deliver(PARCEL)
+    assert error.value.retryable
+    assert sum(read) <= most
 
 
 # ------------------------------------------------------------------ FHIR
@@ -276,6 +315,15 @@ def test_a_task_that_is_gone_and_a_server_that_fails_tell_nothing(fhir: Any) -> 
     answers.faults.append(500)
     with pytest.raises(DeliveryError):
         endpoint.later(receipt.id)
+
+
+@pytest.mark.parametrize("entries", [5, "Testperson", {"resource": {}}, [5, None, "Testperson"]])
+def test_a_search_that_is_answered_with_nonsense_tells_nothing(entries: Any) -> None:
+    def answer(answers: Answers, *asked: Any) -> tuple[int, Any]:
+        return 200, {"resourceType": "Bundle", "entry": entries}
+
+    with serving(Answers(answer=answer)) as url:
+        assert FhirEndpoint(url, timeout_s=TIMEOUT_S).later("Task?identifier=a%7Cb").state == "waiting"
 
 
 def test_a_communication_request_says_no_more() -> None:

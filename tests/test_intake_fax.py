@@ -30,6 +30,7 @@ from fax_provider import (
 )
 from intakes import PDF, Intake, open_intake
 from ledgers import DATABASES, KEYS, Time, open_test_ledger
+from sqlalchemy import update
 
 from pipeline import ledger as led
 from pipeline.__main__ import main
@@ -332,6 +333,20 @@ def test_who_lost_the_lease_writes_nothing(fetch: Fetch, provider: Provider) -> 
         notices.fetched(fetch.ledger, late, item.id)
     with pytest.raises(LeaseLost):
         notices.not_fetched(fetch.ledger, late, "x", until=timedelta(1), can_pass=True)
+
+
+def test_an_address_that_cannot_be_opened_is_parked_and_holds_up_no_other(
+    fetch: Fetch, provider: Provider
+) -> None:
+    broken = fetch.tell("https://localhost/damaged", "fax-0")
+    spoilt = update(notices.notices).where(notices.notices.c.id == broken).values(content=b"damaged")
+    fetch.ledger.write(lambda db: db.execute(spoilt))
+    fetch.time.pass_(seconds=1)
+    whole = fetch.tell(provider.gives("/faxes/whole", file(PDF)))
+    assert fetch.fetcher.fetch_due("w") == 1
+    found = {one.id: (one.state, one.reason) for one in notices.listed(fetch.ledger, states=ALL)}
+    assert found == {broken: (PARKED, "sealed"), whole: ("fetched", None)}
+    assert led.balance(fetch.ledger).holds
 
 
 def test_the_address_is_sealed_and_sealed_anew(fetch: Fetch, provider: Provider) -> None:

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from imap_servers import PASSWORD, Imap, cutting, imap_server, refusing_over_tls, token_server
 from ledgers import KEYS, open_test_ledger
@@ -21,6 +22,7 @@ from pipeline import ledger as led
 from pipeline.errors import ChannelError, ConfigurationError, StorageFull
 from pipeline.intake import imap
 from pipeline.intake.imap import ImapSession
+from pipeline.intake.mail_token import Tokens
 from pipeline.intake.mailbox import Mailbox, mailbox
 from pipeline.intake.polling import Polling
 from pipeline.ledger import Ledger
@@ -369,6 +371,7 @@ def test_a_token_that_is_refused_is_asked_for_anew(
         ((200, b'{"expires_in": 1}'), "not_let_in"),
         ((200, b'{"access_token": "x", "expires_in": "soon"}'), "not_let_in"),
         ((302, b""), "not_let_in"),
+        ((200, b'{"access_token": "x", "expires_in": 9}' + b" " * 100_000), "not_let_in"),
     ],
 )
 def test_who_gives_tokens_gives_none(
@@ -379,6 +382,20 @@ def test_who_gives_tokens_gives_none(
         with pytest.raises(ChannelError) as error:
             channel(server, **tokens(giver.server_port)).take_in(ledger)
     assert error.value.code == code
+
+
+def test_who_gives_tokens_is_read_so_far_and_no_farther() -> None:
+    read = []
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(1000):
+            read.append(65536)
+            yield b" " * 65536
+
+    answer = httpx.MockTransport(lambda request: httpx.Response(200, content=endless()))
+    with pytest.raises(ChannelError) as error:
+        Tokens("https://localhost/", "triage", "secret", "mail", transport=answer).current()
+    assert (error.value.code, len(read)) == ("not_let_in", 2)
 
 
 def test_who_gives_tokens_is_not_there(server: Imap, ledger: Ledger) -> None:

@@ -193,18 +193,51 @@ def test_what_was_not_taken_is_sent_again_later_as_the_same(bench: Bench) -> Non
     assert one(bench).failures == 0
 
 
+def test_one_is_held_at_a_time_and_left_alone_for_as_long_as_it_asks(bench: Bench) -> None:
+    subscribe(bench)
+    held = []
+
+    def busy(request: httpx.Request) -> httpx.Response:
+        held.append([row.token for row in rows(bench)])
+        return httpx.Response(429, headers={"Retry-After": "1800"})
+
+    for content in (b"one", b"two"):
+        done(bench, content)
+    way = httpx.MockTransport(busy)
+    assert subscriptions.send_due(bench.ledger, bench.settings, transport=way, resolve=_resolve) == 2
+    assert held == [[1, 0], [1, 1]]
+    bench.time.pass_(minutes=29)
+    assert bench.send() == 0
+    bench.time.pass_(minutes=2)
+    assert bench.send() == 2
+
+
 def test_a_sender_that_died_leaves_it_to_the_next(bench: Bench) -> None:
     from pipeline.subscriptions import sending
 
     subscribe(bench)
     done(bench)
-    (held,) = sending._claim(bench.ledger, 1)
+    held = sending._claim(bench.ledger)
+    assert held is not None
     assert bench.send() == 0
     bench.time.pass_(seconds=121)
     assert bench.send() == 1
     sending._taken(bench.ledger, held)  # too late: it is not the last who took it
     sending._not_taken(bench.ledger, bench.settings, held, DeliveryError("x", retryable=True))
     assert [(row.state, row.token) for row in rows(bench)] == [("delivered", 2)]
+
+
+def test_a_secret_that_cannot_be_opened_holds_up_no_other(bench: Bench) -> None:
+    broken, _ = subscribe(bench)
+    spoilt = update(kept).where(kept.c.name == f"webhook|{broken}").values(content=b"damaged")
+    bench.ledger.write(lambda db: db.execute(spoilt))
+    whole, _ = subscribe(bench)
+    done(bench)
+    bench.send()
+    assert {row.subscription_id: (row.state, row.reason) for row in rows(bench)} == {
+        broken: ("failed", "sealed"),
+        whole: ("delivered", None),
+    }
 
 
 def test_of_two_senders_each_thing_is_sent_by_one(bench: Bench) -> None:
@@ -249,6 +282,27 @@ def test_a_removed_one_is_told_no_more(bench: Bench) -> None:
     assert subscriptions.remove(bench.ledger, hook, actor="ada")
     assert not subscriptions.remove(bench.ledger, hook, actor="ada")
     assert (bench.send(), rows(bench), subscriptions.listed(bench.ledger)) == (0, [], [])
+
+
+def test_one_that_is_removed_while_a_case_ends_keeps_no_case_from_ending(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.subscriptions import register
+
+    hook, _ = subscribe(bench)
+    drop = register.drop
+    with ThreadPoolExecutor(1) as pool:
+        ended = []
+
+        def slow(*arguments: Any) -> None:
+            ended.append(pool.submit(done, bench))
+            threading.Event().wait(0.5)  # by now it waits for the row that is being removed
+            drop(*arguments)
+
+        monkeypatch.setattr(register, "drop", slow)
+        assert subscriptions.remove(bench.ledger, hook, actor="ada")
+        assert ended[0].result(timeout=60)
+    assert rows(bench) == []
 
 
 def test_what_ended_a_month_ago_is_forgotten(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select, update
 
 from pipeline.cases import Knowledge
+from pipeline.correspondence.apart import apart
 from pipeline.correspondence.records import Delivery, State
 from pipeline.correspondence.tables import handovers, requests
 from pipeline.delivery import Later, channels_in, code_of
@@ -43,16 +44,21 @@ class Heard:
 
 
 def collect(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> Heard:
-    """Ask the channels what became of what they were handed; one that does not answer is asked again."""
+    """Ask the channels what became of what they were handed. One that does not answer is asked no more in
+    this round: so many waits, one after the other, would hold up all else."""
     channels = channels_in(knowledge.settings)
-    acknowledged, failed = list[str](), list[str]()
+    acknowledged, failed, silent = list[str](), list[str](), set[str]()
     for row in ledger.read(lambda db: db.execute(_to_ask(ledger.now(db))).all()):
-        channel = channels.get(row.channel)
+        if row.channel in silent:
+            continue
+        channel, said = channels.get(row.channel), Later("waiting", final=False)
         try:
-            said = channel.later(row.receipt) if channel is not None else Later("waiting", final=False)
+            with apart("Request", row.reference, but=(DeliveryError,)):
+                said = channel.later(row.receipt) if channel is not None else said
         except DeliveryError as error:
             _log.warning("Submission %s: %s", row.submission_id, error)
-            said = Later("waiting", final=False)
+            if error.retryable:
+                silent.add(row.channel)
         if _write(ledger, row, said, actor):
             {"acknowledged": acknowledged, "failed": failed}[said.state].append(row.key)
     return Heard(tuple(acknowledged), tuple(failed), tuple(_late(ledger, knowledge, actor)))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from pipeline import audit
 from pipeline.cases import Knowledge
+from pipeline.correspondence.apart import apart
 from pipeline.correspondence.listing import load_request
 from pipeline.correspondence.outgoing import targets
 from pipeline.correspondence.records import State
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.errors import UsageError
 from pipeline.information_request.record import reminder_days
-from pipeline.ledger import Ledger, resume
+from pipeline.ledger import Ledger
 from pipeline.ledger import State as SubmissionState
 from pipeline.ledger.changes import note
+from pipeline.ledger.decisions import note_resumed
 from pipeline.ledger.enqueueing import enqueue
 from pipeline.ledger.tables import outbox, submissions
 
@@ -27,7 +30,7 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
     if not reason.replace("_", "").isalnum() or not reason.isascii() or len(reason) > 40:
         raise UsageError("A reason is a code of letters, digits and '_', at most 40 characters.")
 
-    def work(db: Connection) -> str:
+    def work(db: Connection) -> None:
         found = select(requests).where(requests.c.reference == reference).with_for_update()
         row = db.execute(found).one_or_none()
         if row is None or row.state != State.OPEN:
@@ -37,14 +40,14 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
         data = {"reference": reference}
         note(db, row.submission_id, "request_closed", at=now, actor=actor, cause=reason, data=data)
         audit.record(ledger, db, actor, "letter_closed", row.submission_id, data)
-        return str(row.submission_id)
+        note_resumed(db, row.submission_id, now, cause=reason, actor=actor)
 
-    resume(ledger, ledger.write(work, durable=True), cause=reason, actor=actor)
+    ledger.write(work, durable=True)
 
 
-def close_open(db: Connection, submission_id: str, state: State, cause: str, now: datetime) -> None:
-    """Close what is open of a submission's requests, in the caller's transaction. What has not gone out yet
-    of them never does."""
+def close_open(db: Connection, submission_id: str, state: State, cause: str, now: datetime) -> list[str]:
+    """Close what is open of a submission's requests, in the caller's transaction; returns their references.
+    What has not gone out yet of them never does."""
     open_ones = select(requests.c.reference).where(
         requests.c.submission_id == submission_id, requests.c.state == State.OPEN
     )
@@ -61,32 +64,58 @@ def close_open(db: Connection, submission_id: str, state: State, cause: str, now
         )
         ended = {"state": "cancelled", "claimable_at": None, "worker": None, "ended_at": now}
         db.execute(update(outbox).where(*unsent).values(ended))
+    return references
 
 
 def remind(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> tuple[list[str], list[str]]:
     """(references reminded of, references expired): what the days of the policies ask for today. Any number
-    of callers may do it at once: each request is one's."""
+    of callers may do it at once: each request is one's. One that cannot be reminded of holds up no other."""
+    for submission_id in ledger.read(lambda db: db.execute(_rejected()).scalars().all()):
+        with apart("Submission", submission_id):
+            ledger.write(partial(_close_rejected, ledger, submission_id, actor), durable=True)
+    became: dict[str, list[str]] = {"reminded": [], "expired": []}
+    due = ledger.read(lambda db: db.execute(_due(ledger, knowledge, db)).all())
+    for reference in [row.reference for row in due]:
+        with apart("Request", reference):
+            step = partial(_remind_or_expire, ledger, knowledge, reference, actor)
+            if done := ledger.write(step, durable=True):
+                became[done].append(reference)
+    return became["reminded"], became["expired"]
 
-    def work(db: Connection) -> tuple[list[str], list[str]]:
-        now = ledger.now(db)
-        today = knowledge.catalog.letters.plan.day(now)
-        reminded, expired = list[str](), list[str]()
-        for submission_id in db.execute(_rejected()).scalars().all():
-            close_open(db, submission_id, State.CLOSED, "submission_rejected", now)
-            cause = "submission_rejected"
-            note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause)
-        open_ones = select(requests).where(requests.c.state == State.OPEN).order_by(requests.c.reference)
-        due = open_ones.where((requests.c.expires_on <= today) | (requests.c.remind_on <= today))
-        for row in db.execute(due.with_for_update(skip_locked=True)).all():
-            if row.expires_on <= today:
-                _expire(db, row, now, actor)
-                expired.append(row.reference)
-            else:
-                _remind(ledger, knowledge, db, row, now, actor)
-                reminded.append(row.reference)
-        return reminded, expired
 
-    return ledger.write(work, durable=True)
+def _due(ledger: Ledger, knowledge: Knowledge, db: Connection) -> Any:
+    """Open requests of which somebody is to be reminded today, or that end."""
+    today = knowledge.catalog.letters.plan.day(ledger.now(db))
+    open_ones = select(requests).where(requests.c.state == State.OPEN).order_by(requests.c.reference)
+    return open_ones.where((requests.c.expires_on <= today) | (requests.c.remind_on <= today))
+
+
+def _remind_or_expire(
+    ledger: Ledger, knowledge: Knowledge, reference: str, actor: str, db: Connection
+) -> str | None:
+    """What was done of a request; None where another did it meanwhile, or is at it."""
+    now = ledger.now(db)
+    due = _due(ledger, knowledge, db).where(requests.c.reference == reference)
+    row = db.execute(due.with_for_update(skip_locked=True)).one_or_none()
+    if row is None:
+        return None
+    if row.expires_on <= knowledge.catalog.letters.plan.day(now):
+        _expire(db, row, now, actor)
+        return "expired"
+    _remind(ledger, knowledge, db, row, now, actor)
+    return "reminded"
+
+
+def _close_rejected(ledger: Ledger, submission_id: str, actor: str, db: Connection) -> None:
+    held = _rejected().where(submissions.c.id == submission_id)
+    if db.execute(held.with_for_update(skip_locked=True, of=requests)).first() is None:
+        return
+    now, cause = ledger.now(db), "submission_rejected"
+    for reference in close_open(db, submission_id, State.CLOSED, cause, now):
+        data = {"reference": reference}
+        note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause, data=data)
+        audit.record(ledger, db, actor, "letter_closed", submission_id, data)
+    note_resumed(db, submission_id, now, cause=cause, actor=actor)
 
 
 def _rejected() -> Any:
@@ -95,7 +124,6 @@ def _rejected() -> Any:
         select(submissions.c.id)
         .join(requests, requests.c.submission_id == submissions.c.id)
         .where(requests.c.state == State.OPEN, submissions.c.state == SubmissionState.REJECTED)
-        .with_for_update(skip_locked=True, of=requests)
     )
 
 
@@ -103,6 +131,7 @@ def _expire(db: Connection, row: Row[Any], now: datetime, actor: str) -> None:
     close_open(db, row.submission_id, State.EXPIRED, "no_answer", now)
     data = {"reference": row.reference}
     note(db, row.submission_id, "request_expired", at=now, actor=actor, cause="no_answer", data=data)
+    note_resumed(db, row.submission_id, now, cause="no_answer", actor=actor)
 
 
 def _remind(

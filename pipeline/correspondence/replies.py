@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
+from pipeline.correspondence.apart import apart
 from pipeline.correspondence.records import REQUEST, State, Waiting, unsealed
 from pipeline.correspondence.tables import replies, requests
 from pipeline.domain import Case, Reading, SourceFile, Submission
@@ -39,20 +40,25 @@ class _BeingWorked(UsageError):
 def find_replies(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict[str, Match]:
     """Every submission that was not looked at yet, held against the requests; the match by its id.
 
-    What answers one is joined to it; what may answer one waits for a person (`waiting_replies`).
+    What answers one is joined to it; what may answer one waits for a person (`waiting_replies`). A record
+    that cannot be opened holds up nothing but its own.
     """
     rows = ledger.read(lambda db: db.execute(_not_looked_at()).all())
-    known = _known(ledger) if rows else []
-    if not known:
+    known, broken = _known(ledger) if rows else ([], [])
+    if not known and not broken:
         return {}
     found = {}
     for row in rows:
-        answer = _match(ledger, knowledge, row, known)
-        if answer.request is None:
-            _put_aside(ledger, row.id, answer.reason or "unknown", answer.candidates, actor)
-        elif not _joined(ledger, row.id, answer, actor):
-            continue
-        found[row.id] = answer
+        with apart("Submission", row.id):
+            if named := _bears(ledger, row, broken):
+                _put_aside(ledger, row.id, "not_joinable", named, actor)
+                continue
+            answer = _match(ledger, knowledge, row, known)
+            if answer.request is None:
+                _put_aside(ledger, row.id, answer.reason or "unknown", answer.candidates, actor)
+            elif not _joined(ledger, row.id, answer, actor):
+                continue
+            found[row.id] = answer
     return found
 
 
@@ -86,23 +92,32 @@ def join(ledger: Ledger, submission_id: str, reference: str, *, actor: str) -> N
 # --------------------------------------------------------------------------- matching
 
 
-def _known(ledger: Ledger) -> list[Known]:
+def _known(ledger: Ledger) -> tuple[list[Known], list[str]]:
     """Requests that a reply may be about, with what the open ones' cases say of the patients: those that are
-    not open any more are known by their reference alone."""
+    not open any more are known by their reference alone. And the references of those that are broken."""
 
     def work(db: Connection) -> Sequence[Row[Any]]:
         recent = requests.c.closed_at.is_(None) | (requests.c.closed_at > ledger.now(db) - _KNOWN_FOR)
         return db.execute(select(requests).where(recent).order_by(requests.c.reference)).all()
 
-    known = []
+    known, broken = list[Known](), list[str]()
     for row in ledger.read(work):
-        record = load(ledger, row.submission_id, REQUEST, row.number)
-        is_open = row.state == State.OPEN
-        case = standing_case(ledger, row.submission_id) if is_open else None
-        if record is not None and (case is not None or not is_open):
-            portrait = portrait_of(from_json(case)) if case is not None else Portrait()
-            known.append(Known(unsealed(record)[0], portrait, is_open))
-    return known
+        broken.append(row.reference)
+        with apart("Request", row.reference):
+            one = _known_of(ledger, row)
+            known.extend([one] if one is not None else [])
+            broken.pop()
+    return known, broken
+
+
+def _known_of(ledger: Ledger, row: Row[Any]) -> Known | None:
+    record = load(ledger, row.submission_id, REQUEST, row.number)
+    is_open = row.state == State.OPEN
+    case = standing_case(ledger, row.submission_id) if is_open else None
+    if record is None or (case is None and is_open):
+        return None
+    portrait = portrait_of(from_json(case)) if case is not None else Portrait()
+    return Known(unsealed(record)[0], portrait, is_open)
 
 
 def _not_looked_at() -> Any:
@@ -125,6 +140,15 @@ def _not_looked_at() -> Any:
         .where(c.updated_at >= first)
         .order_by(c.received_at)
     )
+
+
+def _bears(ledger: Ledger, row: Row[Any], references: Sequence[str]) -> list[str]:
+    """Which of these references stand on a submission's pages."""
+    reading = load_reading(ledger, row.id, row.round) if references else None
+    if reading is None:
+        return []
+    seen = references_in(reading, references)
+    return sorted(seen.barcodes | seen.printed | seen.misread)
 
 
 def _match(ledger: Ledger, knowledge: Knowledge, row: Row[Any], known: Sequence[Known]) -> Match:

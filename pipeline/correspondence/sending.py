@@ -23,8 +23,9 @@ from pipeline.errors import UsageError
 from pipeline.information_request import InformationRequest, draft_of, issued
 from pipeline.information_request.record import expiry_day, reminder_days
 from pipeline.information_request.reference import new_reference
-from pipeline.ledger import Ledger, pend, save, standing_case
+from pipeline.ledger import Ledger, save, standing_case
 from pipeline.ledger.changes import note
+from pipeline.ledger.decisions import note_pended
 from pipeline.ledger.enqueueing import enqueue
 from pipeline.ledger.tables import outbox, submissions
 
@@ -60,6 +61,7 @@ def send(
             request, former = kept
             save(ledger, db, submission_id, REQUEST, request.number, sealed(request, _completed(former, to)))
             _enqueue(db, row, before[-1], to.channels, now)
+            note_pended(db, submission_id, now, cause="request_sent", actor=actor)
             return request
         last = load_request(ledger, submission_id, before[-1].number)[0] if before else None
         request = _issued(knowledge, draft, drawn, row, now, last)
@@ -72,11 +74,10 @@ def send(
             data["after_clock"] = True  # asked so late that the answer comes after the decision is due
         note(db, submission_id, "request_sent", at=now, actor=actor, data=data | {"number": request.number})
         audit.record(ledger, db, actor, "letter_sent", submission_id, {"reference": drawn})
+        note_pended(db, submission_id, now, cause="request_sent", actor=actor)
         return request
 
-    request = ledger.write(work, durable=True)
-    pend(ledger, submission_id, cause="request_sent", actor=actor)
-    return request
+    return ledger.write(work, durable=True)
 
 
 # --------------------------------------------------------------------------- steps

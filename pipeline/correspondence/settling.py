@@ -8,11 +8,13 @@ from sqlalchemy import Connection, Row, select, update
 
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
+from pipeline.correspondence.apart import apart
 from pipeline.correspondence.records import REQUEST, State, unsealed
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.information_request import draft_of
-from pipeline.ledger import Ledger, load, resume, standing_case
+from pipeline.ledger import Ledger, load, standing_case
 from pipeline.ledger.changes import note
+from pipeline.ledger.decisions import note_resumed
 from pipeline.ledger.tables import submissions
 from pipeline.rejoin import Settled, settle
 
@@ -24,8 +26,12 @@ def settle_requests(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict
     a second request, which a person sends.
     """
     rows = ledger.read(lambda db: db.execute(_newer()).all())
-    settled = {row.reference: _settle(ledger, knowledge, row, actor) for row in rows}
-    return {reference: one for reference, one in settled.items() if one is not None}
+    settled = {}
+    for row in rows:
+        with apart("Request", row.reference):
+            if (one := _settle(ledger, knowledge, row, actor)) is not None:
+                settled[row.reference] = one
+    return settled
 
 
 def _newer() -> Any:
@@ -70,10 +76,8 @@ def _settle(ledger: Ledger, knowledge: Knowledge, row: Row[Any], actor: str) -> 
             "new": list(settled.new),
         }
         note(db, row.submission_id, "request_settled", at=now, actor=actor, cause=settled.why, data=data)
+        if not settled.open:
+            note_resumed(db, row.submission_id, now, cause=settled.why, actor=actor)
         return True
 
-    if not ledger.write(work, durable=True):
-        return None
-    if not settled.open:
-        resume(ledger, row.submission_id, cause=settled.why, actor=actor)
-    return settled
+    return settled if ledger.write(work, durable=True) else None

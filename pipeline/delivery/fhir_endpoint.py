@@ -99,7 +99,8 @@ class FhirEndpoint:
         """The resources of a kind that a search finds. Raises DeliveryError where there is no answer."""
         told = _json_of(http.get(connection, url, self._headers(), what=_WHAT))
         entries = told.get("entry")
-        resources = [one.get("resource") for one in entries if isinstance(one, dict)] if entries else []
+        listed = entries if isinstance(entries, list) else []
+        resources = [one.get("resource") for one in listed if isinstance(one, dict)]
         return [one for one in resources if isinstance(one, dict) and one.get("resourceType") == kind]
 
     def _headers(self) -> dict[str, str]:

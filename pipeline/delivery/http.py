@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.bounded import PLAIN, read_within
 from pipeline.errors import ConfigurationError, DeliveryError
 
 _LATER = frozenset({408, 409, 423, 425, 429})
 _LONGEST_ANSWER = 1_000_000  # bytes
 _LONGEST_WAIT_S = 3600.0
+_LONGEST_READ_S = 60.0
+_KEPT = ("Content-Type", "Location")  # headers of an answer that are read
 _AGAIN = "The request waits and is sent again."
 
 # httpx logs the URL of every request at INFO.
@@ -52,21 +55,38 @@ def get(http: httpx.Client, url: str, headers: Mapping[str, str], *, what: str) 
 
 
 def _asked(request: httpx.Request, http: httpx.Client, what: str) -> httpx.Response:
+    request.headers.update(PLAIN)
     try:
-        response = http.send(request)
+        response = http.send(request, stream=True)
+        try:
+            return _yes(response, http.timeout.read or _LONGEST_READ_S, what)
+        finally:
+            response.close()
+    except httpx.DecodingError:
+        raise _no_answer(what) from None
     except httpx.HTTPError as error:
         raise DeliveryError(
             f"{what} could not be reached ({type(error).__name__}).", retryable=True, next_step=_AGAIN
         ) from None
+
+
+def _yes(response: httpx.Response, longest_s: float, what: str) -> httpx.Response:
+    """The answer, read. What is no yes is not read."""
     if not 200 <= response.status_code < 300:
         raise Refused(response, what)
-    if _is_web_page(response) or len(response.content) > _LONGEST_ANSWER:
-        raise DeliveryError(
-            f"{what} gave no answer of its own: a web page, or far too much.",
-            retryable=True,
-            next_step="Something between here and there may answer in its place, a proxy or a login page.",
-        )
-    return response
+    if _is_web_page(response):
+        raise _no_answer(what)
+    content = read_within(response, most=_LONGEST_ANSWER, longest_s=longest_s)
+    kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+    return httpx.Response(response.status_code, headers=kept, content=content)
+
+
+def _no_answer(what: str) -> DeliveryError:
+    return DeliveryError(
+        f"{what} gave no answer of its own: a web page, or far too much.",
+        retryable=True,
+        next_step="Something between here and there may answer in its place, a proxy or a login page.",
+    )
 
 
 def _is_web_page(response: httpx.Response) -> bool:

@@ -7,6 +7,7 @@ as Microsoft 365 and others ask for them.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.bounded import PLAIN, read_within
 from pipeline.errors import ChannelError, ConfigurationError
 from pipeline.settings import Settings
 
@@ -77,8 +79,11 @@ class Tokens:
             "scope": self.scope,
         }
         try:
-            with httpx.Client(timeout=self.timeout_s, transport=self.transport) as client:
-                answer = client.post(self.url, data=form)
+            with (
+                httpx.Client(timeout=self.timeout_s, transport=self.transport) as client,
+                client.stream("POST", self.url, data=form, headers=PLAIN) as answer,
+            ):
+                content = _content(answer, self.timeout_s)
         except httpx.HTTPError as error:
             raise ChannelError(
                 "unreachable",
@@ -86,9 +91,7 @@ class Tokens:
                 next_step="Check TRIAGE_MAILBOX_TOKEN_URL, the network and the server.",
             ) from None
         try:
-            if answer.status_code != httpx.codes.OK or len(answer.content) > _LONGEST_ANSWER:
-                raise ValueError
-            told = answer.json()
+            told = json.loads(content)
             return str(told["access_token"]), float(told.get("expires_in", 0))
         except (ValueError, KeyError, TypeError, AttributeError):  # whatever JSON it is
             busy = answer.status_code >= 500 or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
@@ -97,3 +100,13 @@ class Tokens:
                 f"The server that gives tokens for the mailbox gave none (status {answer.status_code}).",
                 next_step="Check TRIAGE_MAILBOX_CLIENT_ID, its secret and scope, and that server's own log.",
             ) from None
+
+
+def _content(answer: httpx.Response, longest_s: float) -> bytes:
+    """What the answer holds, empty where it is no yes or none that is a token's."""
+    if answer.status_code != httpx.codes.OK:
+        return b""
+    try:
+        return read_within(answer, most=_LONGEST_ANSWER, longest_s=longest_s)
+    except httpx.DecodingError:
+        return b""

@@ -120,6 +120,8 @@ def announce(
         )
         .join(subscription_kinds, k.subscription_id == s.id)
         .where(k.kind == kind.value, s.disabled_at.is_(None))
+        # One that is being removed just now is waited for, and is then gone: nothing fails on it.
+        .with_for_update(read=True, key_share=True, of=subscriptions)
     )
     columns = "subscription_id event kind submission_id data at state attempts token claimable_at"
     db.execute(insert(announcements).from_select(columns.split(), asked))

@@ -68,6 +68,7 @@ def reject(ledger: Ledger, submission_id: str, *, reason: str, actor: str) -> No
         cancel_sendings(db, submission_id, now)
         values = {"reason": reason, "worker": None, "claimable_at": None, "token": row.token + 1}
         move(db, submission_id, State.REJECTED, "rejected", at=now, actor=actor, cause=reason, **values)
+        note_resumed(db, submission_id, now, cause="submission_rejected", actor=actor)
 
     ledger.write(work, durable=True)
 
@@ -89,27 +90,32 @@ def expedite(ledger: Ledger, submission_id: str, *, expedited: bool, actor: str)
 def pend(ledger: Ledger, submission_id: str, *, cause: str, actor: str) -> None:
     """Note that the submission waits for someone outside (a request was sent). The clock goes on. Raises
     UsageError."""
-
-    def work(db: Connection) -> None:
-        row, now = _row(db, submission_id), ledger.now(db)
-        if row.pended_at is None:
-            _set(db, submission_id, pended_at=now)
-            note(db, submission_id, "pended", at=now, actor=actor, cause=cause)
-
-    ledger.write(work, durable=True)
+    ledger.write(
+        lambda db: note_pended(db, submission_id, ledger.now(db), cause=cause, actor=actor), durable=True
+    )
 
 
 def resume(ledger: Ledger, submission_id: str, *, cause: str, actor: str) -> None:
     """Note that the submission waits no more. Raises UsageError."""
+    ledger.write(
+        lambda db: note_resumed(db, submission_id, ledger.now(db), cause=cause, actor=actor), durable=True
+    )
 
-    def work(db: Connection) -> None:
-        row, now = _row(db, submission_id), ledger.now(db)
-        if row.pended_at is not None:
-            _set(db, submission_id, pended_at=None)
-            waited = {"waited_s": round((now - row.pended_at).total_seconds())}
-            note(db, submission_id, "resumed", at=now, actor=actor, cause=cause, data=waited)
 
-    ledger.write(work, durable=True)
+def note_pended(db: Connection, submission_id: str, now: datetime, *, cause: str, actor: str) -> None:
+    """As `pend`, in the caller's transaction: with what it waits for, or not at all."""
+    if _row(db, submission_id).pended_at is None:
+        _set(db, submission_id, pended_at=now)
+        note(db, submission_id, "pended", at=now, actor=actor, cause=cause)
+
+
+def note_resumed(db: Connection, submission_id: str, now: datetime, *, cause: str, actor: str) -> None:
+    """As `resume`, in the caller's transaction."""
+    row = _row(db, submission_id)
+    if row.pended_at is not None:
+        _set(db, submission_id, pended_at=None)
+        waited = {"waited_s": round((now - row.pended_at).total_seconds())}
+        note(db, submission_id, "resumed", at=now, actor=actor, cause=cause, data=waited)
 
 
 def _note_resent(db: Connection, row: Row[Any], targets: list[str], actor: str, now: datetime) -> None:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from pipeline.errors import LeaseLost, UsageError
+from pipeline.errors import ConfigurationError, LeaseLost, UsageError
 from pipeline.ledger.changes import check_reason, note
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.tables import notices
+from pipeline.sealing import SealBroken
 
 WAITING, FETCHED, PARKED, WITHDRAWN = "waiting", "fetched", "parked", "withdrawn"
 LEASE: Final = timedelta(minutes=10)
@@ -85,23 +86,20 @@ def announce(ledger: Ledger, told: Announced) -> str:
 
 
 def claim_notices(ledger: Ledger, worker: str, most: int = 1) -> list[Fetching]:
-    """Up to `most` things to fetch, the oldest first."""
+    """Up to `most` things to fetch, the oldest first. One whose address cannot be opened is parked, and holds
+    up none behind it."""
 
     def work(db: Connection) -> list[Fetching]:
         now = ledger.now(db)
         found = select(notices).where(notices.c.state == WAITING, notices.c.claimable_at <= now)
-        found = found.order_by(notices.c.claimable_at, notices.c.id).limit(most)
-        held = []
-        for row in db.execute(found.with_for_update(skip_locked=True)).all():
-            token, until = row.token + 1, now + LEASE
-            values = {"token": token, "attempts": row.attempts + 1, "worker": worker, "claimable_at": until}
-            _set(db, row.id, **values)
-            address = json.loads(ledger.keys.open(row.content, about(row.id)))["address"]
-            held.append(
-                Fetching(
-                    row.id, row.channel, row.reference, address, row.received_at, token, row.attempts + 1
-                )
-            )
+        found = found.order_by(notices.c.claimable_at, notices.c.id)
+        held = list[Fetching]()
+        while len(held) < most:
+            rows = db.execute(found.limit(most - len(held)).with_for_update(skip_locked=True)).all()
+            if not rows:
+                break
+            taken = (_claim(ledger, db, row, worker, now) for row in rows)
+            held += [one for one in taken if one is not None]
         return held
 
     return ledger.write(work)
@@ -216,6 +214,20 @@ def _announce(ledger: Ledger, db: Connection, told: Announced, drawn: str) -> st
     )
     _note(db, drawn, "announced", now, f"channel:{told.channel}")
     return drawn
+
+
+def _claim(ledger: Ledger, db: Connection, row: Row[Any], worker: str, now: datetime) -> Fetching | None:
+    """The notice in the worker's hands; parked, and None, where its address cannot be opened."""
+    token, attempt = row.token + 1, row.attempts + 1
+    try:
+        address = json.loads(ledger.keys.open(row.content, about(row.id)))["address"]
+    except (SealBroken, ConfigurationError):
+        _set(db, row.id, state=PARKED, reason="sealed", claimable_at=None, ended_at=now, token=token)
+        actor = f"channel:{row.channel}"
+        _note(db, row.id, "notice_parked", now, actor, cause="sealed", tries=row.attempts)
+        return None
+    _set(db, row.id, token=token, attempts=attempt, worker=worker, claimable_at=now + LEASE)
+    return Fetching(row.id, row.channel, row.reference, address, row.received_at, token, attempt)
 
 
 def _sealed(ledger: Ledger, notice_id: str, address: str) -> dict[str, Any]:

@@ -19,11 +19,12 @@ from sqlalchemy import Connection, delete, select, update
 from pipeline import audit
 from pipeline.delivery import http
 from pipeline.delivery.webhook import KEY, NONCE, SIGNATURE, TIMESTAMP, sign
-from pipeline.errors import DeliveryError
+from pipeline.errors import ConfigurationError, DeliveryError
 from pipeline.ledger import Ledger
 from pipeline.ledger.announcing import announcements, subscriptions
 from pipeline.ledger.changes import pause
 from pipeline.ledger.keeping import look_up
+from pipeline.sealing import SealBroken
 from pipeline.settings import Settings
 from pipeline.subscriptions.places import Pinned, Resolve, places_in
 from pipeline.subscriptions.register import secret_name
@@ -60,8 +61,9 @@ def send_due(
 ) -> int:
     """Send up to `most` that are due; returns how many were tried. Raises ConfigurationError."""
     places = places_in(settings)
-    due = _claim(ledger, most)
-    for one in due:
+    tried = 0
+    while tried < most and (one := _claim(ledger)) is not None:
+        tried += 1
         way = Pinned(places, transport or httpx.HTTPTransport(), resolve)
         try:
             with http.client(one.url, settings.webhook_timeout_s, way) as connection:
@@ -70,7 +72,7 @@ def send_due(
             _not_taken(ledger, settings, one, error)
         else:
             _taken(ledger, one)
-    return len(due)
+    return tried
 
 
 def body_of(one: Announcement) -> bytes:
@@ -109,24 +111,31 @@ def _headers(one: Announcement) -> dict[str, str]:
     }
 
 
-def _claim(ledger: Ledger, most: int) -> list[Announcement]:
+def _claim(ledger: Ledger) -> Announcement | None:
+    """The next that is due. One alone: those behind a slow answer would outlive their lease."""
     a, s = announcements.c, subscriptions.c
 
-    def work(db: Connection) -> list[Announcement]:
+    def work(db: Connection) -> Announcement | None:
         now = ledger.now(db)
         due = select(announcements, s.url).join(subscriptions, s.id == a.subscription_id)
         due = due.where(a.claimable_at <= now, s.disabled_at.is_(None)).order_by(a.claimable_at, a.id)
-        found = db.execute(due.limit(most).with_for_update(of=announcements, skip_locked=True)).all()
-        held = []
-        for row in found:
-            kept = look_up(ledger, db, secret_name(row.subscription_id))
+        due = due.limit(1).with_for_update(of=announcements, skip_locked=True)
+        while (row := db.execute(due).first()) is not None:
+            this = update(announcements).where(a.id == row.id)
+            try:
+                kept = look_up(ledger, db, secret_name(row.subscription_id))
+            except (SealBroken, ConfigurationError):  # it must not hold up those behind it
+                ends = {"state": "failed", "claimable_at": None, "ended_at": now, "reason": "sealed"}
+                db.execute(this.values(ends))
+                _log.error("The secret of webhook %s cannot be opened; it was not told.", row.subscription_id)
+                continue
             if kept is None:
-                continue  # it is being removed
-            held.append(_held(row, kept["secret"]))
-            values = {"token": row.token + 1, "attempts": row.attempts + 1}
+                return None  # it is being removed
             until = now + ledger.limits.lease
-            db.execute(update(announcements).where(a.id == row.id).values(claimable_at=until, **values))
-        return held
+            values = {"token": row.token + 1, "attempts": row.attempts + 1}
+            db.execute(this.values(claimable_at=until, **values))
+            return _held(row, kept["secret"])
+        return None
 
     return ledger.write(work)
 
@@ -164,7 +173,8 @@ def _not_taken(ledger: Ledger, settings: Settings, one: Announcement, error: Del
     def work(db: Connection) -> bool:
         now, s = ledger.now(db), subscriptions.c
         again = one.attempt < ledger.limits.delivery_attempts
-        later = now + pause(ledger.limits.first_pause, one.attempt)
+        asked = timedelta(seconds=error.wait_s)
+        later = now + max(pause(ledger.limits.first_pause, one.attempt), asked)
         waits = {"claimable_at": later, "reason": reason}
         ends = {"state": "failed", "claimable_at": None, "ended_at": now, "reason": reason}
         if not _change(db, one, waits if again else ends):
