@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,7 @@ class Child:
             "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._interrupted = False
         self._started = 0.0
         self._failures = 0
         self._next_start = 0.0
@@ -74,28 +75,34 @@ class Child:
                 start_new_session=True,  # an interrupt of the service reaches its children in its own order
                 umask=0o077,
             )
-        self._started = now
+        self._started, self._interrupted = now, False
 
     def interrupt(self) -> None:
-        """Ask it to end."""
-        if self._process is not None:
-            with suppress(OSError):
-                # Not SIGTERM: while a flow runs, Prefect has a handler of its own for that.
-                self._process.send_signal(signal.SIGINT)
+        """Ask it to end; once, since a second time would break off its own ending."""
+        if self._process is not None and not self._interrupted:
+            self._interrupted = True
+            # Not SIGTERM: while a flow runs, Prefect has a handler of its own for that.
+            self._process.send_signal(signal.SIGINT)
 
     def stop(self, within_s: float = _STOP_S) -> None:
         """See that it ends; kill it if it does not."""
         if self._process is None:
             return
         self.interrupt()
-        if self._process.stdin:
+        for insist in (self._close_stdin, self._process.kill):
+            try:
+                self._process.wait(within_s / 2)
+                break
+            except subprocess.TimeoutExpired:
+                _log.warning("%s takes long to end.", self.module)
+                insist()
+        self._process.wait()
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        """Which interrupts it, too."""
+        if self._process and self._process.stdin:
             self._process.stdin.close()
-        try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            _log.warning("%s had to be killed.", self.module)
-            self._process.kill()
-            self._process.wait()
 
     def _ended(self, now: float) -> None:
         assert self._process is not None

@@ -44,6 +44,8 @@ from pipeline.working import FOR_ALL, Worker
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2  # between looks at a submission that another works, or that waits for its evaluator
+_SENDINGS_S = 10.0  # letters, and what is tried again, do not wait until the submissions are all worked
+_SENDINGS_BETWEEN = 10  # of them between two submissions, which an outage's many shall not hold up
 
 WORKER: ContextVar[Worker] = ContextVar("worker")
 
@@ -128,21 +130,30 @@ async def deliver(most: int) -> int:
 
 @flow(name="triage", persist_result=False)
 async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
-    """Up to `most` submissions, until none waits or the minutes are over; then what is due to be sent.
+    """Up to `most` submissions, until none waits or the minutes are over; then what is due to be sent, a few
+    of which are sent every ten seconds in between.
 
     The state's name says how many were worked and how many of them failed.
     """
     worker, ends = worker_of_this_process(), time.monotonic() + 60 * minutes
     done = failed = 0
+    sent_at = time.monotonic()
     while done < most and time.monotonic() < ends:
+        if time.monotonic() - sent_at > _SENDINGS_S:
+            await _send_due(worker, _SENDINGS_BETWEEN)
+            sent_at = time.monotonic()
         claims = await _beside_the_loop("claim", lambda: led.claim(worker.ledger, worker.name))
         if not claims:
             break
         done, failed = done + 1, failed + await _work(claims[0])
-    if await _beside_the_loop("look", lambda: led.sendings_due(worker.ledger)):
-        await deliver(most)
+    await _send_due(worker, most)
     await _beside_the_loop("write durations", worker.tallies.write)
     return Completed(name=f"{done} worked, {failed} failed")
+
+
+async def _send_due(worker: Worker, most: int) -> None:
+    if await _beside_the_loop("look", lambda: led.sendings_due(worker.ledger)):
+        await deliver(most)
 
 
 @flow(name="triage-one", flow_run_name="{submission_id}", persist_result=False)

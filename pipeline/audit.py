@@ -82,12 +82,17 @@ def record(
     submission_id: str | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add a row in the caller's transaction: what it tells of and the row are there together, or neither."""
+    """Add a row in the caller's transaction: what it tells of and the row are there together, or neither.
+
+    The ledger calls whoever uses the desk `user:NAME`; the trail calls them by the name alone.
+    """
     if not ledger.database.is_sqlite:
         db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     last = db.execute(select(audit.c.number, audit.c.chain).order_by(audit.c.number.desc()).limit(1)).first()
     number, before = (last.number + 1, last.chain) if last else (1, _START)
-    entry = Entry(number, ledger.now(db), actor[:80], action, submission_id, dict(data or {}))
+    entry = Entry(
+        number, ledger.now(db), actor.removeprefix("user:")[:80], action, submission_id, dict(data or {})
+    )
     db.execute(
         insert(audit).values(
             number=entry.number,

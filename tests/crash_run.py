@@ -40,6 +40,7 @@ from tests.ledgers import SERVER, WITHOUT, ledger_settings
 
 PATIENCE_S = 600.0  # for the last submissions, once nothing is killed any more
 TWICE = 0.1  # of the packets come a second time
+AHEAD = 30  # so many packets come before the first kill; the others as things are killed, up to the last
 
 
 class Killer(threading.Thread):
@@ -49,18 +50,26 @@ class Killer(threading.Thread):
         super().__init__(daemon=True)
         self.children: Sequence[Child] = ()
         self.kinds: Counter[str] = Counter()
+        self.idle = 0  # of them, while nothing was to be done
         self._ledger, self._kills, self._rng, self._pause_s = ledger, kills, rng, pause_s
 
     @property
     def is_done(self) -> bool:
         return self.kinds.total() >= self._kills
 
+    @property
+    def share(self) -> float:
+        """How much of it is done, in 0..1."""
+        return min(1.0, self.kinds.total() / self._kills)
+
     def run(self) -> None:
         while not self.is_done:
             time.sleep(self._rng.uniform(0, 2 * self._pause_s))
             kind = self._rng.choices(["worker", "database", "watcher", "api"], [70, 18, 7, 5])[0]
+            idle = not _busy(led.figures(self._ledger))
             if self._strike(kind):
                 self.kinds[kind] += 1
+                self.idle += idle
 
     def _strike(self, kind: str) -> bool:
         if kind == "worker":
@@ -113,10 +122,20 @@ def contents(number: int, rng: random.Random) -> list[bytes]:
     return [b"%PDF-1.7 " + rng.randbytes(rng.randint(500, 20_000)) for _ in range(number)]
 
 
-def send(packets: Sequence[bytes], inbox: Path, rng: random.Random, ended: threading.Event) -> None:
-    """Put the packets into the folder over the first half of the run, some of them again later."""
+def _busy(figures: led.Figures) -> int:
+    """How much is to be done yet."""
+    return figures.states[State.RECEIVED] + figures.states[State.IN_FLIGHT] + figures.unsent
+
+
+def send(
+    packets: Sequence[bytes], inbox: Path, rng: random.Random, killer: Killer, ended: threading.Event
+) -> None:
+    """Put the packets into the folder, some of them again later: as many as things are killed, so that to the
+    last kill something is to be done, however fast the machine is."""
     sent = [*enumerate(packets), *((number, packets[number]) for number in _some(packets, rng))]
     for number, (name, content) in enumerate(sent):
+        while number > AHEAD and killer.share < number / len(sent):
+            time.sleep(0.05)
         (inbox / f"{number:04}-{name}.pdf").write_bytes(content)
         time.sleep(rng.uniform(0, 0.2))
     ended.set()
@@ -196,7 +215,7 @@ def crash(kind: str, folder: Path, *, submissions: int, kills: int, seed: int, w
         packets = contents(submissions, rng)
         killer = Killer(ledger, kills, random.Random(seed + 1), pause_s=1.0)
         all_sent, started, told = threading.Event(), time.monotonic(), [0.0]
-        sender = (packets, inbox, random.Random(seed + 2), all_sent)
+        sender = (packets, inbox, random.Random(seed + 2), killer, all_sent)
 
         def ready() -> None:
             threading.Thread(target=send, args=sender, daemon=True).start()
@@ -210,8 +229,7 @@ def crash(kind: str, folder: Path, *, submissions: int, kills: int, seed: int, w
             killer.children = children
             if figures.states[State.IN_FLIGHT] and not killer.ident:
                 killer.start()  # all run; before, there is little to break
-            busy = figures.states[State.RECEIVED] + figures.states[State.IN_FLIGHT] + figures.unsent
-            is_over = killer.is_done and all_sent.is_set() and not busy and not any(inbox.iterdir())
+            is_over = killer.is_done and all_sent.is_set() and not _busy(figures) and not any(inbox.iterdir())
             if is_over or passed > PATIENCE_S + 10 * kills:
                 signal.raise_signal(signal.SIGINT)
 
@@ -230,7 +248,8 @@ def crash(kind: str, folder: Path, *, submissions: int, kills: int, seed: int, w
         ]
         lost = sum(row["result"] == "lost" for row in attempts)
         print(
-            f"{kind}: {submissions} submissions, {killer.kinds.total()} kills {dict(killer.kinds)}, "
+            f"{kind}: {submissions} submissions, {killer.kinds.total()} kills {dict(killer.kinds)} "
+            f"({killer.idle} while nothing was to be done), "
             f"{len(attempts)} attempts of which {lost} were lost, evaluator asked {len(asked)} times, "
             f"{time.monotonic() - started:.0f} s"
         )

@@ -604,8 +604,10 @@ def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> 
     told = {"reference": entry.reference}
     events = led.history(house.ledger, submission).events
     assert [event.data for event in events if event.kind == "request_closed"] == [told]
-    rows = audit.entries(house.ledger, action="letter_closed")
-    assert [(row.submission_id, row.data) for row in rows] == [(submission, told)]
+    rows = audit.entries(house.ledger, action="request_closed")
+    assert [(row.submission_id, row.data) for row in rows] == [
+        (submission, told | {"reason": "submission_rejected"})
+    ]
 
 
 @pytest.mark.parametrize("end", ["expired", "rejected", "rejected before"])

@@ -99,7 +99,15 @@ ROUTES = [
     ("GET", "/api/v1/audit", Permission.AUDIT),
 ]
 NONE_HERE = ("request.pdf", "AAAA-AAAA-AA")  # the letter's case lacks nothing, so nothing was asked
-OPEN = {"/login", "/logout", "/health", "/api/v1/openapi.json", "/static", "/cases/{id}/glass"}
+OPEN = {
+    "/login",
+    "/logout",
+    "/health/live",
+    "/health/ready",
+    "/api/v1/openapi.json",
+    "/static",
+    "/cases/{id}/glass",
+}
 
 
 def test_the_table_of_routes_is_whole(shared: TestDesk) -> None:

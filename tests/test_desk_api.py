@@ -338,9 +338,9 @@ def test_a_program_works_through_the_client(tmp_path: Path) -> None:
         for action in (
             "case_exported",
             "request_previewed",
-            "letter_sent",
+            "request_sent",
             "request_exported",
-            "letter_closed",
+            "request_closed",
         ):
             assert action in trail
         client.end_session(own["id"])

@@ -87,7 +87,7 @@ def _logged_in(client: httpx.Client, server: subprocess.Popen[bytes]) -> str:
     until = time.monotonic() + _WITHIN_S
     while True:
         with suppress(httpx.TransportError):
-            client.get("/health")
+            client.get("/health/live")
             break
         assert server.poll() is None, "the desk ended"
         assert time.monotonic() < until

@@ -114,6 +114,37 @@ def test_what_is_due_is_sent(flow: ModuleType, use: Use, ledger: Ledger) -> None
     assert not led.sendings_due(ledger)
 
 
+@pytest.mark.parametrize(
+    ("every_s", "order"), [(0.0, ["send", "work", "work"]), (3600.0, ["work", "work", "send"])]
+)
+def test_what_is_due_does_not_wait_for_all_submissions(
+    flow: ModuleType,
+    use: Use,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    every_s: float,
+    order: list[str],
+) -> None:
+    """A letter would wait for a hundred faxes, half an hour."""
+    received(ledger, b"1", b"2", b"3")
+    worker, done, work, deliver = use(Recorded()), list[str](), flow.work.fn, flow.deliver.fn
+
+    async def worked(submission_id: str) -> None:
+        done.append("work")
+        await work(submission_id)
+
+    async def delivered(most: int) -> int:
+        done.append("send")
+        return int(await deliver(most))
+
+    for name, value in [("work", worked), ("deliver", delivered), ("_SENDINGS_S", every_s)]:
+        monkeypatch.setattr(flow, name, value)
+    worker.work(led.claim(ledger, "w")[0])
+    asyncio.run(flow.triage.fn(10))
+    assert done == order
+    assert not led.sendings_due(ledger)
+
+
 def test_an_interrupt_stops_reading_at_the_next_page_and_gives_back(
     flow: ModuleType, use: Use, ledger: Ledger
 ) -> None:

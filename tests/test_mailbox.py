@@ -194,13 +194,30 @@ def test_a_message_that_may_not_be_moved_is_received_once(
     server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.deliver(letter(b"%PDF-1"))
-    monkeypatch.setattr(ImapSession, "move", lambda *_: False)
+    monkeypatch.setattr(ImapSession, "move", lambda *_: "not_moved")
     box = channel(server)
     assert [box.take_in(ledger) for _ in range(3)] == [1, 0, 0]
     assert box.left == {"not_moved": 1}
     monkeypatch.undo()
     assert box.take_in(ledger) == 0
     assert (box.left, server.found()) == ({}, 0)
+
+
+def test_a_message_that_may_be_copied_and_not_removed_is_copied_once(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        module.ImapServer, "session", lambda self, client, told: ImapSession(client, ["UIDPLUS"])
+    )
+    server.deliver(letter(b"%PDF-1"))
+    box = channel(server)
+    with monkeypatch.context() as patch:
+        patch.setattr(ImapSession, "mark", lambda *_: False)
+        assert [box.take_in(ledger) for _ in range(3)] == [1, 0, 0]
+        assert box.left == {"copied": 1}
+    assert (server.found(), server.found("Received")) == (1, 1)
+    assert box.take_in(ledger) == 0
+    assert (box.left, server.found(), server.found("Received")) == ({}, 0, 1)
 
 
 @pytest.mark.parametrize(("can", "stay"), [(["UIDPLUS"], 0), ([], 1)])

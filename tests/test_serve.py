@@ -84,13 +84,14 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         "TRIAGE_SFTP_PASSWORD": "a-long-secret",
         "TRIAGE_SFTP_KNOWN_HOSTS": str(tmp_path / "known_hosts"),
     }
-    service = subprocess.Popen(
-        command,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )
+    with (tmp_path / "log").open("wb") as log:
+        service = subprocess.Popen(
+            command,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
     try:
         assert service.stdout is not None
         told = service.stdout.readline()
@@ -103,6 +104,7 @@ def test_it_ends_with_all_its_processes(number: signal.Signals, tmp_path: Path) 
         service.send_signal(number)
         service.wait(_WITHIN_S)
         assert _wait(children) == []
+        assert b"Traceback" not in (tmp_path / "log").read_bytes()
     finally:
         service.kill()
         service.stdout.close() if service.stdout else None

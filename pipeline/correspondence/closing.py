@@ -39,7 +39,7 @@ def close(ledger: Ledger, reference: str, *, reason: str, actor: str) -> None:
         close_open(db, row.submission_id, State.CLOSED, reason, now)
         data = {"reference": reference}
         note(db, row.submission_id, "request_closed", at=now, actor=actor, cause=reason, data=data)
-        audit.record(ledger, db, actor, "letter_closed", row.submission_id, data)
+        audit.record(ledger, db, actor, "request_closed", row.submission_id, data | {"reason": reason})
         note_resumed(db, row.submission_id, now, cause=reason, actor=actor)
 
     ledger.write(work, durable=True)
@@ -114,7 +114,7 @@ def _close_rejected(ledger: Ledger, submission_id: str, actor: str, db: Connecti
     for reference in close_open(db, submission_id, State.CLOSED, cause, now):
         data = {"reference": reference}
         note(db, submission_id, "request_closed", at=now, actor=actor, cause=cause, data=data)
-        audit.record(ledger, db, actor, "letter_closed", submission_id, data)
+        audit.record(ledger, db, actor, "request_closed", submission_id, data | {"reason": cause})
     note_resumed(db, submission_id, now, cause=cause, actor=actor)
 
 
@@ -149,4 +149,4 @@ def _remind(
     enqueue(db, submission.id, submission.case_number, outgoing, expedited=submission.expedited, now=now)
     data = {"reference": row.reference, "reminder": step}
     note(db, row.submission_id, "request_reminded", at=now, actor=actor, data=data)
-    audit.record(ledger, db, actor, "letter_reminded", row.submission_id, data)
+    audit.record(ledger, db, actor, "request_reminded", row.submission_id, data)

@@ -61,6 +61,7 @@ def send(
             request, former = kept
             save(ledger, db, submission_id, REQUEST, request.number, sealed(request, _completed(former, to)))
             _enqueue(db, row, before[-1], to.channels, now)
+            audit.record(ledger, db, actor, "request_sent", submission_id, _told(request, to))
             note_pended(db, submission_id, now, cause="request_sent", actor=actor)
             return request
         last = load_request(ledger, submission_id, before[-1].number)[0] if before else None
@@ -73,7 +74,7 @@ def send(
         if request.due and request.due > _decision(knowledge, row):
             data["after_clock"] = True  # asked so late that the answer comes after the decision is due
         note(db, submission_id, "request_sent", at=now, actor=actor, data=data | {"number": request.number})
-        audit.record(ledger, db, actor, "letter_sent", submission_id, {"reference": drawn})
+        audit.record(ledger, db, actor, "request_sent", submission_id, _told(request, to))
         note_pended(db, submission_id, now, cause="request_sent", actor=actor)
         return request
 
@@ -92,6 +93,10 @@ def _channels(knowledge: Knowledge, to: To) -> tuple[str, ...]:
             next_step=f"Set up: {', '.join(there) or 'none'}. TRIAGE_REQUEST_FOLDER and others set one up.",
         )
     return to.channels or tuple(there)
+
+
+def _told(request: InformationRequest, to: To) -> dict[str, Any]:
+    return {"reference": request.reference, "items": list(request.codes), "channels": list(to.channels)}
 
 
 def _completed(former: To, to: To) -> To:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pipeline.addresses import host_and_port
 from pipeline.errors import ChannelError, ConfigurationError
@@ -119,6 +119,10 @@ class ImapServer:
             )
 
 
+Moved = Literal["moved", "copied", "not_moved"]
+"""What became of a message that is to be in another mailbox; `copied` is there and still here."""
+
+
 class ImapSession:
     """Somebody who was let in. Every method raises ChannelError."""
 
@@ -163,20 +167,23 @@ class ImapSession:
         with _told():
             return self._client.uid("STORE", uid, "+FLAGS.SILENT", f"({flag})")[0] == "OK"
 
-    def move(self, uid: str, mailbox: str) -> bool:
-        """Into another mailbox, which is made if it is not there; False where that is not allowed."""
-        if self._moved(uid, mailbox):
-            return True
-        with _told():
-            made: bool = self._client.create(_quoted(mailbox))[0] == "OK"
-        return made and self._moved(uid, mailbox)
+    def move(self, uid: str, mailbox: str) -> Moved:
+        """Into another mailbox, which is made if it is not there."""
+        moves = "MOVE" in self._can
+        verb = "MOVE" if moves else "COPY"
+        if not self._put(verb, uid, mailbox):
+            with _told():
+                made: bool = self._client.create(_quoted(mailbox))[0] == "OK"
+            if not made or not self._put(verb, uid, mailbox):
+                return "not_moved"
+        return "moved" if moves or self.remove(uid) else "copied"
 
-    def _moved(self, uid: str, mailbox: str) -> bool:
+    def _put(self, verb: str, uid: str, mailbox: str) -> bool:
         with _told():
-            if "MOVE" in self._can:
-                return self._client.uid("MOVE", uid, _quoted(mailbox))[0] == "OK"
-            if self._client.uid("COPY", uid, _quoted(mailbox))[0] != "OK":
-                return False
+            return self._client.uid(verb, uid, _quoted(mailbox))[0] == "OK"
+
+    def remove(self, uid: str) -> bool:
+        """Out of this mailbox; False where that is not allowed."""
         if not self.mark(uid, "\\Deleted"):
             return False
         # Without UIDPLUS, EXPUNGE would also take away what somebody else has only marked.

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.staticfiles import StaticFiles
 
+from pipeline.health import health
 from pipeline.ledger import Ledger
 from pipeline.review.api import api, describe
 from pipeline.review.asking import asker
@@ -55,6 +56,7 @@ def desk(ledger: Ledger, settings: Settings, *, secure: bool = False) -> FastAPI
     )
     app.add_middleware(BaseHTTPMiddleware, dispatch=headers)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.include_router(health(ledger), include_in_schema=False)
     app.include_router(api(ledger, settings, shared.pictures), prefix="/api/v1")
     add_failures(app, shared)
     add_entrance(app, shared)

@@ -17,10 +17,6 @@ def add_entrance(app: FastAPI, shared: Desk) -> None:
     """The routes."""
     tries = Allowance(_LOGINS_A_MINUTE)
 
-    @app.get("/health", include_in_schema=False)
-    def health() -> dict[str, str]:
-        return {"status": "up"}
-
     @app.get("/login", include_in_schema=False)
     def login_form(request: Request) -> Response:
         return shared.page("login.html.jinja", None, refused=False)

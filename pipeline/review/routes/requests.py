@@ -90,11 +90,9 @@ def add_requests(app: FastAPI, shared: Desk, who: Asker) -> None:
             raise HTTPException(422, "Choose how it is to be sent.")
         to = To(tuple(channel), Provider(provider.strip(), npi, address.strip()), address.strip())
         try:
-            request = send(ledger, shared.knowledge, id, to, actor=f"user:{session.user.name}")
+            send(ledger, shared.knowledge, id, to, actor=f"user:{session.user.name}")
         except (UsageError, RequestError) as error:
             raise HTTPException(422, str(error)) from None
-        told = {"reference": request.reference, "items": list(request.codes), "channels": channel}
-        audit.write(ledger, session.user.name, "request_sent", id, **told)
         return RedirectResponse(f"/cases/{id}/request?said=sent", 303)
 
     @app.get("/cases/{id}/requests/{reference}", include_in_schema=False)
@@ -123,7 +121,6 @@ def add_requests(app: FastAPI, shared: Desk, who: Asker) -> None:
             close(ledger, reference, reason=reason, actor=f"user:{session.user.name}")
         except UsageError as error:
             raise HTTPException(409, str(error)) from None
-        audit.write(ledger, session.user.name, "request_closed", id, reference=reference, reason=reason)
         return RedirectResponse(f"/cases/{id}/request?said=closed", 303)
 
 
