@@ -361,6 +361,17 @@ def test_a_sender_that_falls_silent_is_let_go() -> None:
     assert (refused.value.status, refused.value.code) == (408, "too_slow")
 
 
+def test_a_sender_of_a_byte_now_and_then_is_let_go() -> None:
+    async def trickling() -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, trickling)
+    with pytest.raises(Refused) as refused:
+        asyncio.run(whole(request, 10**6, idle_s=10, longest_s=0.2))
+    assert (refused.value.status, refused.value.code) == (408, "too_slow")
+
+
 def test_a_zip_is_taken_and_parked_with_its_reason(tmp_path: Path) -> None:
     """Nothing is judged at the door: what a file is shows when it is read, and the sender can ask."""
     from pipeline.working import Worker

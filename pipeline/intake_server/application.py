@@ -36,7 +36,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "No token, or one that is not known or has ended."},
     403: {"description": "The token's user is no sender."},
     404: {"description": "There is no such thing of yours."},
-    408: {"description": "Nothing more came for too long."},
+    408: {"description": "It came too slowly, or nothing more came."},
     422: {"description": "Something in it makes no sense; `detail` says what, and quotes nothing."},
     429: {"description": "Too many requests; Retry-After says when."},
     503: {"description": "The ledger does not answer; nothing was taken in; Retry-After says when."},

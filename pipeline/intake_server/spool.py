@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from pipeline.intake_server.refusals import Refused
 
 _LONGEST_FIELD: Final = 200  # bytes
 _MOST_FIELDS: Final = 10
+_LONGEST_S: Final = 3600.0
 _BETWEEN_FILES: Final = 16_384
 
 
@@ -79,25 +81,29 @@ async def form(request: Request, folder: Path, bounds: Bounds) -> tuple[list[Spo
     return _some(writer.files), parts.fields
 
 
-async def whole(request: Request, most: int, *, idle_s: float = 60.0) -> bytes:
-    """A body that is held in memory, at most so long. Raises Refused."""
+async def whole(request: Request, most: int, *, idle_s: float = 60.0, longest_s: float = _LONGEST_S) -> bytes:
+    """A body that is held in memory, of at most so many bytes. Raises Refused."""
     body = bytearray()
-    async for chunk in _chunks(request, most, idle_s):
+    async for chunk in _chunks(request, most, idle_s, longest_s):
         body += chunk
     return bytes(body)
 
 
-async def _chunks(request: Request, most: int, idle_s: float) -> AsyncIterator[bytes]:
-    """The body as it comes, refused before it is read where it says that it is longer than `most`."""
+async def _chunks(
+    request: Request, most: int, idle_s: float, longest_s: float = _LONGEST_S
+) -> AsyncIterator[bytes]:
+    """The body as it comes, refused before it is read where it says that it is longer than `most`, and later
+    where nothing comes for `idle_s` or the whole takes `longest_s`: a byte now and then holds nothing."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length[:18]) > most:
         raise _too_large()
     stream, came = aiter(request.stream()), 0
+    ends = time.monotonic() + longest_s
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream, None), idle_s)
+            chunk = await asyncio.wait_for(anext(stream, None), min(idle_s, ends - time.monotonic()))
         except TimeoutError:
-            raise Refused(408, "too_slow", "Nothing more came for too long.") from None
+            raise Refused(408, "too_slow", "It came too slowly, or nothing more came.") from None
         if chunk is None:
             return
         came += len(chunk)
