@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from imap_servers import PASSWORD, Imap, cutting, imap_server, refusing_over_tls, token_server
-from ledgers import KEYS, open_test_ledger
+from ledgers import DATABASES, KEYS, open_test_ledger
 from mail_servers import certificate
 
 import pipeline.intake.mailbox as module
@@ -48,9 +48,12 @@ def server(running: Imap) -> Imap:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_test_ledger("sqlite", tmp_path / "home") as ledger:
+def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    with open_test_ledger(getattr(request, "param", "sqlite"), tmp_path / "home") as ledger:
         yield ledger
+
+
+on_both = pytest.mark.parametrize("ledger", DATABASES, indirect=True)
 
 
 def settings(server: Imap, **more: str) -> Settings:
@@ -77,6 +80,7 @@ def letter(*contents: bytes, message_id: str = "<1@sender.example>") -> bytes:
     return message.as_bytes()
 
 
+@on_both
 def test_the_attachments_of_a_message_are_one_submission(server: Imap, ledger: Ledger) -> None:
     server.deliver(letter(b"%PDF-1", b"%PDF-2"))
     assert channel(server).take_in(ledger) == 1
@@ -125,6 +129,7 @@ def test_the_clock_starts_when_the_server_got_the_message(server: Imap, ledger: 
 # --------------------------------------------------------------------------- duplicates, half deliveries
 
 
+@on_both
 def test_the_same_message_twice_is_one_delivery(server: Imap, ledger: Ledger) -> None:
     server.deliver(letter(b"%PDF-1"), letter(b"%PDF-1"))
     channel(server).take_in(ledger)
@@ -147,6 +152,7 @@ def test_the_same_attachments_in_another_message_are_another_delivery(server: Im
     assert (balance.received, balance.deliveries) == (1, 2)
 
 
+@on_both
 def test_killed_between_the_ledger_and_the_moving(
     server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncssh
 import pytest
-from ledgers import KEYS, open_test_ledger
+from ledgers import DATABASES, KEYS, open_test_ledger
 from sftp_servers import PASSWORD, Sftp, sftp_server
 
 import pipeline.intake.sftp as module
@@ -31,9 +31,12 @@ def server(tmp_path: Path) -> Iterator[Sftp]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_test_ledger("sqlite", tmp_path / "home") as ledger:
+def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    with open_test_ledger(getattr(request, "param", "sqlite"), tmp_path / "home") as ledger:
         yield ledger
+
+
+on_both = pytest.mark.parametrize("ledger", DATABASES, indirect=True)
 
 
 def settings(server: Sftp, **more: str) -> Settings:
@@ -55,6 +58,7 @@ def left(server: Sftp) -> list[str]:
     return sorted(str(path.relative_to(server.root)) for path in server.root.rglob("*") if path.is_file())
 
 
+@on_both
 def test_files_and_folders_are_received_and_removed(server: Sftp, ledger: Ledger) -> None:
     (server.root / "one.pdf").write_bytes(b"1" * 100_000)
     (server.root / "packet").mkdir()
@@ -131,6 +135,7 @@ def test_a_connection_that_is_cut_in_a_download(server: Sftp, ledger: Ledger) ->
     assert led.balance(ledger).holds
 
 
+@on_both
 def test_killed_between_the_ledger_and_the_removal(
     server: Sftp, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +181,7 @@ def test_a_file_that_changes_while_it_is_fetched_is_left(
     assert item.byte_count == 200
 
 
+@on_both
 def test_what_is_put_back_is_the_same_submission(server: Sftp, ledger: Ledger) -> None:
     drop = channel(server)
     for name in ("a.pdf", "again.pdf"):

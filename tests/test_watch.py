@@ -30,9 +30,12 @@ from pipeline.working import Worker
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_test_ledger("sqlite", tmp_path / "home") as ledger:
+def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    with open_test_ledger(getattr(request, "param", "sqlite"), tmp_path / "home") as ledger:
         yield ledger
+
+
+on_both = pytest.mark.parametrize("ledger", DATABASES, indirect=True)
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def inbox(tmp_path: Path) -> Path:
     return folder
 
 
+@on_both
 def test_files_and_folders_are_received_and_removed(ledger: Ledger, inbox: Path) -> None:
     (inbox / "one.pdf").write_bytes(b"1")
     (inbox / "packet").mkdir()
@@ -97,6 +101,7 @@ def test_what_changes_while_it_is_received_is_received_again(
     assert not path.exists()
 
 
+@on_both
 def test_where_there_is_no_room_the_files_stay(
     ledger: Ledger, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +312,7 @@ def test_what_is_written_under_a_name_that_could_not_be_removed_is_new(
     assert len(led.items(ledger)) == 2
 
 
+@on_both
 def test_a_folder_killed_halfway_through_removal_is_no_smaller_submission(
     ledger: Ledger, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
