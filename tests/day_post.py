@@ -82,8 +82,8 @@ class Sender:
 
     def look(self) -> None:
         """What is gone from the folder was taken in since it was laid down."""
-        now = self._world.now()
         there = {path.name for path in self.inbox.iterdir()}
+        now = self._world.now()  # after the look: what went in between was received before this
         for name in [name for name in self._lying if name not in there]:
             packet, since = self._lying.pop(name)
             self.account.take(packet.content, False, since, now)
