@@ -19,6 +19,7 @@ from typing import Final
 
 _log = logging.getLogger(__name__)
 _STOP_S: Final = 30.0
+_INSIST: Final = 4
 _HEALTHY_S: Final = 60.0
 
 
@@ -113,7 +114,8 @@ class Child:
 
 
 def end_with_parent() -> None:
-    """In a child, in its main thread: interrupt this process when its stdin closes.
+    """In a child, in its main thread: interrupt this process when its stdin closes, again where that came to
+    nothing (an import may swallow it), and end it where it hangs: nobody is there who would.
 
     SIGINT may be inherited as ignored (`serve`); then nothing would end it.
     """
@@ -122,6 +124,9 @@ def end_with_parent() -> None:
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1):  # not the buffer, which Python closes while this waits
             pass
-        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(_INSIST):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(_STOP_S / 2)
+        os._exit(1)
 
     threading.Thread(target=wait, daemon=True, name="parent").start()

@@ -79,13 +79,24 @@ def _is_due(ledger: Ledger) -> bool:
     return led.claims_due(ledger) or led.sendings_due(ledger)
 
 
+async def _interruptible(flow: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """The flow; an interrupt ends this process even where Prefect makes another exception of it, as it does
+    when its API is gone."""
+    task = asyncio.current_task()
+    try:
+        await flow()
+    finally:
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+
+
 def _for_ever(
     runner: asyncio.Runner, is_due: Callable[[], bool], flow: Callable[[], Coroutine[Any, Any, Any]]
 ) -> None:
     while True:
         try:
             if is_due():
-                runner.run(flow())
+                runner.run(_interruptible(flow))
             else:
                 time.sleep(_LOOK_S)
         except TriageError as error:

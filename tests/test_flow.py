@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from ledgers import open_test_ledger, received
 from stages import EMPTY, Recorded
 
 from flows.local_api import environment_replaced, local_api, prefect_environment
+from flows.worker import _for_ever
 from pipeline import ledger as led
 from pipeline.cases import OnPage
 from pipeline.domain import Reading, Submission
@@ -174,6 +176,28 @@ def test_an_interrupt_stops_reading_at_the_next_page_and_gives_back(
     asyncio.run(interrupt())
     item = led.item(ledger, receipt.submission_id)
     assert (item.state, item.attempts, item.worker) == (State.RECEIVED, 0, None)
+
+
+def test_an_interrupt_ends_a_worker_though_prefect_makes_another_exception_of_it() -> None:
+    """Its API may be gone by then; the worker went on for ever."""
+    runs = []
+
+    async def hiding() -> None:
+        runs.append(1)
+        if len(runs) > 1:
+            raise SystemExit("it went on")
+        signal.raise_signal(signal.SIGINT)
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            raise ConnectionError from None
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with asyncio.Runner() as runner, pytest.raises(KeyboardInterrupt):
+            _for_ever(runner, lambda: True, hiding)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("task", ["work", "deliver"])
