@@ -30,12 +30,12 @@ DATABASES = ["sqlite", "postgresql"] if os.environ.get(SERVER) else ["sqlite"]
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The address of a new database, gone afterwards."""
+def postgres(made: str = "") -> Iterator[str]:
+    """The address of a new database, gone afterwards; `made` is how, in SQL."""
     name = f"triage_test_{secrets.token_hex(6)}"
     server = os.environ[SERVER]
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" {made}')
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:

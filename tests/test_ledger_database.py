@@ -33,6 +33,18 @@ def test_the_revisions_are_one_line() -> None:
     assert scripts.get_heads() == [schema.newest()]
 
 
+@on_postgresql
+def test_a_database_that_was_made_without_a_locale() -> None:
+    """As initdb makes them in a container that has none: psycopg gave bytes for texts."""
+    with postgres("TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'") as url:
+        database = connect(url)
+        schema.upgrade(database)
+        assert schema.current(database) == schema.newest()
+        with database.engine.connect() as connection:
+            assert connection.execute(text("SELECT 'Müller'")).scalar() == "Müller"
+        database.close()
+
+
 @pytest.mark.parametrize("kind", DATABASES)
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_the_revisions_make_the_tables_that_the_code_knows(kind: str, tmp_path: Path) -> None:

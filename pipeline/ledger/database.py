@@ -150,7 +150,12 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         session = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
-        arguments = {"options": session, "connect_timeout": 10, "application_name": "triage"}
+        arguments = {
+            "options": session,
+            "connect_timeout": 10,
+            "application_name": "triage",
+            "client_encoding": "utf8",  # a server made without a locale is SQL_ASCII, and texts came as bytes
+        }
         engine = create_engine(
             parsed, hide_parameters=True, connect_args=arguments, pool_size=pool_size, max_overflow=10
         )
