@@ -44,7 +44,7 @@ def add(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage webhook add`."""
     from pipeline import subscriptions
     from pipeline.ledger import open_ledger
-    from pipeline.ledger.announcing import Told
+    from pipeline.ledger.telling import Told
 
     if any(kind not in tuple(Told) for kind in options.on):
         raise UsageError("There is no such kind.", next_step=f"Known: {', '.join(Told)}.")

@@ -17,8 +17,8 @@ from pipeline import audit
 from pipeline.domain import Box, Evidence, Reading
 from pipeline.errors import UsageError
 from pipeline.ledger import Ledger, State, load_reading
-from pipeline.ledger.announcing import Told, announce
 from pipeline.ledger.tables import submissions
+from pipeline.ledger.telling import Told, tell
 from pipeline.review.casefile import CaseFile, VersionChanged, check_kept, open_case
 from pipeline.review.checking import check
 from pipeline.review.correction_records import keep, rows_of
@@ -106,7 +106,7 @@ def correct(
         told = {"kind": made.kind, "subject": made.subject, "number": made.number, "case": file.number}
         audit.record(ledger, db, actor, "corrected", submission_id, told)
         number = {"case": file.number, "correction": made.number}
-        announce(db, Told.CORRECTION_MADE, submission_id, at=now, data=number)
+        tell(db, Told.CORRECTION_MADE, submission_id, at=now, data=number)
         return made
 
     made = ledger.write(work, durable=True)

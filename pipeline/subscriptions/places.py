@@ -1,4 +1,4 @@
-"""Where announcements may go: hosts that the operator named, and addresses that they may have.
+"""Where tellings may go: hosts that the operator named, and addresses that they may have.
 
 A name is resolved here, its address checked, and the connection made to that very address: a name that leads
 elsewhere a moment later (DNS rebinding) leads nowhere. Without a network of its own a host must have a public
