@@ -22,7 +22,7 @@ from typing import Any, Final
 from flows.children import end_with_parent
 from pipeline import ledger as led
 from pipeline.errors import TriageError
-from pipeline.ledger import Ledger, open_ledger
+from pipeline.ledger import Ledger, open_ledger, worker_name
 from pipeline.logs import configure_logging
 from pipeline.monitoring import tracing
 from pipeline.settings import Settings, load_settings
@@ -49,7 +49,7 @@ def main(
     end_with_parent()
     try:
         # Imported now: Prefect would take over logging where it is not set up yet.
-        from flows.triage import WORKER, triage, worker_name
+        from flows.triage import WORKER, triage
         from flows.upkeep import intake, requests
 
         settings = load_settings(os.environ)

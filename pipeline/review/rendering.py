@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -13,13 +12,14 @@ from typing import Any, Final
 from cachetools import LRUCache
 from fastapi import HTTPException
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from pipeline.cases import Knowledge
 from pipeline.catalog.desk import DeskReasons
 from pipeline.domain import Case
 from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Ledger, item
+from pipeline.report.templates import templates_in
 from pipeline.report.titles import Titles, titles_in
 from pipeline.review.casefile import CaseErased, CaseFile, VersionChanged, open_case
 from pipeline.review.correcting import Change, correct
@@ -29,14 +29,10 @@ from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session
 from pipeline.review.standing import knowledge_of
 from pipeline.settings import Settings
-from pipeline.wording import OUTCOMES, label_of, labels_of, lead, plain, reason
+from pipeline.wording import OUTCOMES, lead, plain, reason
 
 _HERE: Final = Path(__file__).parent
 _CASES_KNOWN: Final = 256
-# What text of a packet must not bring along: controls, and marks that change the direction of what follows.
-_NOT_SHOWN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 LAPSES: Final = {
     "another_value": "the packet says something else now",
     "no_such_answer": "the case has no such answer now",
@@ -61,18 +57,8 @@ class Desk:
 
     @cached_property
     def templates(self) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=lambda value: _NOT_SHOWN.sub("\ufffd", value) if type(value) is str else value,
-        )
+        environment = templates_in(_HERE / "templates")
         environment.filters |= {
-            "words": label_of,
-            "facts": labels_of,
-            "one_line": lambda text: " ".join(text.split()),
             "left": time_left,
             "day": lambda time: time.strftime("%Y-%m-%d %H:%M"),
         }
