@@ -46,8 +46,8 @@ def main(
     options.add_argument("--json-logs", action="store_true")
     chosen = options.parse_args()
     configure_logging(level=chosen.log_level, json=chosen.json_logs)
-    end_with_parent()
     try:
+        end_with_parent()
         # Imported now: Prefect would take over logging where it is not set up yet.
         from flows.triage import WORKER, triage
         from flows.upkeep import intake, requests
