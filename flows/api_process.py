@@ -22,7 +22,7 @@ from pipeline.logs import configure_logging
 HOST = "127.0.0.1"
 
 
-class _Announced(uvicorn.Server):
+class _ReportsReady(uvicorn.Server):
     """A server that tells its parent when it is ready."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     # "Ephemeral" leaves out the user interface and the services for schedules and late runs.
     config = uvicorn.Config(create_app(ephemeral=True, final=True), lifespan="on", log_config=None)
     config.timeout_graceful_shutdown = 5
-    server = _Announced(config)
+    server = _ReportsReady(config)
     threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
     listening = socket.create_server((HOST, int(sys.argv[1]) if len(sys.argv) > 1 else 0))
     # Accepted connections inherit it: without, each answer on a kept connection waits 40 ms for an ACK.

@@ -15,7 +15,7 @@ from pipeline.case_json import from_json
 from pipeline.cases import OnPage
 from pipeline.domain import Case, Submission
 from pipeline.errors import UnreadableFile
-from pipeline.ledger import Arrival, Incoming, Ledger, open_ledger
+from pipeline.ledger import Arrival, Incoming, Ledger, open_ledger, worker_name
 from pipeline.monitoring import tracing
 from pipeline.settings import Settings
 from pipeline.working import Stages, Worker, library_stages
@@ -40,7 +40,7 @@ def through_flow(
     reads. The evaluator is asked again after `first_pause`, then after twice as long, and so on.
     """
     with _prefect(settings), open_ledger(settings) as opened:
-        from flows.triage import WORKER, worker_name
+        from flows.triage import WORKER
 
         limits = replace(
             opened.limits,

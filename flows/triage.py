@@ -19,10 +19,8 @@ import asyncio
 import atexit
 import logging
 import os
-import socket
 import time
 import traceback
-import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -36,7 +34,7 @@ from prefect.states import Completed
 
 from pipeline import ledger as led
 from pipeline.errors import EvaluatorError
-from pipeline.ledger import Claim, Item, Sending, open_ledger
+from pipeline.ledger import Claim, Item, Sending, open_ledger, worker_name
 from pipeline.logs import configure_logging
 from pipeline.monitoring import tracing
 from pipeline.settings import load_settings
@@ -48,11 +46,6 @@ _SENDINGS_S = 10.0  # letters, and what is tried again, do not wait until the su
 _SENDINGS_BETWEEN = 10  # of them between two submissions, which an outage's many shall not hold up
 
 WORKER: ContextVar[Worker] = ContextVar("worker")
-
-
-def worker_name() -> str:
-    """Who works: told apart from all others, also from itself before a restart."""
-    return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
 
 def worker_of_this_process() -> Worker:

@@ -22,7 +22,7 @@ from typing import Any, Final
 from flows.children import end_with_parent
 from pipeline import ledger as led
 from pipeline.errors import TriageError
-from pipeline.ledger import Ledger, open_ledger
+from pipeline.ledger import Ledger, open_ledger, worker_name
 from pipeline.logs import configure_logging
 from pipeline.monitoring import tracing
 from pipeline.settings import Settings, load_settings
@@ -46,10 +46,10 @@ def main(
     options.add_argument("--json-logs", action="store_true")
     chosen = options.parse_args()
     configure_logging(level=chosen.log_level, json=chosen.json_logs)
-    end_with_parent()
     try:
+        end_with_parent()
         # Imported now: Prefect would take over logging where it is not set up yet.
-        from flows.triage import WORKER, triage, worker_name
+        from flows.triage import WORKER, triage
         from flows.upkeep import intake, requests
 
         settings = load_settings(os.environ)

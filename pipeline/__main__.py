@@ -17,11 +17,13 @@ from pipeline import (
     commands,
     evaluator_commands,
     intake_commands,
+    ledger_commands,
     monitor_commands,
     prefill_commands,
     queue_commands,
     request_commands,
     review_commands,
+    service_commands,
     webhook_commands,
 )
 from pipeline.errors import ExitCode, TriageError, UsageError
@@ -107,6 +109,8 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluator_commands(command, shared)
     review_commands.add_commands(command, shared)
     queue_commands.add_commands(command, shared)
+    ledger_commands.add_commands(command, shared)
+    service_commands.add_commands(command, shared)
     intake_commands.add_commands(command, shared)
     request_commands.add_commands(command, shared)
     prefill_commands.add_commands(command, shared)

@@ -1,10 +1,19 @@
-"""Where a server is, as a setting says it."""
+"""Where a server is, as a setting says it; whether what goes there can be read on the way."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 from pipeline.errors import ConfigurationError
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+"""Names of this machine, by which no other is reached."""
+
+
+def is_safe(parts: SplitResult) -> bool:
+    """Whether nobody on the way can read what goes there: https, or http to this machine."""
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
 
 
 def host_and_port(setting: str, text: str, *, port: int) -> tuple[str, int]:

@@ -73,11 +73,6 @@ def newest_year(texts: Iterable[str]) -> int | None:
     return short.most_common(1)[0][0] if short else None
 
 
-def first_date(text: str, *, latest_year: int = LATEST_YEAR) -> Dated | None:
-    """The first valid date of `text`, or None."""
-    return next(find_dates(text, latest_year=latest_year), None)
-
-
 def _month(name: str) -> str:
     short = name[:3].lower()
     return str(_MONTHS.index(short) + 1) if short in _MONTHS else "0"

@@ -118,6 +118,27 @@ class Page:
     barcodes: tuple[Barcode, ...] = ()
     transmission: tuple[tuple[int, int], ...] = ()
 
+    def boxes(self, start: int, end: int) -> tuple[Box, ...]:
+        """One box for each line that `text[start:end]` touches, in reading order."""
+        lines: list[list[Box]] = []
+        previous: Word | None = None
+        for word in self.words:
+            if word.end <= start or word.start >= end:
+                continue
+            if previous is None or "\n" in self.text[previous.end : word.start]:
+                lines.append([])
+            lines[-1].append(word.box)
+            previous = word
+        return tuple(
+            Box(
+                min(box.x0 for box in line),
+                min(box.top for box in line),
+                max(box.x1 for box in line),
+                max(box.bottom for box in line),
+            )
+            for line in lines
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -231,25 +252,7 @@ class Document:
         """
         page = self.page_at(start)
         base = self._starts[self.pages.index(page)]
-        lines: list[list[Box]] = []
-        previous: Word | None = None
-        for word in page.words:
-            if word.end <= start - base or word.start >= end - base:
-                continue
-            if previous is None or "\n" in page.text[previous.end : word.start]:
-                lines.append([])
-            lines[-1].append(word.box)
-            previous = word
-        boxes = tuple(
-            Box(
-                min(box.x0 for box in line),
-                min(box.top for box in line),
-                max(box.x1 for box in line),
-                max(box.bottom for box in line),
-            )
-            for line in lines
-        )
-        return Location(page.file, page.number, boxes)
+        return Location(page.file, page.number, page.boxes(start - base, end - base))
 
 
 # --------------------------------------------------------------------------- findings

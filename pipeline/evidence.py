@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.domain import Assertion, Document, Evidence
+from pipeline.domain import Assertion, Document, Evidence, Mention
 
 
 def evidence_for(
@@ -37,5 +37,17 @@ def evidence_for(
         section=section,
         assertion=assertion,
         source=page.source,
+        extractor=extractor,
+    )
+
+
+def evidence_of(document: Document, mention: Mention, extractor: str) -> Evidence:
+    """The words of a mention, with what they assert and where."""
+    return evidence_for(
+        document,
+        mention.start,
+        mention.end,
+        section=mention.section,
+        assertion=mention.assertion,
         extractor=extractor,
     )

@@ -13,7 +13,6 @@ class Labelled(NamedTuple):
     """A label and the room for its value: up to the next label of the line, or the line's end."""
 
     label: str
-    label_start: int
     start: int
     end: int
 
@@ -50,7 +49,7 @@ def labelled_values(
         gap = _GAP.match(text, hit.end)
         start = min(gap.end() if gap else hit.end, line_end)
         end = max(start, min(line_end, following))
-        yield Labelled(hit.phrase, hit.start, start, end)
+        yield Labelled(hit.phrase, start, end)
 
 
 _NUMBER = re.compile(r"\s{0,3}[:#.]?\s{0,3}(?:[A-Za-z]{1,3}-?)?\d|\s?:?\s?[A-Z][a-z]{2,8}\.? \d{1,2},")

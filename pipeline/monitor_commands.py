@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from pipeline.errors import ExitCode
 from pipeline.settings import Settings
@@ -13,7 +13,9 @@ from pipeline.settings import Settings
 PLACE: Final = "127.0.0.1:9464"
 
 
-def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
+def add_commands(
+    command: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
     """The options of `triage metrics`."""
     metrics = command.add_parser(
         "metrics", parents=[shared], help="the queue's figures for Prometheus, once or at an address"

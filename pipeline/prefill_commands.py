@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.command_parts import operator, put
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
 
@@ -90,7 +90,7 @@ def prefill(options: argparse.Namespace, settings: Settings) -> ExitCode:
         made = _of_file(path, options, catalog, settings)
     else:
         made = _of_submission(options.subject, options.format, catalog, settings)
-    _put(made.content, options.output)
+    put(made.content, options.output)
     if left_out:
         sys.stderr.write(f"triage: left out, since they cannot be shown: {' '.join(left_out)}\n")
     return ExitCode.PARKED if left_out else ExitCode.DONE
@@ -150,7 +150,7 @@ def _of_submission(submission_id: str, name: str, catalog: Catalog, settings: Se
             with opened(ledger, submission_id) as submission:
                 images = page_images(form, submission, settings)
         made = rendered(form, catalog, name, at=datetime.now(UTC), page_image=lambda *page: images.get(page))
-        audit.write(ledger, _operator(), "exported", submission_id, format=name, case=file.number)
+        audit.write(ledger, operator(), "exported", submission_id, format=name, case=file.number)
     return made
 
 
@@ -165,23 +165,8 @@ def _every_case(name: str, catalog: Catalog, settings: Settings) -> tuple[Render
     with open_ledger(settings) as ledger:
         # One case after another: a thousand of them with their texts would not fit.
         rows = [rows_of(form) for form in forms_in(ledger, catalog, on_left_out=left_out.append)]
-        audit.write(ledger, _operator(), "exported", format=name, cases=len(rows), left_out=len(left_out))
+        audit.write(ledger, operator(), "exported", format=name, cases=len(rows), left_out=len(left_out))
     return rendered_rows([row for own in rows for row in own], name), left_out
-
-
-def _put(content: bytes, output: Path | None) -> None:
-    from pipeline.files import make_private
-
-    if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-        return
-    try:
-        make_private(output.absolute().parent)
-        output.touch(mode=0o600)
-        output.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}.") from None
 
 
 # --------------------------------------------------------------------------- corrections
@@ -198,7 +183,7 @@ def export_corrections(options: argparse.Namespace, settings: Settings) -> ExitC
             ledger,
             Catalog(settings.models_dir),
             options.folder,
-            actor=_operator(),
+            actor=operator(),
             since=options.since,
             until=options.until,
         )
@@ -226,7 +211,3 @@ def report_corrections(options: argparse.Namespace, settings: Settings) -> ExitC
         shares = share_report(ledger, Catalog(settings.models_dir), since=options.since, until=options.until)
     sys.stdout.write(json.dumps(shares.as_json(), indent=2) + "\n" if options.json else shares.table())
     return ExitCode.DONE
-
-
-def _operator() -> str:
-    return f"operator:{getpass.getuser()}"

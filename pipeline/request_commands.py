@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import re
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.command_parts import operator, put
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
 
@@ -98,11 +98,7 @@ def preview(options: argparse.Namespace, settings: Settings) -> ExitCode:
         sys.stdout.write("Nothing is to be asked for.\n")
         return ExitCode.DONE
     content = _form(options.format)(request, knowledge, Provider(options.provider, options.npi))
-    if options.output:
-        _write(options.output, content)
-    else:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
+    put(content, options.output)
     return ExitCode.DONE
 
 
@@ -117,7 +113,7 @@ def send(options: argparse.Namespace, settings: Settings) -> ExitCode:
         tuple(options.by or ()), Provider(options.provider, options.npi, options.to), options.to
     )
     with open_ledger(settings) as ledger:
-        request = correspondence.send(ledger, Knowledge(settings), options.submission, to, actor=_actor())
+        request = correspondence.send(ledger, Knowledge(settings), options.submission, to, actor=operator())
         _deliver(ledger, settings, options.submission)
         [entry] = correspondence.requests_of(ledger, submission_id=options.submission)
     if not options.quiet:
@@ -154,7 +150,7 @@ def close(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
 
     with open_ledger(settings) as ledger:
-        correspondence.close(ledger, options.reference, reason=options.reason, actor=_actor())
+        correspondence.close(ledger, options.reference, reason=options.reason, actor=operator())
     return ExitCode.DONE
 
 
@@ -164,7 +160,7 @@ def join(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
 
     with open_ledger(settings) as ledger:
-        correspondence.join(ledger, options.submission, options.reference, actor=_actor())
+        correspondence.join(ledger, options.submission, options.reference, actor=operator())
     return ExitCode.DONE
 
 
@@ -174,7 +170,9 @@ def acknowledge(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
 
     with open_ledger(settings) as ledger:
-        correspondence.tell(ledger, options.reference, options.channel, failed=options.failed, actor=_actor())
+        correspondence.tell(
+            ledger, options.reference, options.channel, failed=options.failed, actor=operator()
+        )
     return ExitCode.DONE
 
 
@@ -185,7 +183,7 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
 
     with open_ledger(settings) as ledger:
-        done = correspondence.run_due(ledger, Knowledge(settings), actor=_actor())
+        done = correspondence.run_due(ledger, Knowledge(settings), actor=operator())
     if not options.quiet:
         sys.stdout.write(f"{done.told}.\n")
     return ExitCode.DONE
@@ -264,20 +262,5 @@ def _entry(one: Any) -> dict[str, Any]:
     return asdict(one)
 
 
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"
-
-
 def _dump(data: Any) -> bytes:
     return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    from pipeline.files import make_private
-
-    try:
-        make_private(path.absolute().parent)
-        path.touch(mode=0o600)
-        path.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from pipeline.command_parts import operator
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import Settings
 
@@ -89,7 +90,7 @@ def add_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
     role = Role(options.role)
     with open_ledger(settings) as ledger:
         password = None if role is Role.SENDER else _password()
-        add(ledger, options.name, role, password, actor=_operator())
+        add(ledger, options.name, role, password, actor=operator())
     told = "hand in submissions with a token: `triage user token`" if password is None else "log in"
     sys.stdout.write(f"User {options.name} may {told}, as {options.role}.\n")
     return ExitCode.DONE
@@ -101,7 +102,7 @@ def set_password(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.review import accounts
 
     with open_ledger(settings) as ledger:
-        accounts.set_password(ledger, options.name, _password(), actor=_operator())
+        accounts.set_password(ledger, options.name, _password(), actor=operator())
     return ExitCode.DONE
 
 
@@ -111,7 +112,7 @@ def disable_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.review.accounts import disable
 
     with open_ledger(settings) as ledger:
-        disable(ledger, options.name, actor=_operator())
+        disable(ledger, options.name, actor=operator())
     return ExitCode.DONE
 
 
@@ -140,7 +141,7 @@ def make_token(options: argparse.Namespace, settings: Settings) -> ExitCode:
         if user is None or user.disabled:
             raise UsageError(f"There is no user {options.name}.", next_step="`triage user list` lists them.")
         lasts = timedelta(days=options.days)
-        token = sessions.begin(ledger, user, program=True, lasts=lasts, actor=_operator())
+        token = sessions.begin(ledger, user, program=True, lasts=lasts, actor=operator())
     sys.stdout.write(f"{token}\n")
     return ExitCode.DONE
 
@@ -165,10 +166,6 @@ def _roles() -> list[str]:
     from pipeline.review.roles import Role
 
     return [role.value for role in Role]
-
-
-def _operator() -> str:
-    return f"operator:{getpass.getuser()}"
 
 
 def _password() -> str:

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import uvicorn
 
+from pipeline.addresses import LOOPBACK
 from pipeline.errors import ConfigurationError, UsageError
 
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _STOP_S: Final = 5
 _MOST_CALLERS: Final = 10_000
 
@@ -45,10 +45,6 @@ class Allowance:
     a_minute: int
     _spent: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
-
-    def spend(self, who: str) -> bool:
-        """Whether one more is allowed now; counts it."""
-        return self.wait_s(who) == 0
 
     def wait_s(self, who: str) -> int:
         """0 where one more is allowed now, which is counted; else the seconds until one is."""

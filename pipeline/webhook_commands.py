@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 import time
-from typing import Any, Final
+from typing import Final
 
+from pipeline.command_parts import operator
 from pipeline.errors import ExitCode, LedgerUnavailable, UsageError
 from pipeline.settings import Settings
 
@@ -16,7 +16,9 @@ _LOOK_S: Final = 1.0
 _TIDY_S: Final = 3600.0
 
 
-def add_commands(command: Any, shared: argparse.ArgumentParser) -> None:
+def add_commands(
+    command: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
     """The options of `triage webhook`."""
     hook = command.add_parser("webhook", help="systems that are told of what happens, by signed webhooks")
     what = hook.add_subparsers(dest="webhook_command", required=True, metavar="COMMAND")
@@ -42,13 +44,13 @@ def add(options: argparse.Namespace, settings: Settings) -> ExitCode:
     """`triage webhook add`."""
     from pipeline import subscriptions
     from pipeline.ledger import open_ledger
-    from pipeline.ledger.announcing import Told
+    from pipeline.ledger.telling import Told
 
     if any(kind not in tuple(Told) for kind in options.on):
         raise UsageError("There is no such kind.", next_step=f"Known: {', '.join(Told)}.")
     kinds = [Told(kind) for kind in options.on]
     with open_ledger(settings) as ledger:
-        made, secret = subscriptions.add(ledger, settings, options.url, kinds, actor=_operator())
+        made, secret = subscriptions.add(ledger, settings, options.url, kinds, actor=operator())
     sys.stdout.write(f"{made.id} {secret}\n")
     return ExitCode.DONE
 
@@ -71,7 +73,7 @@ def enable(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
 
     with open_ledger(settings) as ledger:
-        subscriptions.enable(ledger, options.id, actor=_operator())
+        subscriptions.enable(ledger, options.id, actor=operator())
     return ExitCode.DONE
 
 
@@ -81,7 +83,7 @@ def remove(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.ledger import open_ledger
 
     with open_ledger(settings) as ledger:
-        if not subscriptions.remove(ledger, options.id, actor=_operator()):
+        if not subscriptions.remove(ledger, options.id, actor=operator()):
             raise UsageError("There is no such subscription.", next_step="`triage webhook list` lists them.")
     return ExitCode.DONE
 
@@ -114,7 +116,3 @@ def run(options: argparse.Namespace, settings: Settings) -> ExitCode:
                     time.sleep(_LOOK_S)
                 except KeyboardInterrupt:
                     return ExitCode.DONE
-
-
-def _operator() -> str:
-    return f"operator:{getpass.getuser()}"

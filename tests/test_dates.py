@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.dates import find_dates, first_date
+from pipeline.dates import find_dates
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,7 @@ from pipeline.dates import find_dates, first_date
     ],
 )
 def test_a_date(text: str, day: str) -> None:
-    found = first_date(text)
-    assert found is not None
+    found = next(find_dates(text))
     assert found.day == day
 
 
@@ -31,7 +30,7 @@ def test_a_date(text: str, day: str) -> None:
     ["13/45/2020", "02/30/1954", "call 555-0117", "ratio 1/2", "12/1954", "10/20/30/40", "Gleason 3+4"],
 )
 def test_no_date(text: str) -> None:
-    assert first_date(text) is None
+    assert not list(find_dates(text))
 
 
 def test_century_of_a_short_year() -> None:
@@ -43,6 +42,5 @@ def test_century_of_a_short_year() -> None:
 
 def test_offsets() -> None:
     text = "on 02/17/1954."
-    found = first_date(text)
-    assert found is not None
+    found = next(find_dates(text))
     assert text[found.start : found.end] == "02/17/1954"

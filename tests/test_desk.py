@@ -112,13 +112,13 @@ OPEN = {
 
 def test_the_table_of_routes_is_whole(shared: TestDesk) -> None:
     app: Any = shared.client().app
-    # What programs are answered stands in tests/test_desk_access.py.
+    # What programs and probes are answered stands in tests/test_desk_access.py: no path of theirs is here.
     paths = {route.path for route in app.routes if hasattr(route, "path")}
     named = {"0/1": "{position}/{number}", "AAAA-AAAA-AA": "{reference}"}
     listed = {path for _, path, _ in ROUTES}
     for example, name in named.items():
         listed = {path.replace(example, name) for path in listed}
-    pages = {path for path in listed | OPEN if not re.match("/api/v1/(cases|audit)", path)}
+    pages = {path for path in listed | OPEN if not re.match("/health/|/api/v1/(cases|audit)", path)}
     assert paths == pages
 
 

@@ -15,7 +15,7 @@ import pytest
 from desks import LETTER, open_desk, served
 
 from pipeline.delivery.webhook import sign
-from pipeline.ledger.announcing import Told
+from pipeline.ledger.telling import Told
 from pipeline.review import accounts, sessions
 from pipeline.review.casefile import open_case
 from pipeline.review.problems import SAID

@@ -10,7 +10,8 @@ from desks import TestDesk, open_desk
 from ledgers import DATABASES
 
 from pipeline.errors import UsageError
-from pipeline.review.casefile import CaseFile, Change, Mark, VersionChanged, correct, open_case
+from pipeline.review.casefile import CaseFile, VersionChanged, open_case
+from pipeline.review.correcting import Change, Mark, correct
 from pipeline.review.corrections import Kind
 
 PACKET = """SAMPLE VALLEY UROLOGY

@@ -25,15 +25,9 @@ from pipeline.errors import ExitCode
 from pipeline.ledger import erase_old, item, replay
 from pipeline.ledger.tables import records, submissions
 from pipeline.review import accounts, sessions, tables, worklist
-from pipeline.review.casefile import (
-    CaseErased,
-    Change,
-    Mark,
-    RecordMissing,
-    VersionChanged,
-    correct,
-    open_case,
-)
+from pipeline.review.casefile import CaseErased, VersionChanged, open_case
+from pipeline.review.correcting import Change, Mark, correct
+from pipeline.review.correction_records import RecordMissing
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import COOKIE
 from pipeline.review.pictures import Pictures

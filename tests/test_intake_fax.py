@@ -43,7 +43,7 @@ from pipeline.intake_server.fax_fetch import NotFetched, is_allowed
 from pipeline.intake_server.fax_fetch import fetch as fetch_file
 from pipeline.intake_server.fetching import Fetcher
 from pipeline.ledger import Ledger, notices
-from pipeline.ledger.notices import PARKED, WAITING, Announced
+from pipeline.ledger.notices import PARKED, WAITING, NewNotice
 from pipeline.settings import load_settings
 
 
@@ -189,7 +189,7 @@ class Fetch:
 
     def tell(self, url: str, fax_id: str = "fax-1", *, later: float = 0) -> str:
         at = self.time.now + timedelta(seconds=later)
-        return notices.announce(self.ledger, Announced("fax:example", fax_id, url, self.time.now, at))
+        return notices.enter(self.ledger, NewNotice("fax:example", fax_id, url, self.time.now, at))
 
     def run(self) -> notices.Notice:
         self.fetcher.fetch_due("w")
@@ -363,7 +363,7 @@ def test_an_address_is_sealed_anew_with_a_new_key(tmp_path: Path) -> None:
     new = "new=" + "B" * 43 + "="
     at = datetime.now(UTC)
     with open_test_ledger("sqlite", tmp_path) as ledger:
-        notices.announce(ledger, Announced("fax:example", "fax-1", "https://a/b", at, at))
+        notices.enter(ledger, NewNotice("fax:example", "fax-1", "https://a/b", at, at))
     with open_test_ledger("sqlite", tmp_path, keys=f"{new},{KEYS}") as ledger:
         assert led.rekey(ledger, actor="user:test") == (1, 0)
         assert led.rekey(ledger, actor="user:test") == (0, 0)
@@ -433,7 +433,7 @@ def test_a_wrong_file_of_a_provider_is_told(provider: Provider, tmp_path: Path, 
         load_fax_providers(provider.models(tmp_path, **{old: new}))
 
 
-def test_the_commands_show_what_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_show_the_notices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*command: str) -> tuple[int, str]:
         environ = {"TRIAGE_HOME": str(tmp_path), "TRIAGE_KEYS": KEYS}
         code = main(command, environ)
@@ -442,7 +442,7 @@ def test_the_commands_show_what_is_announced(tmp_path: Path, capsys: pytest.Capt
 
     at = datetime.now(UTC) - timedelta(days=1)
     with open_test_ledger("sqlite", tmp_path) as ledger:
-        told = notices.announce(ledger, Announced("fax:example", "fax-7", "https://a/b?token=hidden", at, at))
+        told = notices.enter(ledger, NewNotice("fax:example", "fax-7", "https://a/b?token=hidden", at, at))
         (held,) = notices.claim_notices(ledger, "w")
         notices.not_fetched(ledger, held, "elsewhere", until=timedelta(hours=1), can_pass=False)
     assert "1 announced and not to be had" in run("queue", "list")[1]

@@ -25,7 +25,7 @@ from pipeline.__main__ import main
 from pipeline.errors import EvaluatorError, LedgerUnavailable, UnreadableFile, UsageError
 from pipeline.health import problems
 from pipeline.ledger import Ledger, Tally, notices
-from pipeline.ledger.notices import Announced
+from pipeline.ledger.notices import NewNotice
 from pipeline.ledger.tables import submissions
 from pipeline.monitoring.metrics import CHANNELS, exposition
 from pipeline.monitoring.server import application
@@ -118,8 +118,8 @@ def test_a_hostile_label_is_other(ledger: Ledger, text: str) -> None:
 
 def test_a_fax_that_is_told_of_and_not_here_is_counted(ledger: Ledger, clock: Time) -> None:
     for name in ("a", "b"):
-        told = Announced("fax:example", name, "https://fax.example/f", clock.now, clock.now)
-        notices.announce(ledger, told)
+        told = NewNotice("fax:example", name, "https://fax.example/f", clock.now, clock.now)
+        notices.enter(ledger, told)
     found = scraped(ledger)
     assert (found["triage_announced", "waiting"], found["triage_announced", "parked"]) == (2, 0)
     (held,) = notices.claim_notices(ledger, "w")

@@ -27,7 +27,8 @@ from pipeline.ledger import claim, claim_sendings, erase_old, load_reading, repl
 from pipeline.ledger.tables import records
 from pipeline.prefill import FORMATS, Source, questionnaire_response
 from pipeline.prefill_commands import FORMATS as OFFERED
-from pipeline.review.casefile import Change, Mark, correct, open_case
+from pipeline.review.casefile import open_case
+from pipeline.review.correcting import Change, Mark, correct
 from pipeline.review.corrections import Correction, Kind
 from pipeline.review.pictures import Pictures
 from pipeline.review.prefilled import exported, form_of_file, forms_in, touches_of

@@ -1,4 +1,4 @@
-"""Other systems that are told: what is announced, where it may go, that it arrives once, when it is given
+"""Other systems that are told: what is told, where it may go, that it arrives once, when it is given
 up."""
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from pipeline.ledger import (
     open_ledger,
     undelivered,
 )
-from pipeline.ledger.announcing import Told, announcements
 from pipeline.ledger.keeping import kept
+from pipeline.ledger.telling import Told, announcements
 from pipeline.settings import Settings, load_settings
 from pipeline.subscriptions.places import Pinned, check_url, places_in
 
@@ -101,7 +101,7 @@ def one(bench: Bench) -> subscriptions.Subscription:
     return found
 
 
-# --------------------------------------------------------------------------- what is announced
+# --------------------------------------------------------------------------- what is told
 
 
 def test_who_asked_is_told_signed_and_of_ids_alone(bench: Bench) -> None:

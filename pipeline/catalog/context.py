@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.catalog.expressions import checked
 from pipeline.catalog.toml import Entry, read_toml
 from pipeline.domain import Assertion
 
@@ -47,7 +47,7 @@ class Course(Entry):
     @field_validator("*")
     @classmethod
     def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return _expressions(words)
+        return checked(words)
 
 
 class Clauses(Entry):
@@ -62,7 +62,7 @@ class Clauses(Entry):
     @field_validator("new_thought", "takes_back")
     @classmethod
     def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return _expressions(words)
+        return checked(words)
 
 
 class ContextRules(Entry):
@@ -79,15 +79,6 @@ class ContextRules(Entry):
         if present := [rule for rule in self.cue if rule.says is Assertion.PRESENT]:
             raise ValueError(f"{len(present)} cues say present, which is what holds without a cue")
         return self
-
-
-def _expressions(words: tuple[str, ...]) -> tuple[str, ...]:
-    for word in words:
-        try:
-            re.compile(word, re.IGNORECASE)
-        except re.error as error:
-            raise ValueError(f"{word!r} is no regular expression: {error}") from error
-    return words
 
 
 def load_context(models_dir: Path) -> ContextRules:

@@ -1,4 +1,4 @@
-"""Regular expressions of the knowledge files: compiled when the file is read, without regard to case."""
+"""Regular expressions of the knowledge files, without regard to case: found wrong when the file is read."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def _compiled(words: object) -> re.Pattern[str]:
 
 Expression = Annotated[re.Pattern[str], BeforeValidator(_compiled)]
 """A regular expression without regard to case; in TOML a string, or a list of alternatives."""
+
+
+def checked(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The same words. Raises ValueError for one that is no regular expression."""
+    for word in words:
+        try:
+            re.compile(word, re.IGNORECASE)
+        except re.error as error:
+            raise ValueError(f"{word!r} is no regular expression: {error}") from error
+    return words

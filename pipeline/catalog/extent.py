@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.catalog.expressions import Expression
+from pipeline.catalog.expressions import Expression, checked
 from pipeline.catalog.toml import Entry, read_toml
 
 Category = Literal["T1", "T2", "T3", "T4", "N0", "N1", "N2", "N3"]
@@ -34,12 +33,7 @@ class ExtentRow(Entry):
     @field_validator("words", "labelled")
     @classmethod
     def _compiles(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        for word in words:
-            try:
-                re.compile(word, re.IGNORECASE)
-            except re.error as error:
-                raise ValueError(f"{word!r} is no regular expression: {error}") from error
-        return words
+        return checked(words)
 
 
 class HeightRow(Entry):

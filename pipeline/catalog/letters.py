@@ -136,7 +136,6 @@ class FoundWords(_Sentences):
         "announced": "pages",
         "other_patient": "pages",
         "pages_lost": "record missing total",
-        "hard_to_read": "record",
         "apart": "",
         "too_old": "record",
         "silent": "record",
@@ -153,7 +152,6 @@ class FoundWords(_Sentences):
     announced: str
     other_patient: str
     pages_lost: str
-    hard_to_read: str
     apart: str
     too_old: str
     silent: str

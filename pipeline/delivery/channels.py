@@ -10,10 +10,7 @@ from pipeline.settings import Settings
 
 
 class Channel(Protocol):
-    """A way out. `needs_resources` says that it carries FHIR resources and no letter."""
-
-    @property
-    def needs_resources(self) -> bool: ...
+    """A way out."""
 
     def deliver(self, parcel: Parcel) -> Receipt:
         """Raises DeliveryError."""

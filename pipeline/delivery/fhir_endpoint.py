@@ -42,7 +42,6 @@ class FhirEndpoint:
     kinds: tuple[str, ...] = ("Task",)
     timeout_s: float = 10.0
     transport: httpx.BaseTransport | None = None
-    needs_resources = True
 
     @classmethod
     def of(cls, settings: Settings) -> FhirEndpoint:

@@ -26,7 +26,6 @@ class Folder:
     """The channel `folder`."""
 
     folder: Path
-    needs_resources = False
 
     def deliver(self, parcel: Parcel) -> Receipt:
         """The parcel's folder, whole or not there."""

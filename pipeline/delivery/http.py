@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.addresses import is_safe
 from pipeline.bounded import PLAIN, read_within
 from pipeline.errors import ConfigurationError, DeliveryError
 
@@ -31,8 +32,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 def client(url: str, timeout_s: float, transport: httpx.BaseTransport | None) -> httpx.Client:
     """A client for one address. Raises ConfigurationError for one that cannot be or is not safe."""
     parts = urlsplit(url)
-    is_local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+    if not is_safe(parts):
         raise ConfigurationError(
             "The address for requests is not https.", next_step="Give https://host[:port][/path]."
         )

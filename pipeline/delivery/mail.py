@@ -32,7 +32,6 @@ class Mail:
     password: str = field(default="", repr=False)
     timeout_s: float = 10.0
     context: ssl.SSLContext | None = None
-    needs_resources = False
 
     @classmethod
     def of(cls, settings: Settings) -> Mail:

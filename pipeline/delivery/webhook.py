@@ -80,7 +80,6 @@ class Webhook:
     timeout_s: float = 10.0
     transport: httpx.BaseTransport | None = None
     now: Callable[[], float] = time.time
-    needs_resources = False
 
     @classmethod
     def of(cls, settings: Settings) -> Webhook:

@@ -22,7 +22,7 @@ from pipeline.domain import (
     Neoplasm,
     Status,
 )
-from pipeline.evidence import evidence_for
+from pipeline.evidence import evidence_of
 from pipeline.findings.codes import codes_of_mentions
 
 EXTRACTOR = "rule:site"
@@ -150,7 +150,7 @@ def _merged(
         site=site,
         status=status,
         relation=group[0].relation,
-        evidence=tuple(_evidence(source, mention) for mention in shown[:3]),
+        evidence=tuple(evidence_of(source.document, mention, EXTRACTOR) for mention in shown[:3]),
         codes=codes_of_mentions(
             site, rules.topography.get(site or ""), [*shown, *_places(source, site)], rules.site_codes
         ),
@@ -275,15 +275,4 @@ def _site_evidence(source: AnnotatedDocument, site: str, weights: SiteWeights) -
         if (mention.label == "site" and mention.value == site) or mention.attributes.get("site") == site
     ]
     shown.sort(key=lambda mention: -weights.of_section(mention.section))
-    return tuple(_evidence(source, mention) for mention in shown[:3])
-
-
-def _evidence(source: AnnotatedDocument, mention: Mention) -> Evidence:
-    return evidence_for(
-        source.document,
-        mention.start,
-        mention.end,
-        section=mention.section,
-        assertion=mention.assertion,
-        extractor=EXTRACTOR,
-    )
+    return tuple(evidence_of(source.document, mention, EXTRACTOR) for mention in shown[:3])

@@ -13,12 +13,11 @@ from pipeline.domain import (
     Alternative,
     AnnotatedDocument,
     Assertion,
-    Evidence,
     Field,
     Mention,
     Status,
 )
-from pipeline.evidence import evidence_for
+from pipeline.evidence import evidence_of
 
 EXTRACTOR = "rule:stage"
 _LETTERS = {"t": "tnm_t", "n": "tnm_n", "m": "tnm_m"}
@@ -124,7 +123,7 @@ def _category(
         value=best,
         status=Status.FOUND,
         confidence=_confidence(best, weights),
-        evidence=tuple(_evidence(source, mention) for mention in of_value[best][:4]),
+        evidence=tuple(evidence_of(source.document, mention, EXTRACTOR) for mention in of_value[best][:4]),
         basis=basis,
         edition=next((m.attributes["edition"] for m in of_value[best] if "edition" in m.attributes), None),
     )
@@ -142,17 +141,6 @@ def _confidence(best: str, weights: Mapping[str, float]) -> float:
     return round(min(0.99, 0.6 + 0.4 * share) if share > 0.5 else 0.5, 3)
 
 
-def _evidence(source: AnnotatedDocument, mention: Mention) -> Evidence:
-    return evidence_for(
-        source.document,
-        mention.start,
-        mention.end,
-        section=mention.section,
-        assertion=mention.assertion,
-        extractor=EXTRACTOR,
-    )
-
-
 def _node_status(source: AnnotatedDocument, n: Field, mentions: Iterable[Mention]) -> Field:
     """From the N category where one is stated, else from counted nodes, else from words."""
     if isinstance(n.value, str) and n.value[1:2] in "0123":
@@ -168,7 +156,7 @@ def _node_status(source: AnnotatedDocument, n: Field, mentions: Iterable[Mention
         value=chosen[0].value,
         status=Status.FOUND,
         confidence=0.9 if counted else 0.75,
-        evidence=tuple(_evidence(source, mention) for mention in chosen[:4]),
+        evidence=tuple(evidence_of(source.document, mention, EXTRACTOR) for mention in chosen[:4]),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.catalog.fields import FieldRule
 from pipeline.domain import AnnotatedDocument, Assertion, Field, Mention
-from pipeline.evidence import evidence_for
+from pipeline.evidence import evidence_of
 from pipeline.findings.choose import Candidate, choose
 
 _LABEL = "told:"  # as pipeline.nlp.told has it
@@ -31,14 +31,7 @@ def _statement(source: AnnotatedDocument, mention: Mention, rule: FieldRule) -> 
     return Candidate(
         mention.value == "true" if rule.kind == "flag" else mention.value,
         _STATED + (_EXPECTED if mention.section in rule.sections else 0.0),
-        evidence_for(
-            source.document,
-            mention.start,
-            mention.end,
-            section=mention.section,
-            assertion=mention.assertion,
-            extractor=mention.extractor,
-        ),
+        evidence_of(source.document, mention, mention.extractor),
         reason=None if present else str(mention.assertion),
         date=source.document.service_date or "",
     )

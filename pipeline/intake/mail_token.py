@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.addresses import is_safe
 from pipeline.bounded import PLAIN, read_within
 from pipeline.errors import ChannelError, ConfigurationError
 from pipeline.settings import Settings
@@ -45,8 +46,7 @@ class Tokens:
         if not settings.mailbox_token_url:
             return None
         parts = urlsplit(settings.mailbox_token_url)
-        is_local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+        if not is_safe(parts):
             raise ConfigurationError(
                 "TRIAGE_MAILBOX_TOKEN_URL is not https.", next_step="Give https://host/path."
             )

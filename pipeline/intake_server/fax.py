@@ -25,8 +25,8 @@ from pipeline.intake_server.fax_fetch import is_allowed
 from pipeline.intake_server.refusals import Refused
 from pipeline.intake_server.senders import too_often
 from pipeline.intake_server.spool import whole
-from pipeline.ledger import Ledger
-from pipeline.ledger.notices import Announced, announce
+from pipeline.ledger import Ledger, notices
+from pipeline.ledger.notices import NewNotice
 from pipeline.serving import Allowance
 
 WINDOW: Final = timedelta(seconds=300)
@@ -83,10 +83,10 @@ def fax_notices(
         if known is None:
             raise Refused(404, "no_such_provider", "No provider of that name is set up.")
         at = _signed_at(known, request.headers, body, now())
-        announced = _announced(provider, known.rules, body, at, now())
-        if announced is None:
+        told = _told(provider, known.rules, body, at, now())
+        if told is None:
             return Noted(id=None)
-        kept = await run_in_threadpool(announce, ledger, announced)
+        kept = await run_in_threadpool(notices.enter, ledger, told)
         noted()
         return Noted(id=kept)
 
@@ -116,7 +116,7 @@ def _signed_at(provider: Provider, headers: Mapping[str, str], body: bytes, now:
     return at
 
 
-def _announced(name: str, rules: FaxProvider, body: bytes, at: datetime, now: datetime) -> Announced | None:
+def _told(name: str, rules: FaxProvider, body: bytes, at: datetime, now: datetime) -> NewNotice | None:
     """What is told, None where it tells of no fax. Raises Refused where it lacks something."""
     form = rules.notice
     data = _data(form, body)
@@ -132,7 +132,7 @@ def _announced(name: str, rules: FaxProvider, body: bytes, at: datetime, now: da
         raise Refused(422, "elsewhere", f"{form.address} is at no host that this provider's files come from.")
     if not _REFERENCE.fullmatch(fax_id):
         fax_id = hashlib.sha256(fax_id.encode("utf-8", "replace")).hexdigest()
-    return Announced(f"fax:{name}", fax_id, address, min(received_at, now), at)
+    return NewNotice(f"fax:{name}", fax_id, address, min(received_at, now), at)
 
 
 def _data(form: NoticeForm, body: bytes) -> Any:

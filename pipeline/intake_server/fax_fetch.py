@@ -12,9 +12,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
+from pipeline.addresses import is_safe
 from pipeline.intake.fax_providers import Provider
 from pipeline.ledger.notices import LEASE
-from pipeline.serving import LOOPBACK
 
 _REDIRECTS: Final = 3
 LONGEST_S: Final = 0.9 * LEASE.total_seconds()
@@ -38,8 +38,7 @@ def is_allowed(address: str, hosts: Sequence[str]) -> bool:
     user in the address."""
     try:
         parts = urlsplit(address)
-        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-        return safe and "@" not in parts.netloc and _place(parts) in hosts and address.isprintable()
+        return is_safe(parts) and "@" not in parts.netloc and _place(parts) in hosts and address.isprintable()
     except ValueError:
         return False
 

@@ -6,10 +6,7 @@ A server that dies on the way leaves the notice to be fetched again; the fax id 
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +15,7 @@ from typing import Final
 from pipeline.errors import LeaseLost, LedgerUnavailable, StorageFull
 from pipeline.intake.fax_providers import Provider
 from pipeline.intake_server.fax_fetch import NotFetched, fetch
-from pipeline.ledger import Arrival, Incoming, Ledger, receive
+from pipeline.ledger import Arrival, Incoming, Ledger, receive, worker_name
 from pipeline.ledger.notices import Fetching, claim_notices, fetched, not_fetched
 
 _log = logging.getLogger(__name__)
@@ -79,7 +76,7 @@ class FetchLoop:
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._worker = f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._worker = worker_name()
         self._stopped = threading.Event()
         self._look = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fax", daemon=True)

@@ -12,6 +12,7 @@ and on PostgreSQL alike. What they raise is said where they are.
     standing_case(ledger, id) -> dict | None           the same with what a person corrected
     load_reading, load, save                           other sealed texts, by kind and number (`texts`)
 
+    worker_name() -> str                               a new one, for who claims
     claim(ledger, worker, most) -> [Claim, ...]        expedited first; what dead workers held comes back
     renew(ledger, claim) -> Claim                      before its lease ends
     save_reading(ledger, claim, reading)
@@ -43,7 +44,7 @@ starts from what the database says then, and an object that outlives its transac
 
 from pipeline.ledger.balance import Balance, balance
 from pipeline.ledger.channels import WORKING, channel_standing, channel_stands, refused
-from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading
+from pipeline.ledger.claims import claim, claims_due, release, renew, retry, save_reading, worker_name
 from pipeline.ledger.decisions import expedite, pend, reject, replay, resume
 from pipeline.ledger.finishing import attach_resent, finish, finish_to_send
 from pipeline.ledger.measures import WHY_STUCK, Measures, Tally, add_tallies, measures, stuck
@@ -174,4 +175,5 @@ __all__ = [
     "stuck",
     "sweep",
     "undelivered",
+    "worker_name",
 ]

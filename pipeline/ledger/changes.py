@@ -12,9 +12,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, update
 
 from pipeline.errors import LeaseLost, UsageError
-from pipeline.ledger.announcing import announce, told_by
 from pipeline.ledger.records import State
 from pipeline.ledger.tables import events, submissions
+from pipeline.ledger.telling import tell, told_by
 
 _FROM: Final[Mapping[State, tuple[State, ...]]] = {
     # What is claimed again after its lease ended was in flight already.
@@ -60,7 +60,7 @@ def note(
     db.execute(_EVENT, row)
     told = told_by(kind, state, said)
     if told is not None and submission_id is not None:
-        announce(db, told, submission_id, at=at, data=said)
+        tell(db, told, submission_id, at=at, data=said)
 
 
 def move(

@@ -7,6 +7,9 @@ believe for a moment that they hold a submission, but only one of them can finis
 
 from __future__ import annotations
 
+import os
+import socket
+import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -42,6 +45,11 @@ _ID: Final = submissions.c.id == bindparam("of")
 _HELD: Final = (_ID, submissions.c.token == bindparam("held"), submissions.c.worker == bindparam("holder"))
 _CHECKED: Final = select(submissions.c.case_number).where(*_HELD).with_for_update()
 _RENEWED: Final = update(submissions).where(*_HELD)
+
+
+def worker_name() -> str:
+    """Who works: told apart from all others, also from itself before a restart."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
 
 def claim(ledger: Ledger, worker: str, most: int = 1, *, only: str | None = None) -> list[Claim]:

@@ -31,7 +31,7 @@ _LONGEST_PAUSE: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class NewNotice:
     """What a channel tells: `reference` is its own id of it, `told_at` when it said so, `received_at` when it
     got what it tells of. `address` is from where that is to be had."""
 
@@ -75,14 +75,14 @@ class Notice:
 _COLUMNS: Final = [notices.c[one.name] for one in fields(Notice) if one.name != "due_at"]
 
 
-def announce(ledger: Ledger, told: Announced) -> str:
+def enter(ledger: Ledger, told: NewNotice) -> str:
     """Keep what was told; returns its id. When this returns it is on the disk. Told again, it is one notice:
     only a newer word changes where it is to be had, and has it tried again at once."""
     drawn = uuid.uuid4().hex
     try:
-        return ledger.write(lambda db: _announce(ledger, db, told, drawn), durable=True)
+        return ledger.write(lambda db: _enter(ledger, db, told, drawn), durable=True)
     except IntegrityError:  # two tell of it at the same moment
-        return ledger.write(lambda db: _announce(ledger, db, told, drawn), durable=True)
+        return ledger.write(lambda db: _enter(ledger, db, told, drawn), durable=True)
 
 
 def claim_notices(ledger: Ledger, worker: str, most: int = 1) -> list[Fetching]:
@@ -186,7 +186,7 @@ def about(notice_id: str) -> str:
     return f"notice|{notice_id}"
 
 
-def _announce(ledger: Ledger, db: Connection, told: Announced, drawn: str) -> str:
+def _enter(ledger: Ledger, db: Connection, told: NewNotice, drawn: str) -> str:
     where = (notices.c.channel == told.channel, notices.c.reference == told.reference)
     row = db.execute(select(notices).where(*where).with_for_update()).one_or_none()
     now = ledger.now(db)

@@ -176,7 +176,7 @@ def figures(ledger: Ledger) -> Figures:
             select(outbox.c.state, func.count().label("number")).where(open_sendings).group_by(outbox.c.state)
         )
         sendings = {row.state: row.number for row in db.execute(by_state)}
-        announced = notices_by_state(db)
+        notices = notices_by_state(db)
         return Figures(
             states=counted,
             expedited_waiting=sum(row.expedited for row in dates),
@@ -187,8 +187,8 @@ def figures(ledger: Ledger) -> Figures:
             longest_pended_s=_age_s(min((row.pended_at for row in pended), default=now), now),
             unsent=sendings.get("waiting", 0),
             failed_sendings=sendings.get("failed", 0),
-            to_fetch=announced[WAITING],
-            not_fetched=announced[PARKED],
+            to_fetch=notices[WAITING],
+            not_fetched=notices[PARKED],
         )
 
     return ledger.read(work)

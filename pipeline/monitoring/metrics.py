@@ -119,12 +119,12 @@ def _clock(figures: Figures) -> Iterator[Metric]:
     yield _gauge("triage_sla_at_risk", "Not done, and little of their time is left.", figures.at_risk)
     yield _gauge("triage_sla_overdue", "Not done, and their time is over.", figures.overdue)
     yield _gauge("triage_pended", "Submissions that wait for someone outside.", figures.pended)
-    announced = GaugeMetricFamily(
+    notices = GaugeMetricFamily(
         "triage_announced", "Faxes that a provider told of and that are not here, by state.", labels=["state"]
     )
-    announced.add_metric(["waiting"], figures.to_fetch)
-    announced.add_metric(["parked"], figures.not_fetched)
-    yield announced
+    notices.add_metric(["waiting"], figures.to_fetch)
+    notices.add_metric(["parked"], figures.not_fetched)
+    yield notices
 
 
 def _work(measures: Measures) -> Iterator[Metric]:

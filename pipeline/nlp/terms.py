@@ -92,9 +92,6 @@ class TermMatcher:
             )
             for site in terms.sites.site
         }
-        self._site_words = {
-            site.name: frozenset(w for w in site.words if w not in site.weak) for site in terms.sites.site
-        }
 
     def _add(self, phrase: str, term: Term) -> None:
         words = term_words(phrase)

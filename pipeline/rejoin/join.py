@@ -77,10 +77,6 @@ class Settled:
     new: tuple[str, ...] = ()
     why: Literal["answered", "not_needed"] = "answered"
 
-    @property
-    def all_closed(self) -> bool:
-        return not self.open and not self.new
-
 
 def settle(before: InformationRequest, after: InformationRequest | None, *, outcome: str | None) -> Settled:
     """Which items of `before` the joined case answers, by what it would be asked for now (`after`).

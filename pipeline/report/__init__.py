@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.domain import Case, Evidence, Submission
 from pipeline.files import write_whole
@@ -21,17 +18,14 @@ from pipeline.report.images import page_images
 from pipeline.report.marks import Marks, marks_of
 from pipeline.report.rows import Group, Row, groups_of
 from pipeline.report.strip import Sheet, place_of, sheets_of
+from pipeline.report.templates import templates_in
 from pipeline.report.titles import titles_for
 from pipeline.settings import Settings
-from pipeline.wording import OUTCOMES, label_of, labels_of, lead, plain, reason
+from pipeline.wording import OUTCOMES, lead, plain, reason
 
 __all__ = ["write_report"]
 
 _HERE = Path(__file__).parent
-# What text of a packet must not bring along: controls, and marks that change the direction of what follows.
-_NOT_SHOWN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 
 # What is missing stands in the list of what to ask for.
 _FOR_A_PERSON = {"conflict", "uncertain", "unclear", "two patients"}
@@ -52,7 +46,7 @@ def write_report(
     style, script = (_HERE / "report.css").read_text("utf-8"), (_HERE / "report.js").read_text("utf-8")
     geometry = "".join(_geometry(sheets, marks))
     html = (
-        _environment()
+        templates_in(_HERE)
         .get_template("report.html.jinja")
         .render(
             case=case,
@@ -79,23 +73,6 @@ def write_report(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, html.lstrip())
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: _NOT_SHOWN.sub("\ufffd", value) if type(value) is str else value,
-    )
-    environment.filters |= {
-        "words": label_of,
-        "facts": labels_of,
-        "one_line": lambda text: " ".join(text.split()),
-    }
-    return environment
 
 
 def _content_policy(styles: Iterable[str], script: str) -> str:

@@ -8,6 +8,8 @@
     casepage, strip   the same as its page shows it: rows, marks, the pages bundled by document
     prefilled  the same as the filled form
     corrections, layout, marking, checking    what a person changes: answers, documents, words that show it
+    correcting how a person's change becomes a correction of the case, or is refused
+    correction_records   how corrections are kept
     standing   the case that follows from them, and the rules asked of it
     regression the corrections as a set to measure on, and as figures
     desk       the application, put together of

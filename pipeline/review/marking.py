@@ -54,7 +54,7 @@ def found_again(evidence: Evidence, case: Case, reading: Reading) -> Evidence | 
     start = page.text.find(evidence.quote)
     while start >= 0:
         end = start + len(evidence.quote)
-        if _lines(page, start, end) == evidence.boxes:
+        if page.boxes(start, end) == evidence.boxes:
             return replace(evidence, document=document.id, start=base + start, end=base + end)
         start = page.text.find(evidence.quote, start + 1)
     return None
@@ -72,7 +72,7 @@ def _evidence(case: Case, reading: Reading, page: Page, start: int, end: int, ac
         start=base + start,
         end=base + end,
         quote=document.text[base + start : base + end],
-        boxes=_lines(page, start, end),
+        boxes=page.boxes(start, end),
         assertion=Assertion.PRESENT,
         source=page.source,
         extractor=f"person:{actor}",
@@ -93,25 +93,3 @@ def _start_of(document: CaseDocument, page: Page, reading: Reading) -> int:
             return start
         start += len(texts[page.file, number]) + len(PAGE_BREAK)
     raise UsageError("This page belongs to no document of the case.")
-
-
-def _lines(page: Page, start: int, end: int) -> tuple[Box, ...]:
-    """One box for each line of the page that the range touches."""
-    lines: list[list[Box]] = []
-    previous = None
-    for word in page.words:
-        if word.end <= start or word.start >= end:
-            continue
-        if previous is None or "\n" in page.text[previous.end : word.start]:
-            lines.append([])
-        lines[-1].append(word.box)
-        previous = word
-    return tuple(
-        Box(
-            min(box.x0 for box in line),
-            min(box.top for box in line),
-            max(box.x1 for box in line),
-            max(box.bottom for box in line),
-        )
-        for line in lines
-    )

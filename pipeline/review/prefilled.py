@@ -16,7 +16,8 @@ from pipeline.errors import UsageError
 from pipeline.ledger import Ledger, State, items
 from pipeline.prefill import By, Form, PageImage, Rendered, Touch, Touches, form_of, rendered
 from pipeline.review import tables
-from pipeline.review.casefile import CaseErased, CaseFile, RecordMissing, open_case
+from pipeline.review.casefile import CaseErased, CaseFile, open_case
+from pipeline.review.correction_records import RecordMissing
 from pipeline.review.corrections import Correction, Kind
 from pipeline.review.pictures import Pictures
 

@@ -17,13 +17,13 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from pipeline.addresses import is_safe
 from pipeline.errors import ConfigurationError, TriageError
 
 _ALGORITHMS: Final = ["RS256", "PS256", "ES256"]
 _LEEWAY_S: Final = 60
 _KNOWN_S: Final = 3600.0  # for which the provider's description is kept
 _KEYS_EVERY_S: Final = 10.0  # so often its keys are asked for, at most
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _log = logging.getLogger(__name__)
 
 
@@ -160,7 +160,7 @@ class Provider:
 def check_url(url: str, name: str) -> None:
     """Raises ConfigurationError for an address that is not safe to speak to."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_safe(parts):
         raise ConfigurationError(f"{name} is not https.", next_step="Only this machine is spoken to without.")
 
 

@@ -27,7 +27,8 @@ from pipeline.regression import Shares, Told, expected_of, tally
 from pipeline.regression.expected import fields_in
 from pipeline.regression.shares import UNKNOWN, Deed
 from pipeline.review import tables
-from pipeline.review.casefile import CaseErased, RecordMissing, lapsed_of, open_case
+from pipeline.review.casefile import CaseErased, open_case
+from pipeline.review.correction_records import RecordMissing, lapsed_of
 from pipeline.review.corrections import Kind
 from pipeline.review.prefilled import form_of_file
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -13,29 +12,27 @@ from typing import Any, Final
 from cachetools import LRUCache
 from fastapi import HTTPException
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from pipeline.cases import Knowledge
 from pipeline.catalog.desk import DeskReasons
 from pipeline.domain import Case
-from pipeline.errors import UsageError
+from pipeline.errors import TriageError, UsageError
 from pipeline.ledger import Ledger, item
+from pipeline.report.templates import templates_in
 from pipeline.report.titles import Titles, titles_in
-from pipeline.review.casefile import CaseErased, CaseFile, open_case
+from pipeline.review.casefile import CaseErased, CaseFile, VersionChanged, open_case
+from pipeline.review.correcting import Change, correct
 from pipeline.review.oidc import Oidc
 from pipeline.review.pictures import Pictures
 from pipeline.review.roles import Permission
 from pipeline.review.sessions import Session
 from pipeline.review.standing import knowledge_of
 from pipeline.settings import Settings
-from pipeline.wording import OUTCOMES, label_of, labels_of, lead, plain, reason
+from pipeline.wording import OUTCOMES, lead, plain, reason
 
 _HERE: Final = Path(__file__).parent
 _CASES_KNOWN: Final = 256
-# What text of a packet must not bring along: controls, and marks that change the direction of what follows.
-_NOT_SHOWN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 LAPSES: Final = {
     "another_value": "the packet says something else now",
     "no_such_answer": "the case has no such answer now",
@@ -60,18 +57,8 @@ class Desk:
 
     @cached_property
     def templates(self) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=lambda value: _NOT_SHOWN.sub("\ufffd", value) if type(value) is str else value,
-        )
+        environment = templates_in(_HERE / "templates")
         environment.filters |= {
-            "words": label_of,
-            "facts": labels_of,
-            "one_line": lambda text: " ".join(text.split()),
             "left": time_left,
             "day": lambda time: time.strftime("%Y-%m-%d %H:%M"),
         }
@@ -157,6 +144,20 @@ class Desk:
         if file is None:
             raise HTTPException(404, "There is no case of it, or not yet.")
         return file
+
+    def correct(self, session: Session, submission_id: str, change: Change, *, version: str) -> None:
+        """Correct a case. Raises 409 where someone else changed it, 410 where it was erased, 422 where the
+        change cannot be made."""
+        try:
+            correct(
+                self.ledger, self.settings, submission_id, change, version=version, actor=session.user.name
+            )
+        except VersionChanged as error:
+            raise HTTPException(409, str(error)) from None
+        except CaseErased as error:
+            raise HTTPException(410, str(error)) from None
+        except TriageError as error:
+            raise HTTPException(422, str(error)) from None
 
 
 def time_left(left: timedelta) -> str:

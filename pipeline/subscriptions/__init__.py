@@ -5,11 +5,11 @@
     enable(ledger, id, actor), remove(ledger, id, actor)
     send_due(ledger, settings) -> int            what waits is sent; whoever runs it, and however many do
 
-What is to be told is written where it happens (`ledger.announcing`). A system gets each announcement under
+What is to be told is written where it happens (`ledger.telling`). A system gets each telling under
 one Idempotency-Key, in no certain order, again after growing pauses until it takes it. After so many failures
 in a row it is left alone, and the audit trail and `triage webhook list` say so.
 
-    places      where announcements may go, and that a name leads nowhere else
+    places      where tellings may go, and that a name leads nowhere else
     register    the subscriptions
     sending     from a row to the other side
 """

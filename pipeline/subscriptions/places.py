@@ -1,4 +1,4 @@
-"""Where announcements may go: hosts that the operator named, and addresses that they may have.
+"""Where tellings may go: hosts that the operator named, and addresses that they may have.
 
 A name is resolved here, its address checked, and the connection made to that very address: a name that leads
 elsewhere a moment later (DNS rebinding) leads nowhere. Without a network of its own a host must have a public
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.addresses import is_safe
 from pipeline.errors import ConfigurationError, DeliveryError, UsageError
 from pipeline.settings import Settings
 
@@ -56,7 +57,7 @@ def check_url(url: str, places: Mapping[str, Network | None]) -> None:
         raise UsageError(
             "This host is not one that may be told.", next_step="TRIAGE_WEBHOOK_HOSTS names those that may."
         )
-    if parts.scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
+    if not is_safe(parts):
         raise UsageError("Plain http goes to this machine alone: give https.")
 
 

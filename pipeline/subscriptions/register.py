@@ -12,8 +12,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from pipeline import audit
 from pipeline.errors import UsageError
 from pipeline.ledger import Ledger
-from pipeline.ledger.announcing import Told, announcements, subscription_kinds, subscriptions
 from pipeline.ledger.keeping import drop, keep
+from pipeline.ledger.telling import Told, announcements, subscription_kinds, subscriptions
 from pipeline.settings import Settings
 from pipeline.subscriptions.places import check_url, places_in
 
@@ -105,7 +105,7 @@ def remove(ledger: Ledger, subscription_id: str, *, actor: str) -> bool:
 
     def work(db: Connection) -> bool:
         s, a, k = subscriptions.c, announcements.c, subscription_kinds.c
-        # First, so that nothing is announced to it beside.
+        # First, so that it is told nothing beside.
         if db.execute(select(s.id).where(s.id == subscription_id).with_for_update()).first() is None:
             return False
         db.execute(delete(announcements).where(a.subscription_id == subscription_id))

@@ -1,5 +1,5 @@
-"""From an announcement's row to the other side: claimed with a lease and a token as whatever goes out is, so
-that a sender that dies leaves it to the next, under the same key."""
+"""From a row of `announcements` to the other side: claimed with a lease and a token as whatever goes out is,
+so that a sender that dies leaves it to the next, under the same key."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from pipeline.delivery import http
 from pipeline.delivery.webhook import KEY, NONCE, SIGNATURE, TIMESTAMP, sign
 from pipeline.errors import ConfigurationError, DeliveryError
 from pipeline.ledger import Ledger
-from pipeline.ledger.announcing import announcements, subscriptions
 from pipeline.ledger.changes import pause
 from pipeline.ledger.keeping import look_up
+from pipeline.ledger.telling import announcements, subscriptions
 from pipeline.sealing import SealBroken
 from pipeline.settings import Settings
 from pipeline.subscriptions.places import Pinned, Resolve, places_in
@@ -35,7 +35,7 @@ _KEPT: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class Telling:
     """One thing to tell one system, in a sender's hands."""
 
     id: int
@@ -75,8 +75,8 @@ def send_due(
     return tried
 
 
-def body_of(one: Announcement) -> bytes:
-    """What is posted. The same announcement has the same body each time."""
+def body_of(one: Telling) -> bytes:
+    """What is posted. The same telling has the same body each time."""
     told = {
         "id": one.event,
         "kind": one.kind,
@@ -88,7 +88,7 @@ def body_of(one: Announcement) -> bytes:
 
 
 def tidy(ledger: Ledger) -> int:
-    """Forget announcements that ended a month ago; returns how many."""
+    """Forget what ended a month ago; returns how many."""
     a = announcements.c
 
     def work(db: Connection) -> int:
@@ -100,7 +100,7 @@ def tidy(ledger: Ledger) -> int:
 # --------------------------------------------------------------------------- inside
 
 
-def _headers(one: Announcement) -> dict[str, str]:
+def _headers(one: Telling) -> dict[str, str]:
     timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
     return {
         "Content-Type": "application/json",
@@ -111,11 +111,11 @@ def _headers(one: Announcement) -> dict[str, str]:
     }
 
 
-def _claim(ledger: Ledger) -> Announcement | None:
+def _claim(ledger: Ledger) -> Telling | None:
     """The next that is due. One alone: those behind a slow answer would outlive their lease."""
     a, s = announcements.c, subscriptions.c
 
-    def work(db: Connection) -> Announcement | None:
+    def work(db: Connection) -> Telling | None:
         now = ledger.now(db)
         due = select(announcements, s.url).join(subscriptions, s.id == a.subscription_id)
         due = due.where(a.claimable_at <= now, s.disabled_at.is_(None)).order_by(a.claimable_at, a.id)
@@ -140,8 +140,8 @@ def _claim(ledger: Ledger) -> Announcement | None:
     return ledger.write(work)
 
 
-def _held(row: Any, secret: str) -> Announcement:
-    return Announcement(
+def _held(row: Any, secret: str) -> Telling:
+    return Telling(
         id=row.id,
         subscription_id=row.subscription_id,
         url=row.url,
@@ -156,7 +156,7 @@ def _held(row: Any, secret: str) -> Announcement:
     )
 
 
-def _taken(ledger: Ledger, one: Announcement) -> None:
+def _taken(ledger: Ledger, one: Telling) -> None:
     def work(db: Connection) -> None:
         ended = {"state": "delivered", "claimable_at": None, "ended_at": ledger.now(db), "reason": None}
         if _change(db, one, ended):
@@ -166,7 +166,7 @@ def _taken(ledger: Ledger, one: Announcement) -> None:
     ledger.write(work)
 
 
-def _not_taken(ledger: Ledger, settings: Settings, one: Announcement, error: DeliveryError) -> None:
+def _not_taken(ledger: Ledger, settings: Settings, one: Telling, error: DeliveryError) -> None:
     status = error.status if isinstance(error, http.Refused) else None
     reason = f"status_{status}" if status is not None else "no_answer"
 
@@ -196,7 +196,7 @@ def _not_taken(ledger: Ledger, settings: Settings, one: Announcement, error: Del
         )
 
 
-def _change(db: Connection, one: Announcement, values: Mapping[str, Any]) -> bool:
+def _change(db: Connection, one: Telling, values: Mapping[str, Any]) -> bool:
     """False where somebody else holds it by now, or it was removed."""
     a = announcements.c
     held = (a.id == one.id, a.token == one.token, a.state == "waiting")

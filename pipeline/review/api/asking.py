@@ -12,7 +12,8 @@ from fastapi import Header, HTTPException, Path, Request
 from pipeline.cases import Knowledge
 from pipeline.errors import EvaluatorError, TriageError, UsageError
 from pipeline.ledger import Item, Ledger, item
-from pipeline.review.casefile import CaseErased, CaseFile, RecordMissing, VersionChanged, open_case
+from pipeline.review.casefile import CaseErased, CaseFile, VersionChanged, open_case
+from pipeline.review.correction_records import RecordMissing
 from pipeline.review.guard import own_form, session_of
 from pipeline.review.pictures import Pictures
 from pipeline.review.sessions import Session

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from pipeline.audit import write
 from pipeline.domain import Box
 from pipeline.review.api.asking import Asked, Csrf, Id, IfMatch, refusals, seen
-from pipeline.review.casefile import CaseFile, Change, Mark, correct, permission_for
+from pipeline.review.casefile import CaseFile
+from pipeline.review.correcting import Change, Mark, correct, permission_for
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import allowed
 from pipeline.review.problems import described

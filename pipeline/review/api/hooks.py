@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import subscriptions
-from pipeline.ledger.announcing import Told
+from pipeline.ledger.telling import Told
 from pipeline.review.api.asking import Asked, Csrf, refusals
 from pipeline.review.guard import allowed
 from pipeline.review.problems import described

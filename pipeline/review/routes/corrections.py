@@ -10,19 +10,10 @@ from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from pipeline import audit
 from pipeline.domain import Box
-from pipeline.errors import TriageError, UsageError
+from pipeline.errors import UsageError
 from pipeline.review.asking import Asker, Id
-from pipeline.review.casefile import (
-    CaseErased,
-    CaseFile,
-    Change,
-    Mark,
-    Said,
-    VersionChanged,
-    correct,
-    permission_for,
-    words_in,
-)
+from pipeline.review.casefile import CaseFile
+from pipeline.review.correcting import Change, Mark, Said, permission_for, words_in
 from pipeline.review.corrections import Kind
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
@@ -99,14 +90,7 @@ def add_corrections(app: FastAPI, shared: Desk, who: Asker) -> None:
             said=_said(file, words, on) if words.strip() else None,
         )
         allowed(ledger, session, permission_for(file, change), id)
-        try:
-            correct(ledger, shared.settings, id, change, version=version, actor=session.user.name)
-        except VersionChanged as error:
-            raise HTTPException(409, str(error)) from None
-        except CaseErased as error:
-            raise HTTPException(410, str(error)) from None
-        except TriageError as error:
-            raise HTTPException(422, str(error)) from None
+        shared.correct(session, id, change, version=version)
         anchor = f"#{row}" if re.fullmatch(r"r\d{1,4}", row) else ""
         return RedirectResponse(f"/cases/{id}?said=corrected{anchor}", 303)
 

@@ -5,9 +5,8 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
-from pipeline.errors import TriageError
 from pipeline.review.asking import Asker, Id
-from pipeline.review.casefile import CaseErased, Change, VersionChanged, correct
+from pipeline.review.correcting import Change
 from pipeline.review.corrections import OF_DOCUMENTS, Kind
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
@@ -53,12 +52,5 @@ def add_documents(app: FastAPI, shared: Desk, who: Asker) -> None:
             raise HTTPException(422, "Choose what is to be done with the page.")
         after = {Kind.MOVE: to, Kind.RETYPE: type}.get(Kind(kind))
         asked = Change(kind=Kind(kind), subject=subject, after=after, why=why)
-        try:
-            correct(ledger, shared.settings, id, asked, version=version, actor=session.user.name)
-        except VersionChanged as error:
-            raise HTTPException(409, str(error)) from None
-        except CaseErased as error:
-            raise HTTPException(410, str(error)) from None
-        except TriageError as error:
-            raise HTTPException(422, str(error)) from None
+        shared.correct(session, id, asked, version=version)
         return RedirectResponse(f"/cases/{id}?said=documents{'#' + sheet if sheet else ''}", 303)

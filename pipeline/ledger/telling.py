@@ -1,7 +1,7 @@
-"""What other systems are told of: an announcement for each subscription, written in the transaction that
-makes the thing it tells of, so that none is forgotten and none told of that did not happen.
+"""What other systems are told of: a row of `announcements` for each subscription, written in the transaction
+that makes the thing it tells of, so that none is forgotten and none told of that did not happen.
 
-An announcement names its kind and ids, nothing of a patient. Who sends them is `pipeline.subscriptions`.
+A row names its kind and ids, nothing of a patient. Who sends them is `pipeline.subscriptions`.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ _BY_STATE: Final = {
     State.PARKED: Told.CASE_PARKED,
 }
 _NAMED: Final = ("case", "reference", "number", "correction")
-"""What of an event's data goes out with its announcement: numbers and references."""
+"""What of an event's data goes out with it: numbers and references."""
 
 
-def announce(
+def tell(
     db: Connection,
     kind: Told,
     submission_id: str,
