@@ -27,7 +27,8 @@ ROOT: Final = Path(__file__).parent.parent
 KNOWN: Final = {field.name for field in fields(Settings)}
 # Read by compose.yaml itself, not by the program.
 OF_COMPOSE: Final = {
-    f"TRIAGE_{name}" for name in ("IMAGE", "SECRETS", "RUNS", "DESK_AT", "INTAKE_AT", "METRICS_AT")
+    f"TRIAGE_{name}"
+    for name in ("IMAGE", "SECRETS", "RUNS", "WORK_SIZE", "DESK_AT", "INTAKE_AT", "METRICS_AT")
 }
 
 
