@@ -102,7 +102,7 @@ def test_flows_are_registered_and_work(place: Place) -> None:
     }
     assert deployments == {
         ("flows.triage.triage", 1, 2),
-        ("flows.upkeep.watch", 1, 1),
+        ("flows.upkeep.intake", 1, 1),
         ("flows.upkeep.requests", 1, 1),
         ("flows.upkeep.retention", 1, 1),
         ("flows.upkeep.reevaluate", 0, 1),
@@ -129,7 +129,7 @@ def test_flows_are_registered_and_work(place: Place) -> None:
 def test_a_second_time_changes_and_does_not_double(place: Place) -> None:
     for workers in ("2", "6"):
         assert place.triage("deploy", "--workers", workers).returncode == 0
-    assert place.get("/work_pools/triage")["concurrency_limit"] == 10
+    assert place.get("/work_pools/triage")["concurrency_limit"] == 9  # six, requests, retention, reevaluate
     names = [one["name"] for one in place.post("/automations/filter")]
     assert sorted(names) == ["triage: a run does not begin", "triage: a run is silent"]
 
@@ -154,7 +154,8 @@ def test_a_docker_pool_holds_no_secret(place: Place) -> None:
 def test_a_run_whose_machine_died_is_marked_and_gives_its_place_back(place: Place) -> None:
     program = (
         "from flows.deploy import deploy; "
-        "deploy(pool='triage', pool_type='process', workers=1, watched=None, silent_s=10, not_begun_s=10)"
+        "deploy(pool='triage', pool_type='process', workers=1, channels=(), watched=None, "
+        "silent_s=10, not_begun_s=10)"
     )
     subprocess.run([sys.executable, "-c", program], env=place.environment, check=True)
     (deployment,) = [
