@@ -68,7 +68,8 @@ class Problem:
 class Word:
     """A word as it stands on the page: `Page.text[start:end] == text`, always.
 
-    `confidence` is in 0..1; 1.0 for a word of a text layer.
+    `confidence` is in 0..1; 1.0 for a word of a text layer. `confirmed` is False for a word with digits on
+    a page of few dots (see `pages.raster.is_coarse`) that recognisers of two kinds did not read alike.
     """
 
     text: str = field(repr=False)
@@ -76,6 +77,7 @@ class Word:
     start: int
     end: int
     confidence: float = 1.0
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,35 @@ def test_what_two_others_say_is_taken_against_the_first(
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "by_shape", "third", "confirmed"),
+    [
+        ("410227983", "410227983", "410227983", "", True),
+        ("410227983", "410221983", "410227983", "410227983", True),
+        ("410227983", "410227983.", "41()227983", "", True),
+        ("0820/1943", "08/20/1943", "08/20/l943", "", True),
+        ("410227983", "410227983", "410227933", "410227983", False),
+        ("410227983", "410221983", "410227983", "410227933", False),
+        ("410227983", "", "", "", False),
+        ("42", "42", "42", "42", False),
+    ],
+)
+def test_a_coarse_page_s_digits_are_confirmed_by_both_kinds_of_recogniser(
+    first: str, second: str, by_shape: str, third: str, *, confirmed: bool
+) -> None:
+    both = engine(second, by_shape, third)
+    assert [word.confirmed for word in read_digits_again(PAPER, PAPER, words(first), both, coarse=True)] == [
+        confirmed
+    ]
+    both = engine(second, by_shape, third)
+    assert [word.confirmed for word in read_digits_again(PAPER, PAPER, words(first), both)] == [True]
+
+
+def test_only_digits_are_confirmed_and_by_one_recogniser_alone_never() -> None:
+    found = read_digits_again(PAPER, PAPER, words("liver", "410227983"), Engine(lambda *_: []), coarse=True)
+    assert [word.confirmed for word in found] == [True, False]
+
+
+@pytest.mark.parametrize(
     ("line", "by_shape", "read"),
     [
         ("cT1a NO MO.", "N0", "cT1a N0 MO."),
