@@ -60,7 +60,10 @@ def test_what_two_others_say_is_taken_against_the_first(
         ("410227983", "410227983", "410227933", "410227983", False),
         ("410227983", "410221983", "410227983", "410227933", False),
         ("410227983", "", "", "", False),
-        ("42", "42", "42", "42", False),
+        ("55018834-02", "556018834-02", "5501883402", "55018834-02", True),
+        ("331-904-55", "331-904-55", "331-901-55", "331-904-55", False),
+        ("J77", "J77", "J77", "", True),
+        ("42", "42", "42", "42", False),  # too short to be asked about
     ],
 )
 def test_a_coarse_page_s_digits_are_confirmed_by_both_kinds_of_recogniser(

@@ -31,8 +31,9 @@ from pipeline.ocr import Engine, Image, OcrWord
 _ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
-_LONG = 3  # digits from which it is worth its time to ask whether a coarse fax's word is confirmed
-_ENDS = " .,:;_'\u2018\u2019-"  # dots and dashes before and behind a word, which may be specks
+_LONG = (
+    3  # letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed
+)
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -55,7 +56,7 @@ def read_digits_again(
         if sum(map(str.isalnum, word.text)) > 1 and _has_digit(word):
             readings = _Readings(_cut_out(sharp, word), _cut_out(blurred, word), engine)
             text = _agreed(word.text, readings)
-            long = sum(map(str.isdigit, text)) >= _LONG
+            long = sum(map(str.isalnum, text)) >= _LONG
             confirmed = not coarse or (long and _is_confirmed(text, readings))
             result[index] = word._replace(text=text, confirmed=confirmed)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
@@ -123,8 +124,15 @@ def _is_confirmed(text: str, readings: _Readings) -> bool:
 
 
 def _sees(text: str, reading: str) -> bool:
-    """Whether a reading is of the same characters; by its shape a 0 that fell apart is two brackets."""
-    return _same(text.strip(_ENDS), reading.replace("()", "0").strip(_ENDS))
+    """Whether a reading has the same letters and digits, whatever marks between them: those are often specks.
+
+    By its shape a 0 that fell apart is two brackets.
+    """
+    return _letters(text) == _letters(reading.replace("()", "0"))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.translate(_SAME)))
 
 
 def _same(one: str, other: str) -> bool:
