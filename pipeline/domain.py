@@ -69,7 +69,8 @@ class Word:
     """A word as it stands on the page: `Page.text[start:end] == text`, always.
 
     `confidence` is in 0..1; 1.0 for a word of a text layer. `confirmed` is False for a word with digits on
-    a page of few dots (see `pages.raster.is_coarse`) that recognisers of two kinds did not read alike.
+    a coarse fax (see `pages.raster.is_coarse`) whose letters and digits recognisers of two kinds did not read
+    alike, or that is too short to be asked about.
     """
 
     text: str = field(repr=False)
@@ -225,6 +226,12 @@ class Document:
         index = self.pages.index(page)
         return self._starts[index], self._starts[index] + len(page.text)
 
+    def words_at(self, start: int, end: int) -> tuple[Word, ...]:
+        """The words of which the range holds something, on the page where it starts."""
+        page = self.page_at(start)
+        base = self._starts[self.pages.index(page)]
+        return tuple(word for word in page.words if word.start < end - base and word.end > start - base)
+
     def locate(self, start: int, end: int) -> Location:
         """Offsets to page and boxes; the only way from one to the other.
 
@@ -232,12 +239,9 @@ class Document:
         page's end is located on the page where it starts.
         """
         page = self.page_at(start)
-        base = self._starts[self.pages.index(page)]
         lines: list[list[Box]] = []
         previous: Word | None = None
-        for word in page.words:
-            if word.end <= start - base or word.start >= end - base:
-                continue
+        for word in self.words_at(start, end):
             if previous is None or "\n" in page.text[previous.end : word.start]:
                 lines.append([])
             lines[-1].append(word.box)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pipeline.catalog.identity import Believed, NumberLabels
 from pipeline.dates import find_dates
-from pipeline.domain import NOT_FOUND, Alternative, Document, Evidence, Field, Status, Word
+from pipeline.domain import NOT_FOUND, Alternative, Document, Evidence, Field, Status
 from pipeline.evidence import evidence_for
 from pipeline.spelling import fold, tokenize
 
@@ -55,25 +55,18 @@ class NumberSeen(NamedTuple):
     @property
     def certainty(self) -> float:
         """How sure the engine is of its least sure word, in 0..1; 1 for a text layer."""
-        return min((word.confidence for word in self._words), default=1.0)
+        words = self.document.words_at(self.start, self.end)
+        return min((word.confidence for word in words), default=1.0)
 
     @property
     def confirmed(self) -> bool:
         """Whether nothing speaks against its digits: see `Word.confirmed`; a mark that was recognised at its
         end may be one more of them."""
-        page, words = self.document.page_at(self.start), self._words
+        page, words = self.document.page_at(self.start), self.document.words_at(self.start, self.end)
         if page.source == "text" or not words:
             return True
         end = self.end - self.document.page_span(page)[0]
         return all(word.confirmed for word in words) and not page.text[end : words[-1].end].strip(_CLOSING)
-
-    @property
-    def _words(self) -> list[Word]:
-        page = self.document.page_at(self.start)
-        offset = self.document.page_span(page)[0]
-        return [
-            word for word in page.words if word.start < self.end - offset and word.end > self.start - offset
-        ]
 
     @property
     def evidence(self) -> Evidence:
