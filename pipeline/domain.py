@@ -70,7 +70,7 @@ class Word:
 
     `confidence` is in 0..1; 1.0 for a word of a text layer. `confirmed` is False for a word with digits on
     a coarse fax (see `pages.raster.is_coarse`) whose letters and digits recognisers of two kinds did not read
-    alike, or that is too short to be asked about.
+    alike, or that is short and stands by itself.
     """
 
     text: str = field(repr=False)

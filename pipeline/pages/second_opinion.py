@@ -31,9 +31,9 @@ from pipeline.ocr import Engine, Image, OcrWord
 _ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
-_LONG = (
-    3  # letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed
-)
+# Letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed. A
+# shorter one is asked about beside such a word, of which it may be a part ("30077514 01").
+_LONG = 3
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -56,8 +56,8 @@ def read_digits_again(
         if sum(map(str.isalnum, word.text)) > 1 and _has_digit(word):
             readings = _Readings(_cut_out(sharp, word), _cut_out(blurred, word), engine)
             text = _agreed(word.text, readings)
-            long = sum(map(str.isalnum, text)) >= _LONG
-            confirmed = not coarse or (long and _is_confirmed(text, readings))
+            asked = coarse and any(map(_is_long, words[max(0, index - 1) : index + 2]))
+            confirmed = not coarse or (asked and _is_confirmed(text, readings))
             result[index] = word._replace(text=text, confirmed=confirmed)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
             text = _with_zero(word.text, _cut_out(blurred, word), engine)
@@ -67,6 +67,10 @@ def read_digits_again(
 
 def _has_digit(word: OcrWord) -> bool:
     return any(map(str.isdigit, word.text))
+
+
+def _is_long(word: OcrWord) -> bool:
+    return _has_digit(word) and sum(map(str.isalnum, word.text)) >= _LONG
 
 
 class _Readings:
@@ -110,7 +114,10 @@ def _on_paper(image: Image, scale: float) -> Image:
 
 def _agreed(first: str, readings: _Readings) -> str:
     second = readings.second
-    if not second or _same(first, second) or _same(first, readings.shape):
+    # What is cut out may hold the end of the next word, which has its own place in the text.
+    if not second or any(_same(first, part) for part in (second, *second.split())):
+        return first
+    if _same(first, readings.shape):
         return first
     if _same(second, readings.shape) or _same(second, readings.third):
         return second
@@ -128,7 +135,8 @@ def _sees(text: str, reading: str) -> bool:
 
     By its shape a 0 that fell apart is two brackets.
     """
-    return _letters(text) == _letters(reading.replace("()", "0"))
+    reading = reading.replace("()", "0")
+    return any(_letters(text) == _letters(part) for part in (reading, *reading.split()))
 
 
 def _letters(text: str) -> str:
