@@ -68,7 +68,9 @@ class Problem:
 class Word:
     """A word as it stands on the page: `Page.text[start:end] == text`, always.
 
-    `confidence` is in 0..1; 1.0 for a word of a text layer.
+    `confidence` is in 0..1; 1.0 for a word of a text layer. `confirmed` is False for a word with digits on
+    a coarse fax (see `pages.raster.is_coarse`) whose letters and digits recognisers of two kinds did not read
+    alike, or that is short and stands by itself.
     """
 
     text: str = field(repr=False)
@@ -76,6 +78,7 @@ class Word:
     start: int
     end: int
     confidence: float = 1.0
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,15 @@ class Page:
     barcodes: tuple[Barcode, ...] = ()
     transmission: tuple[tuple[int, int], ...] = ()
 
+    def words_at(self, start: int, end: int) -> tuple[Word, ...]:
+        """The words of which `text[start:end]` holds something."""
+        return tuple(word for word in self.words if word.start < end and word.end > start)
+
     def boxes(self, start: int, end: int) -> tuple[Box, ...]:
         """One box for each line that `text[start:end]` touches, in reading order."""
         lines: list[list[Box]] = []
         previous: Word | None = None
-        for word in self.words:
-            if word.end <= start or word.start >= end:
-                continue
+        for word in self.words_at(start, end):
             if previous is None or "\n" in self.text[previous.end : word.start]:
                 lines.append([])
             lines[-1].append(word.box)
@@ -243,6 +248,12 @@ class Document:
         """(start, end) of `page`'s text in this document's text. Raises ValueError if not a page of it."""
         index = self.pages.index(page)
         return self._starts[index], self._starts[index] + len(page.text)
+
+    def words_at(self, start: int, end: int) -> tuple[Word, ...]:
+        """The words of which the range holds something, on the page where it starts."""
+        page = self.page_at(start)
+        base = self._starts[self.pages.index(page)]
+        return page.words_at(start - base, end - base)
 
     def locate(self, start: int, end: int) -> Location:
         """Offsets to page and boxes; the only way from one to the other.

@@ -111,7 +111,7 @@ def identify(
     patient = Patient(
         name=_field(known.name, everything, rules),
         dob=_field(known.dob, everything, rules),
-        member_id=_member_id(everything),
+        member_id=_member_id(everything, rules),
     )
     return patient, IdentityConflict(bool(conflicts), tuple(evidence)), tuple(marked)
 
@@ -291,7 +291,7 @@ def _without_record_numbers(numbers: Sequence[Seen], everything: Sequence[Seen])
     return [number for number in numbers if number.weight >= clear or number.value not in records]
 
 
-def _member_id(everything: Sequence[Seen]) -> Field:
+def _member_id(everything: Sequence[Seen], rules: IdentityRules) -> Field:
     """The member number: as the request's own papers have it, else as any."""
     readings = _without_record_numbers([one for one in everything if one.kind == "member_id"], everything)
     official = [reading for reading in readings if reading.document.type in _AUTHORITY]
@@ -299,7 +299,8 @@ def _member_id(everything: Sequence[Seen]) -> Field:
         [
             NumberSeen(one.document, one.start, one.end, one.weight * _AUTHORITY.get(one.document.type, 1.0))
             for one in official or readings
-        ]
+        ],
+        rules.believed,
     )
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.catalog.identity import NumberLabels
+from pipeline.catalog.identity import Believed, NumberLabels
 from pipeline.dates import find_dates
 from pipeline.domain import NOT_FOUND, Alternative, Document, Evidence, Field, Status
 from pipeline.evidence import evidence_for
@@ -55,14 +55,18 @@ class NumberSeen(NamedTuple):
     @property
     def certainty(self) -> float:
         """How sure the engine is of its least sure word, in 0..1; 1 for a text layer."""
-        page = self.document.page_at(self.start)
-        offset = self.document.page_span(page)[0]
-        words = [
-            word.confidence
-            for word in page.words
-            if word.start < self.end - offset and word.end > self.start - offset
-        ]
-        return min(words, default=1.0)
+        words = self.document.words_at(self.start, self.end)
+        return min((word.confidence for word in words), default=1.0)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether nothing speaks against its digits: see `Word.confirmed`; a mark that was recognised at its
+        end may be one more of them."""
+        page, words = self.document.page_at(self.start), self.document.words_at(self.start, self.end)
+        if page.source == "text" or not words:
+            return True
+        end = self.end - self.document.page_span(page)[0]
+        return all(word.confirmed for word in words) and not page.text[end : words[-1].end].strip(_CLOSING)
 
     @property
     def evidence(self) -> Evidence:
@@ -192,17 +196,15 @@ def _parted(line: str, start: int) -> bool:
 
 # --------------------------------------------------------------------------- agreeing
 
-# A number of one paper alone is not believed where the page's mean confidence, or the least of its own
-# words, is below these: of 88 right and 6 wrong numbers of scans and faxes 1 and 3 are.
-_ILLEGIBLE, _UNSURE = 0.65, 0.35
+_CLOSING = " .,:;"  # what may stand right behind a number
 _SPREAD = 2  # characters in which two readings of one number may differ
 
 
-def member_field(numbers: Sequence[NumberSeen]) -> Field:
+def member_field(numbers: Sequence[NumberSeen], rules: Believed) -> Field:
     """The number that the papers support most; what other papers print of it shown beside it.
 
-    Conflicting where two papers print it differently and no third or better one decides; uncertain
-    where one paper alone has it and it can hardly be read there.
+    Conflicting where two papers print it differently and no third or better one decides; uncertain, with
+    what they print shown, where its digits are confirmed on none, or one alone has it and can hardly be read.
     """
     if not numbers:
         return NOT_FOUND
@@ -213,16 +215,20 @@ def member_field(numbers: Sequence[NumberSeen]) -> Field:
     spellings: dict[str, list[NumberSeen]] = defaultdict(list)
     for number in alike:
         spellings[number.plain].append(number)
-    best, *others = sorted(spellings.values(), key=_credence, reverse=True)
+    best, *others = sorted(spellings.values(), key=lambda one: _credence(one, rules), reverse=True)
     shown = max(best, key=lambda number: (number.weight, number.legibility))
     papers = {number.document.id for number in best}
     sure = len(papers) > 1
     doubted = [one for one in others if not sure and not _outdone(one, best)]
+    # Papers of one clinic and one fax are misread alike: their agreement alone confirms nothing.
+    if not any(one.confirmed if sure else _is_believed(one, rules) for one in best):
+        printed = (shown, *(one[0] for one in doubted))
+        return Field(
+            status=Status.UNCERTAIN,
+            evidence=(shown.evidence,),
+            alternatives=tuple(Alternative(one.text, "not_readable", (one.evidence,)) for one in printed),
+        )
     alternatives = tuple(Alternative(one[0].text, "conflicting", (one[0].evidence,)) for one in doubted)
-    readable = any(one.legibility >= _ILLEGIBLE and one.certainty >= _UNSURE for one in best)
-    if not sure and not doubted and not readable:
-        printed = Alternative(shown.text, "not_readable", (shown.evidence,))
-        return Field(status=Status.UNCERTAIN, evidence=(shown.evidence,), alternatives=(printed,))
     status = Status.CONFLICTING if doubted else Status.FOUND
     confidence = 0.99 if sure else 0.6 if doubted else round(min(0.9, shown.legibility), 3)
     return Field(shown.text, status, confidence, evidence=(shown.evidence,), alternatives=alternatives)
@@ -243,14 +249,26 @@ def _support(numbers: Sequence[NumberSeen]) -> float:
     return round(sum(papers.values()), 3)
 
 
-def _credence(numbers: Sequence[NumberSeen]) -> tuple[bool, int, float, float]:
-    """A text layer before a recognised page, two papers before one, then the more legible, the weightier."""
+def _is_believed(number: NumberSeen, rules: Believed) -> bool:
+    """Whether a paper is believed alone."""
+    return number.confirmed and number.legibility >= rules.page and number.certainty >= rules.word
+
+
+def _credence(numbers: Sequence[NumberSeen], rules: Believed) -> tuple[bool, int, bool, float, float]:
+    """A text layer before a recognised page, two papers before one, then one that is believed alone, the more
+    legible, the weightier."""
     papers = {number.document.id for number in numbers}
     legible = max(number.legibility for number in numbers)
     weight = max(number.weight for number in numbers)
-    return any(number.legibility == 1.0 for number in numbers), len(papers), legible, weight
+    believed = any(_is_believed(number, rules) for number in numbers)
+    return _is_printed(numbers), len(papers), believed, legible, weight
 
 
 def _outdone(numbers: Sequence[NumberSeen], best: Sequence[NumberSeen]) -> bool:
     """Whether a spelling is on recognised pages only and the best one in a text layer."""
-    return _credence(best)[0] and not _credence(numbers)[0]
+    return _is_printed(best) and not _is_printed(numbers)
+
+
+def _is_printed(numbers: Sequence[NumberSeen]) -> bool:
+    """Whether a text layer has it."""
+    return any(number.legibility == 1.0 for number in numbers)

@@ -149,6 +149,12 @@ def test_the_set_is_varied(packets: list[tuple[Recipe, Packet, list[Rendered]]])
     assert len(texts) == COUNT
 
 
+def test_all_packets_may_come_one_way() -> None:
+    by_turns, faxed = list(recipes(20, seed=1)), list(recipes(20, seed=1, render="tiff_g3"))
+    assert len({recipe.render for recipe in by_turns}) > 1
+    assert faxed == [dataclasses.replace(recipe, render="tiff_g3", files=1) for recipe in by_turns]
+
+
 @pytest.mark.parametrize(
     ("render", "quirks"), [("digital", ()), ("fax_fine", ("skew", "speckle")), ("scan", ())]
 )

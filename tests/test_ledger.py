@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +12,10 @@ import pytest
 from ledgers import DATABASES, EVALUATOR, PAGES, WITHOUT, Time, arrival, case, open_test_ledger, received
 
 from pipeline import ledger as led
-from pipeline.domain import Problem, Reading
+from pipeline.domain import Box, Page, Problem, Reading, Word
 from pipeline.errors import LeaseLost, UsageError
 from pipeline.ledger import Arrival, Incoming, Ledger, Outgoing, State
+from pipeline.ledger.reading_json import reading_from_json, reading_to_json
 
 
 @pytest.fixture
@@ -201,6 +203,15 @@ def test_a_reading_is_kept_for_the_next_worker(ledger: Ledger, time: Time) -> No
     led.release(ledger, claim)
     assert led.load_reading(ledger, receipt.submission_id, claim.round) == reading
     assert led.load_reading(ledger, receipt.submission_id, claim.round + 1) is None
+
+
+def test_a_kept_reading_tells_which_digits_are_confirmed() -> None:
+    words = tuple(Word("410", Box(0, 0, 9, 9), 0, 3, 0.9, confirmed) for confirmed in (True, False))
+    reading = Reading((Page("a.pdf", 1, "ocr", 0, 612, 792, "410", words),), (), {"a.pdf": 1})
+    kept = json.loads(json.dumps(reading_to_json(reading)))
+    assert reading_from_json(kept) == reading
+    del kept["pages"][0]["unconfirmed"]  # kept by an earlier version
+    assert [word.confirmed for word in reading_from_json(kept).pages[0].words] == [True, True]
 
 
 # --------------------------------------------------------------------------- finishing

@@ -14,11 +14,12 @@ from pipeline.member_number import (
     NAMED,
     UNLABELLED,
     NumberSeen,
-    member_field,
     member_numbers,
 )
+from pipeline.member_number import member_field as field_of
 
-LABELS = load_identity(Path(__file__).parents[1] / "models").numbers
+RULES = load_identity(Path(__file__).parents[1] / "models")
+LABELS, BELIEVED = RULES.numbers, RULES.believed
 
 
 def read(text: str) -> list[tuple[str, int]]:
@@ -85,14 +86,26 @@ def test_the_number_of_another_plan_counts_least() -> None:
 
 
 def seen(
-    number: str, paper: int, *, ocr: float | None = None, word: float = 0.9, weight: float = 3
+    number: str,
+    paper: int,
+    *,
+    ocr: float | None = None,
+    word: float = 0.9,
+    weight: float = 3,
+    confirmed: bool = True,
+    behind: str = "",
 ) -> NumberSeen:
     """`number` on paper `paper`: in a text layer, or on a page recognised with mean confidence `ocr`."""
-    words = (Word(number, Box(0, 0, 9, 9), 0, len(number), 1.0 if ocr is None else word),)
+    text = number + behind
+    words = (Word(text, Box(0, 0, 9, 9), 0, len(text), 1.0 if ocr is None else word, confirmed),)
     page = Page(
-        "fax.pdf", paper, "text" if ocr is None else "ocr", 0, 612, 792, number, words, mean_confidence=ocr
+        "fax.pdf", paper, "text" if ocr is None else "ocr", 0, 612, 792, text, words, mean_confidence=ocr
     )
     return NumberSeen(Document(f"d{paper}", "fax_cover", "", (page,)), 0, len(number), weight)
+
+
+def member_field(numbers: list[NumberSeen]) -> Field:
+    return field_of(numbers, BELIEVED)
 
 
 def told(field: Field) -> tuple[Status, object, list[object]]:
@@ -131,6 +144,62 @@ def test_one_paper_alone_that_can_hardly_be_read_is_for_a_person(ocr: float, wor
     field = member_field([seen("QRS 410227983", 1, ocr=ocr, word=word)])
     assert told(field) == (Status.UNCERTAIN, None, ["QRS 410227983"])
     assert field.evidence[0].page == 1
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [seen("QRS 410227983", 1, ocr=0.9, confirmed=False)],
+        # papers of one office are misread alike
+        [seen("QRS 410227983", paper, ocr=0.9, confirmed=False) for paper in (1, 2)],
+    ],
+)
+def test_digits_of_a_coarse_fax_that_nothing_confirms_are_for_a_person(numbers: list[NumberSeen]) -> None:
+    field = member_field(numbers)
+    assert told(field) == (Status.UNCERTAIN, None, ["QRS 410227983"])
+    assert [other.reason for other in field.alternatives] == ["not_readable"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "confidence"),
+    [
+        ([seen("QRS 410227983", 1, ocr=0.9)], 0.9),
+        ([seen("QRS 410227983", 1, ocr=0.9), seen("QRS410227983", 2, ocr=0.9, confirmed=False)], 0.99),
+        ([seen("QRS 410227983", 1), seen("QRS 410227988", 2, ocr=0.9, confirmed=False)], 0.9),
+        ([seen("QRS 410227983", 1, ocr=0.65, word=0.35)], 0.65),
+    ],
+)
+def test_one_paper_with_confirmed_digits_is_enough(numbers: list[NumberSeen], confidence: float) -> None:
+    field = member_field(numbers)
+    assert told(field) == (Status.FOUND, numbers[0].text, [])
+    assert field.confidence == confidence
+
+
+def test_the_confirmed_of_two_readings_is_shown_first() -> None:
+    field = member_field(
+        [seen("QRS 410227988", 1, ocr=0.95, confirmed=False), seen("QRS 410227983", 2, ocr=0.8)]
+    )
+    assert told(field) == (Status.CONFLICTING, "QRS 410227983", ["QRS 410227988"])
+
+
+def test_of_two_readings_that_nothing_confirms_neither_is_the_answer() -> None:
+    field = member_field(
+        [
+            seen("QRS 410227988", 1, ocr=0.95, confirmed=False),
+            seen("QRS 410227983", 2, ocr=0.8, confirmed=False),
+        ]
+    )
+    assert told(field) == (Status.UNCERTAIN, None, ["QRS 410227988", "QRS 410227983"])
+    assert [other.evidence[0].page for other in field.alternatives] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("behind", "status"),
+    [("|", Status.UNCERTAIN), (")", Status.UNCERTAIN), (" |", Status.UNCERTAIN), (".", Status.FOUND)],
+)
+def test_a_mark_at_its_end_may_be_a_digit(behind: str, status: Status) -> None:
+    assert member_field([seen("QRS 41022798", 1, ocr=0.9, behind=behind)]).status is status
+    assert member_field([seen("QRS 41022798", 1, behind=behind)]).status is Status.FOUND
 
 
 def test_no_number() -> None:

@@ -38,6 +38,8 @@ def engine(second: str, by_shape: str, third: str = "") -> Engine:
         ("4.5", "45", "4.6", "4.8", "4.5"),
         ("4.5", "4.5", "45", "45", "4.5"),
         ("C22.0", "", "(222.0", "", "C22.0"),
+        ("30077514", "30077514 01", "30077514 0l", "30077514 01", "30077514"),  # the next word is cut out too
+        ("30077514", "30077614 01", "30077614 01", "", "30077614 01"),
         ("5.", "6.", "6.", "6.", "5."),
         ("1A2", "IA2", "IA2", "IA2", "1A2"),
         ("liver", "river", "river", "river", "liver"),
@@ -48,6 +50,46 @@ def test_what_two_others_say_is_taken_against_the_first(
 ) -> None:
     both = engine(second, by_shape, third)
     assert [word.text for word in read_digits_again(PAPER, PAPER, words(first), both)] == [read]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "by_shape", "third", "confirmed"),
+    [
+        ("410227983", "410227983", "410227983", "", True),
+        ("410227983", "410221983", "410227983", "410227983", True),
+        ("410227983", "410227983.", "41()227983", "", True),
+        ("0820/1943", "08/20/1943", "08/20/l943", "", True),
+        ("410227983", "410227983", "410227933", "410227983", False),
+        ("410227983", "410221983", "410227983", "410227933", False),
+        ("410227983", "", "", "", False),
+        ("55018834-02", "556018834-02", "5501883402", "55018834-02", True),
+        ("331-904-55", "331-904-55", "331-901-55", "331-904-55", False),
+        ("J77", "J77", "J77", "", True),
+        ("30077514", "30077514 01", "30077514", "", True),
+        ("42", "42", "42", "42", False),  # too short to be asked about by itself
+    ],
+)
+def test_a_coarse_page_s_digits_are_confirmed_by_both_kinds_of_recogniser(
+    first: str, second: str, by_shape: str, third: str, *, confirmed: bool
+) -> None:
+    both = engine(second, by_shape, third)
+    assert [word.confirmed for word in read_digits_again(PAPER, PAPER, words(first), both, coarse=True)] == [
+        confirmed
+    ]
+    both = engine(second, by_shape, third)
+    assert [word.confirmed for word in read_digits_again(PAPER, PAPER, words(first), both)] == [True]
+
+
+def test_a_short_group_is_asked_about_beside_a_long_one() -> None:
+    both = Engine(lambda *_: [], reread=lambda _: "01", reread_by_shape=lambda _: "01")
+    for line, confirmed in (("30077514 01", True), ("age 01", False)):
+        *_, short = read_digits_again(PAPER, PAPER, words(*line.split()), both, coarse=True)
+        assert (short.text, short.confirmed) == ("01", confirmed)
+
+
+def test_only_digits_are_confirmed_and_by_one_recogniser_alone_never() -> None:
+    found = read_digits_again(PAPER, PAPER, words("liver", "410227983"), Engine(lambda *_: []), coarse=True)
+    assert [word.confirmed for word in found] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,35 @@ def test_a_fax_is_read(note: Path, tmp_path: Path, dpi: tuple[float, float]) -> 
     assert all(page.text[word.start : word.end] == word.text for word in page.words)
 
 
+def test_digits_have_to_be_confirmed_on_a_standard_fax_alone(note: Path, tmp_path: Path) -> None:
+    def words(dpi: tuple[float, float]) -> dict[str, bool]:
+        path = save_tiff(tmp_path / "fax.tif", samples.fax(note, dpi), dpi, compression="group4")
+        return {word.text: word.confirmed for word in recognised(path).pages[0].words}
+
+    assert set(words((204, 196)).values()) == {True}
+    standard = words((204, 98))
+    assert standard["03/14/2026."]
+    assert not standard["2.7"]
+    assert all(confirmed for word, confirmed in standard.items() if word.isalpha())
+
+
+@pytest.mark.parametrize(
+    ("dpi", "grey", "coarse"),
+    [
+        ((204, 98), False, True),
+        ((98, 204), False, True),
+        ((204, 196), False, False),
+        ((204, 98), True, False),
+    ],
+)
+def test_coarse_is_a_fax_of_standard_resolution(
+    dpi: tuple[float, float], *, grey: bool, coarse: bool
+) -> None:
+    image = np.full((700, 700), 255, np.uint8)
+    image[:, ::3] = 120 if grey else 0
+    assert raster.is_coarse(Raster(image, *dpi)) is coarse
+
+
 def test_white_on_black_is_read(note: Path, tmp_path: Path) -> None:
     image = samples.fax(note).point(lambda value: 255 - value)
     assert share_read(recognised(save_tiff(tmp_path / "fax.tif", image, (204, 196))).pages[0]) > 0.95

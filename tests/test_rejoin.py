@@ -13,6 +13,7 @@ from fixtures import render
 from fixtures.replies import Reply, answering_records, fax_reply
 from pipeline.cases import build_case, evaluate
 from pipeline.domain import (
+    Alternative,
     Barcode,
     Box,
     Case,
@@ -69,6 +70,15 @@ def reply_of(packet: Made, folder: Path) -> tuple[Submission, Reading]:
 
 def found(reply: Case, seen: Seen | None = None, known: list[Known] | None = None) -> Match:
     return match(reply, seen or Seen(), known if known is not None else requests(), LETTERS)
+
+
+def test_a_member_number_that_is_not_sure_is_not_looked_for() -> None:
+    case = replace(made(*OPEN[0]).case, documents=())
+    number = case.patient.member_id
+    assert len(portrait_of(case).numbers) == 1
+    printed = Alternative(str(number.value), "not_readable", number.evidence)
+    unsure = Field(status=Status.UNCERTAIN, evidence=number.evidence, alternatives=(printed,))
+    assert not portrait_of(replace(case, patient=replace(case.patient, member_id=unsure))).numbers
 
 
 # ------------------------------------------------------------------ as a coarse fax

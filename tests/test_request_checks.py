@@ -10,7 +10,7 @@ from pipeline.catalog.procedure_codes import load_procedure_codes
 from pipeline.catalog.request import load_request
 from pipeline.catalog.target import load_target
 from pipeline.catalog.treatment import load_treatment
-from pipeline.domain import Document, Evidence, Field, Page, Problem, Request, Status
+from pipeline.domain import Box, Document, Evidence, Field, Page, Problem, Request, Status, Word
 from pipeline.nlp import annotate, load_nlp
 from pipeline.request import check_request, read_request
 
@@ -103,6 +103,24 @@ def test_an_unlisted_code_like_a_listed_one_is_doubtful_where_it_was_recognised(
 ) -> None:
     form = paper(1, "CPT  32004   Ablation, pulmonary tumor, percutaneous, cryo", source=source)
     assert checked(form)[0].cpt[0].status is status
+
+
+@pytest.mark.parametrize(
+    ("code", "confirmed", "status"),
+    [
+        ("67209", False, Status.UNCERTAIN),
+        ("67209", True, Status.FOUND),
+        ("50593", False, Status.FOUND),  # of the few that are listed: not found by chance
+    ],
+)
+def test_an_unlisted_code_is_believed_where_its_digits_are_confirmed(
+    code: str, *, confirmed: bool, status: Status
+) -> None:
+    words = (Word("CPT", Box(0, 0, 9, 9), 0, 3, 0.9), Word(code, Box(9, 0, 40, 9), 4, 9, 0.9, confirmed))
+    page = Page("fax.pdf", 2, "ocr", 0, 612, 792, f"CPT {code}", words)
+    request, problems = checked(Document("d2", "pa_request_form", "", (page,)))
+    assert [field.status for field in request.cpt] == [status]
+    assert codes_of(problems) == (["code_not_readable"] if status is Status.UNCERTAIN else [])
 
 
 # --------------------------------------------------------------------------- diagnosis codes

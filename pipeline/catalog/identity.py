@@ -76,11 +76,22 @@ class NumberLabels(Entry):
         return Phrases(self.second)
 
 
+class Believed(Entry):
+    """When a member number that one paper alone has is believed on a recognised page.
+
+    `page` is the least mean confidence of the page's words, `word` the least confidence of its own.
+    """
+
+    page: float = Field(ge=0, le=1)
+    word: float = Field(ge=0, le=1)
+
+
 class IdentityRules(Entry):
     """All that `pipeline.identity` knows."""
 
     labels: IdentityLabels
     numbers: NumberLabels
+    believed: Believed
     names: NameRules
 
     @cached_property

@@ -36,6 +36,7 @@ def _page_to_json(page: Page) -> dict[str, Any]:
         "text": page.text,
         # A word's text is page.text[start:end], always, and is not written twice.
         "words": [[word.start, word.end, *word.box, word.confidence] for word in page.words],
+        "unconfirmed": [number for number, word in enumerate(page.words) if not word.confirmed],
         "blank": page.blank,
         "duplicate_of": page.duplicate_of,
         "banner": page.banner,
@@ -45,11 +46,12 @@ def _page_to_json(page: Page) -> dict[str, Any]:
 
 
 def _page_from_json(content: dict[str, Any]) -> Page:
-    text = content["text"]
+    text, unconfirmed = content["text"], set(content.get("unconfirmed", ()))
     words = tuple(
-        Word(text[start:end], Box(x0, top, x1, bottom), start, end, confidence)
-        for start, end, x0, top, x1, bottom, confidence in content["words"]
+        Word(text[start:end], Box(x0, top, x1, bottom), start, end, confidence, number not in unconfirmed)
+        for number, (start, end, x0, top, x1, bottom, confidence) in enumerate(content["words"])
     )
     pairs = {name: tuple(content[name]) if content[name] else None for name in ("duplicate_of", "banner")}
     barcodes = tuple(Barcode(said, Box(*box)) for said, *box in content.get("barcodes", ()))
-    return Page(**{**content, **pairs, "words": words, "barcodes": barcodes})
+    page = {name: value for name, value in content.items() if name != "unconfirmed"}
+    return Page(**{**page, **pairs, "words": words, "barcodes": barcodes})

@@ -34,7 +34,10 @@ Image: TypeAlias = npt.NDArray[np.uint8]
 
 
 class OcrWord(NamedTuple):
-    """A recognised word; box in pixels of the image, `line` numbers the engine's text lines."""
+    """A recognised word; box in pixels of the image, `line` numbers the engine's text lines.
+
+    `confirmed` is no engine's to say: see `domain.Word`.
+    """
 
     text: str
     x0: float
@@ -43,6 +46,7 @@ class OcrWord(NamedTuple):
     bottom: float
     confidence: float
     line: int
+    confirmed: bool = True
 
 
 class Orientation(NamedTuple):

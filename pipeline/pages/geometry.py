@@ -18,6 +18,7 @@ class Token(NamedTuple):
     box: Box
     confidence: float = 1.0
     line: int | None = None
+    confirmed: bool = True
 
 
 def turned(box: Box, degrees: int, width: float, height: float) -> Box:

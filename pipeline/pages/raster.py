@@ -123,11 +123,17 @@ def prepare(raster: Raster) -> Prepared:
     return Prepared(np.asarray(image, np.uint8), np.asarray(level, np.uint8), dpi, skew)
 
 
+def is_coarse(raster: Raster) -> bool:
+    """Whether the page came as a fax of standard resolution: black and white, half the rows of a fine one."""
+    finer, coarser = max(raster.x_dpi, raster.y_dpi), min(raster.x_dpi, raster.y_dpi)
+    return finer >= _COARSE * coarser and is_bilevel(raster.image)
+
+
 def _blur(raster: Raster) -> tuple[float, float]:
     """How much the page is blurred across and down."""
     if not is_bilevel(raster.image):
         return _BLUR_GREY
-    if max(raster.x_dpi, raster.y_dpi) < _COARSE * min(raster.x_dpi, raster.y_dpi):
+    if not is_coarse(raster):
         return _BLUR_FINE
     along, across = _BLUR_COARSE
     return (along, across) if raster.y_dpi < raster.x_dpi else (across, along)

@@ -170,13 +170,17 @@ def _recognised(file: SourceFile, number: int, stored: Raster, engine: Engine) -
         )
     raster, prepared, found = _recognise_upright(raster, engine)
     found = look_again(prepared.image, prepared.dpi, found, engine)
-    found = read_digits_again(prepared.sharp, prepared.image, found, engine)
+    coarse = images.is_coarse(raster)
+    found = read_digits_again(prepared.sharp, prepared.image, found, engine, coarse=coarse)
     found = read_strokes(prepared.sharp, read_ticks(prepared.image, found))
     text, placed = lay_out(
-        [Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line) for word in found]
+        [
+            Token(word.text, prepared.level_box(*word[1:5]), word.confidence, word.line, word.confirmed)
+            for word in found
+        ]
     )
     words = tuple(
-        Word(token.text, prepared.page_box(token.box), start, end, token.confidence)
+        Word(token.text, prepared.page_box(token.box), start, end, token.confidence, token.confirmed)
         for token, start, end in placed
     )
     codes = tuple(

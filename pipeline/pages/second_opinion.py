@@ -7,6 +7,9 @@ differs, a recogniser of another kind, which looks at the shapes of single chara
 where it knows neither, the blurred word, larger still. Only what two of these agree on against the first
 reading is taken. A lone figure is not asked about: out of its line it is read worse than in it.
 
+On a coarse fax the first kind reads one wrong digit and reads it again, for it has learnt what digits look
+like: an agreement that is worth something is one of both kinds. There a word is confirmed by it, or not.
+
 N0 and M0 beside other letters of a stage are read NO and MO by the first kind, which has learnt words;
 there the shape of the character decides.
 
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,6 +31,9 @@ from pipeline.ocr import Engine, Image, OcrWord
 _ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
+# Letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed. A
+# shorter one is asked about beside such a word, of which it may be a part ("30077514 01").
+_LONG = 3
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -34,23 +41,62 @@ _STAGE_LETTER = re.compile(r"\(?[cpyra]{0,3}(?:T(?:is|[0-4XIlO])|N[0-3XO]|M[01XO
 
 
 def read_digits_again(
-    sharp: Image, blurred: Image, words: Sequence[OcrWord], engine: Engine
+    sharp: Image, blurred: Image, words: Sequence[OcrWord], engine: Engine, *, coarse: bool = False
 ) -> list[OcrWord]:
-    """The words, those with digits in the reading that most agree on; the page before and after blurring."""
+    """The words, those with digits in the reading that most agree on; the page before and after blurring.
+
+    On a `coarse` page words with digits are `confirmed` only where recognisers of both kinds read them so.
+    """
+    result = [word._replace(confirmed=not (coarse and _has_digit(word))) for word in words]
     if engine.reread is None or engine.reread_by_shape is None:
-        return list(words)
-    result = list(words)
+        return result
     for index, word in enumerate(words):
         if word.bottom - word.top < _LEAST_HEIGHT:
             continue
-        if sum(map(str.isalnum, word.text)) > 1 and any(map(str.isdigit, word.text)):
-            text = _agreed(word.text, _cut_out(sharp, word), _cut_out(blurred, word), engine)
+        if sum(map(str.isalnum, word.text)) > 1 and _has_digit(word):
+            readings = _Readings(_cut_out(sharp, word), _cut_out(blurred, word), engine)
+            text = _agreed(word.text, readings)
+            asked = coarse and any(map(_is_long, words[max(0, index - 1) : index + 2]))
+            confirmed = not coarse or (asked and _is_confirmed(text, readings))
+            result[index] = word._replace(text=text, confirmed=confirmed)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
             text = _with_zero(word.text, _cut_out(blurred, word), engine)
-        else:
-            continue
-        result[index] = word._replace(text=text)
+            result[index] = word._replace(text=text)
     return result
+
+
+def _has_digit(word: OcrWord) -> bool:
+    return any(map(str.isdigit, word.text))
+
+
+def _is_long(word: OcrWord) -> bool:
+    return _has_digit(word) and sum(map(str.isalnum, word.text)) >= _LONG
+
+
+class _Readings:
+    """What a word reads as when it is read again, each way once and when it is asked for."""
+
+    def __init__(self, sharp: Image, blurred: Image, engine: Engine) -> None:
+        assert engine.reread is not None
+        assert engine.reread_by_shape is not None
+        self._sharp, self._blurred = sharp, blurred
+        self._reread, self._by_shape = engine.reread, engine.reread_by_shape
+
+    @cached_property
+    def second(self) -> str:
+        return self._reread(_on_paper(self._sharp, _ENLARGED))
+
+    @cached_property
+    def third(self) -> str:
+        return self._reread(_on_paper(self._blurred, _LARGER_STILL))
+
+    @cached_property
+    def shape(self) -> str:
+        return self._by_shape(_on_paper(self._sharp, 1))
+
+    @cached_property
+    def blurred_shape(self) -> str:
+        return self._by_shape(_on_paper(self._blurred, _ENLARGED))
 
 
 def _cut_out(image: Image, word: OcrWord) -> Image:
@@ -66,18 +112,35 @@ def _on_paper(image: Image, scale: float) -> Image:
     return np.pad(image, _PAPER, constant_values=255)
 
 
-def _agreed(first: str, sharp: Image, blurred: Image, engine: Engine) -> str:
-    assert engine.reread is not None
-    assert engine.reread_by_shape is not None
-    second = engine.reread(_on_paper(sharp, _ENLARGED))
-    if not second or _same(first, second):
+def _agreed(first: str, readings: _Readings) -> str:
+    second = readings.second
+    # What is cut out may hold the end of the next word, which has its own place in the text.
+    if not second or any(_same(first, part) for part in (second, *second.split())):
         return first
-    shape = engine.reread_by_shape(_on_paper(sharp, 1))
-    if _same(first, shape):
+    if _same(first, readings.shape):
         return first
-    if _same(second, shape) or _same(second, engine.reread(_on_paper(blurred, _LARGER_STILL))):
+    if _same(second, readings.shape) or _same(second, readings.third):
         return second
     return first
+
+
+def _is_confirmed(text: str, readings: _Readings) -> bool:
+    """Whether the first kind of recogniser reads `text` again, and the other kind does."""
+    again = _sees(text, readings.second) or _sees(text, readings.third)
+    return again and (_sees(text, readings.blurred_shape) or _sees(text, readings.shape))
+
+
+def _sees(text: str, reading: str) -> bool:
+    """Whether a reading has the same letters and digits, whatever marks between them: those are often specks.
+
+    By its shape a 0 that fell apart is two brackets.
+    """
+    reading = reading.replace("()", "0")
+    return any(_letters(text) == _letters(part) for part in (reading, *reading.split()))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.translate(_SAME)))
 
 
 def _same(one: str, other: str) -> bool:

@@ -23,9 +23,10 @@ _DIGITS = "0123456789"
 
 @dataclass(frozen=True)
 class Words:
-    """The words beside a code of one document, and the organs that they name."""
+    """The words beside a code of one document, and the organs that they name; the code starts at `code`."""
 
     source: AnnotatedDocument
+    code: int
     start: int
     end: int
     page: int | None
@@ -38,6 +39,11 @@ class Words:
     @property
     def misread(self) -> bool:
         return is_misread(self.source.document)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether nothing speaks against the code's own digits, see `Word.confirmed`."""
+        return all(word.confirmed for word in self.source.document.words_at(self.code, self.start))
 
     @property
     def evidence(self) -> Evidence:
@@ -79,7 +85,7 @@ def words_of(source: AnnotatedDocument, evidence: Evidence, rules: RequestRules)
         first = next(iter(tokenize(below)), None)
         if first is not None and first.word in rules.descriptions:
             end = line_end + 1 + len(below)
-    return Words(source, evidence.end, end, evidence.page, rules)
+    return Words(source, evidence.start, evidence.end, end, evidence.page, rules)
 
 
 # --------------------------------------------------------------------------- procedure codes
@@ -106,11 +112,12 @@ def cpt_fits(code: str, words: Words) -> bool:
 
 
 def cpt_perhaps_misread(code: str, words: Words) -> bool:
-    """Whether an unlisted code on a recognised page looks like a listed one that fits the words."""
+    """Whether an unlisted code on a recognised page looks like a listed one that fits the words, or nothing
+    confirms its digits: those of a listed code are not found by chance."""
     listed = words.rules.codes.by_code
     if not words.misread or code in listed:
         return False
-    return any(looks_like(code, other) and cpt_fits(other, words) for other in listed)
+    return not words.confirmed or any(looks_like(code, other) and cpt_fits(other, words) for other in listed)
 
 
 def looks_like(code: str, other: str) -> bool:
