@@ -373,6 +373,17 @@ def test_a_clerk_is_told_what_a_file_seems_to_be(tmp_path: Path, content: bytes,
     assert told in reading.problems[0].message
 
 
+@pytest.mark.parametrize(("wide", "told"), [(32_767, ["too_large"]), (30_000, [])])
+def test_a_side_of_more_pixels_than_can_be_levelled_is_told(
+    wide: int, told: list[str], tmp_path: Path
+) -> None:
+    """Found among broken TIFF files: a width of 32,767 was told as a failure of ours."""
+    image = PIL.Image.new("L", (wide, 400), 255)
+    PIL.ImageDraw.Draw(image).rectangle((200, 100, 2000, 300), fill=0)
+    image.save(tmp_path / "long.tif")
+    assert [code for _, _, code in codes(read(tmp_path / "long.tif"))] == told
+
+
 def test_a_page_too_large_to_be_read_is_told_in_inches(tmp_path: Path) -> None:
     with pikepdf.new() as pdf:
         pdf.add_blank_page(page_size=(14400, 14400))

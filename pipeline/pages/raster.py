@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.domain import Box
+from pipeline.errors import UnreadableFile
 from pipeline.pages.stored import Raster
 
 Grey = npt.NDArray[np.uint8]
@@ -24,6 +25,7 @@ _LEAST_DPI, _MOST_DPI = 200.0, 300.0
 # Standard deviation along and across the rows as they were sent, in pixels of the squared page. Rows of a
 # coarse fax are stretched, which smears them already: as much blur again costs four words in a hundred.
 _BLUR_COARSE, _BLUR_FINE, _BLUR_GREY = (1.2, 0.7), (1.0, 1.0), (0.8, 0.8)
+_LONGEST = 32_000  # pixels; OpenCV's warpAffine takes sides that fit into 16 bits
 _COARSE = 1.7  # a fax's resolution along its rows to that across them; a fine one's is 1.04
 _STREAK = 61  # pixels; the longest strokes of letters have 30
 _NEAR_INCHES, _SPECK = 0.075, 6
@@ -93,7 +95,7 @@ def turn(raster: Raster, degrees: int) -> Raster:
 
 
 def squared(raster: Raster) -> tuple[Grey, float]:
-    """(image, dpi) with square pixels, at 200 to 300 dpi."""
+    """(image, dpi) with square pixels, at 200 to 300 dpi. Raises UnreadableFile(too_large)."""
     width, height, dpi = _square_size(raster)
     if (height, width) == raster.image.shape:
         return raster.image, dpi
@@ -103,14 +105,24 @@ def squared(raster: Raster) -> tuple[Grey, float]:
 
 
 def _square_size(raster: Raster) -> tuple[int, int, float]:
-    """(width, height, dpi) of the page with square pixels, as fine as its finer side, within bounds."""
+    """(width, height, dpi) of the page with square pixels, as fine as its finer side, within bounds.
+
+    Raises UnreadableFile(too_large) where a side is longer than images may be here.
+    """
     dpi = min(max(raster.x_dpi, raster.y_dpi, _LEAST_DPI), _MOST_DPI)
     height, width = raster.image.shape
-    return max(1, round(width * dpi / raster.x_dpi)), max(1, round(height * dpi / raster.y_dpi)), dpi
+    across, down = round(width * dpi / raster.x_dpi), round(height * dpi / raster.y_dpi)
+    if max(width, height, across, down) > _LONGEST:
+        raise UnreadableFile(
+            "too_large",
+            f"A side of the page's image has more than {_LONGEST} pixels.",
+            next_step="Ask the sender to scan paper of letter size at 200 to 300 dots an inch.",
+        )
+    return max(1, across), max(1, down), dpi
 
 
 def prepare(raster: Raster) -> Prepared:
-    """An upright, clean page as the engine reads it best."""
+    """An upright, clean page as the engine reads it best. Raises UnreadableFile(too_large)."""
     width, height, dpi = _square_size(raster)
     skew = find_skew(*squared(raster))
     across, down = width / raster.image.shape[1], height / raster.image.shape[0]
