@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +39,26 @@ def pools(flows_: tuple[ModuleType, ModuleType]) -> ModuleType:
 def defaults(template: dict[str, Any]) -> dict[str, Any]:
     properties = template["variables"]["properties"]
     return {name: one["default"] for name, one in properties.items() if one.get("default")}
+
+
+def test_without_an_address_no_server_is_started(flows_: tuple[ModuleType, ModuleType]) -> None:
+    """Prefect would start one that ends with the command, and sends its heartbeat out of the house."""
+    with pytest.raises(ConfigurationError, match="No Prefect API is named"):
+        flows_[0].deploy(pool="triage", pool_type="process", workers=1, channels=(), watched=None)
+
+
+@pytest.mark.parametrize("module", ["flows.deploy", "flows.triage", "flows.serve"])
+def test_prefect_finds_itself_told_to_be_quiet(module: str, tmp_path: Path) -> None:
+    """Whoever imports it: a command of ours, or a worker of Prefect's own."""
+    told = (
+        f"import {module}, os; from prefect.settings import get_current_settings as now; "
+        "print(now().server.analytics_enabled, now().logging.to_api.enabled, os.environ['DO_NOT_TRACK'])"
+    )
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", told], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False False 1\n"
 
 
 def test_a_process_pool_leaves_the_settings_to_the_machines(pools: ModuleType) -> None:
