@@ -21,6 +21,7 @@ from ledgers import open_test_ledger
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.__main__ import parser
+from pipeline.errors import ExitCode
 from pipeline.monitoring.metrics import exposition
 from pipeline.sealing import keyring
 from pipeline.settings import PREFIX, Settings, is_secret, load_settings
@@ -247,6 +248,25 @@ def test_root_s_commands_find_what_the_service_has(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == (f"{wanted} ['user', 'add', 'two words']\n", "")
     (tmp_path / "settings").unlink()
     assert subprocess.run(command, env={"PATH": "/usr/bin:/bin"}).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves files that the service cannot read")
+def test_what_root_leaves_is_the_service_s(tmp_path: Path) -> None:
+    script = (ROOT / "deploy" / "triage").read_text()
+    home = tmp_path / "home"
+    (home / "vault").mkdir(parents=True)
+    (home / "of another").touch()
+    for path in (home, home / "vault", home / "of another"):
+        os.chown(path, 10001, 10002)
+    os.chown(home / "of another", 10003, 10003)
+    (tmp_path / "program").write_text(f"#!/bin/sh\ntouch {home}/ledger.db {home}/vault/sealed\nexit 3\n")
+    (tmp_path / "program").chmod(0o755)
+    script = script.replace("/opt/clinical-triage/.venv/bin/triage", str(tmp_path / "program"))
+    script = script.replace("/var/lib/clinical-triage/home", str(home))
+    done = subprocess.run(["sh", "-c", script, "triage"], env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode == ExitCode.CONFIGURATION  # the program's own
+    owners = {path.name: path.stat().st_uid for path in home.rglob("*")}
+    assert owners == {"vault": 10001, "of another": 10003, "ledger.db": 10001, "sealed": 10001}
 
 
 # --------------------------------------------------------------------------- the handbook's commands
