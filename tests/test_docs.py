@@ -100,6 +100,30 @@ def test_every_target_of_the_documents_is_one() -> None:
     assert {(guide, target) for guide, target in told if target not in targets} == set()
 
 
+def _programs() -> list[tuple[str, list[str]]]:
+    """Every `python FILE` and `python -m MODULE` of a document, in a block or in its text."""
+    told = [(guide, f"python {command}") for guide, command in _commands("python")]
+    for guide in GUIDES:
+        text = guide.read_text(encoding="utf-8").replace("\n", " ")
+        told += [(guide.name, code) for code in re.findall(r"`(python (?:-m |\S+\.py)[^`]*)`", text)]
+    return [(guide, _words(command)[1:]) for guide, command in told]
+
+
+@pytest.mark.parametrize(("guide", "words"), _programs())
+def test_every_program_of_the_documents_is_one(guide: str, words: list[str]) -> None:
+    """Its file is there and knows the options; a reader has no other way to it."""
+    named = words[1].replace(".", "/") + ".py" if words[0] == "-m" else words[0]
+    found = [path for path in (ROOT / named, ROOT / named[:-3] / "__main__.py") if path.is_file()]
+    assert found, guide
+    source = found[0].read_text(encoding="utf-8")
+    for option in (word for word in words if word.startswith("--")):
+        assert f'"{option}"' in source, guide
+
+
+def test_the_documents_have_programs() -> None:
+    assert len(_programs()) > 10
+
+
 def test_every_setting_of_the_documents_is_one() -> None:
     settings = {PREFIX + field.name.upper() for field in fields(Settings)}
     compose = set(re.findall(r"\$\{(TRIAGE_\w+?)[:}]", (ROOT / "compose.yaml").read_text(encoding="utf-8")))
