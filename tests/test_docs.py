@@ -66,8 +66,33 @@ def test_every_command_of_the_documents_is_one(guide: str, command: str, no_exit
         pytest.fail(f"{guide}: `triage {command}`: {error}")
 
 
+def _mentioned() -> list[tuple[str, str]]:
+    """Every `triage ...` in the text of a document; `triage user add|list` is each of them."""
+    told = []
+    for guide in GUIDES:
+        text = _BLOCK.sub("", guide.read_text(encoding="utf-8")).replace("\n", " ")
+        for code in re.findall(r"`(?:[A-Z_]+=\S+ )*triage ([^`]+)`", text):
+            first, *more = re.split(r"\|(?=\w)", code)
+            told += [
+                (guide.name, one) for one in (first, *(f"{first.rsplit(' ', 1)[0]} {sub}" for sub in more))
+            ]
+    return told
+
+
+@pytest.mark.parametrize(("guide", "command"), _mentioned())
+def test_every_command_in_the_text_is_one(guide: str, command: str, no_exit: None) -> None:
+    """As far as it is said: a command may be named without all that it needs."""
+    words = ["1" if word == "N" else word for word in _words(command)]
+    try:
+        parser().parse_args(words)
+    except _Refused as error:
+        if not re.search("are required: |expected one argument", str(error)):
+            pytest.fail(f"{guide}: `triage {command}`: {error}")
+
+
 def test_the_documents_have_commands() -> None:
     assert len(_commands("triage")) > 30
+    assert len(_mentioned()) > 60
 
 
 def _told() -> set[str]:
