@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from flows.local_api import environment_replaced, prefect_environment
-from pipeline.errors import ConfigurationError, UsageError
+from pipeline.errors import ConfigurationError, ExitCode, UsageError
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {"TRIAGE_LEDGER_URL": "postgresql://triage@db/triage", "TRIAGE_KEYS_FILE": "/run/secrets/triage/k"}
@@ -41,10 +41,16 @@ def defaults(template: dict[str, Any]) -> dict[str, Any]:
     return {name: one["default"] for name, one in properties.items() if one.get("default")}
 
 
-def test_without_an_address_no_server_is_started(flows_: tuple[ModuleType, ModuleType]) -> None:
+def test_without_an_address_no_server_is_started(tmp_path: Path) -> None:
     """Prefect would start one that ends with the command, and sends its heartbeat out of the house."""
-    with pytest.raises(ConfigurationError, match="No Prefect API is named"):
-        flows_[0].deploy(pool="triage", pool_type="process", workers=1, channels=(), watched=None)
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect")}
+    environ["TRIAGE_HOME"] = str(tmp_path / "home")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "deploy"], env=environ, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (ExitCode.CONFIGURATION, "")
+    assert "No Prefect API is named" in done.stderr
+    assert not list((tmp_path / "prefect").glob("*.db"))
 
 
 @pytest.mark.parametrize("module", ["flows.deploy", "flows.triage", "flows.serve"])
