@@ -29,12 +29,13 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from flows.triage import triage
 from flows.upkeep import intake, reevaluate, requests, retention
 from flows.work_pools import HEARTBEAT_S, Pool, base_job_template
-from pipeline.errors import UsageError
+from pipeline.errors import ConfigurationError, UsageError
 
 _ROUND_S: Final = 60.0
 _NIGHTLY: Final = "17 2 * * *"
@@ -71,8 +72,14 @@ def deploy(
 
     `workers` is how many triage runs there may be at once on all machines; each of `channels` has one.
     `watched` is a folder for the channel of that name. `options` are of `Pool`. Raises what Prefect raises,
-    UsageError and ConfigurationError.
+    UsageError and ConfigurationError: without an address Prefect would start a server of its own, which
+    ends with the command.
     """
+    if get_current_settings().api.url is None:
+        raise ConfigurationError(
+            "No Prefect API is named.",
+            next_step="PREFECT_API_URL=http://HOST:4200/api names it; `prefect server start` starts one.",
+        )
     # Beside the triage runs one of each other flow.
     at_once = workers + len(_OTHERS) + len(channels)
     wanted = Pool(name=pool, type=pool_type, at_once=at_once, environ=environ or {}, **options)

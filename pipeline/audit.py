@@ -10,6 +10,7 @@ own): the chain is for who may take those away.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 
+from pipeline.errors import UsageError
 from pipeline.ledger.opening import Ledger
 from pipeline.ledger.tables import Utc, metadata
 
@@ -47,6 +49,7 @@ audit = Table(
 _LOCK: Final = 0x7A1A6F  # PostgreSQL's advisory lock: one row after another
 _START: Final = "start"
 _BATCH: Final = 5000
+_HEAD: Final = re.compile(rf"{_START}|[^:\s]+:[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,14 @@ def write(ledger: Ledger, actor: str, action: str, submission_id: str | None = N
 def verify(ledger: Ledger, *, head: str | None = None) -> Verdict:
     """Check every link from the first row on; `head` is one that an earlier check printed.
 
-    A trail that no longer has the row of `head` is broken at its end.
+    A trail that no longer has the row of `head` is broken at its end. Raises UsageError where `head` is
+    none that a check prints: a slip of the pen is no broken trail.
     """
-    before, seen_head, rows = _START, head is None, 0
+    if head is not None and not _HEAD.fullmatch(head):
+        raise UsageError(
+            "This is no head of the trail.", next_step="`triage audit verify` prints it behind `Head:`."
+        )
+    before, seen_head, rows = _START, head in (None, _START), 0
     while True:
         batch = ledger.read(
             lambda db, after=rows: db.execute(  # type: ignore[misc]

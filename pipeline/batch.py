@@ -15,6 +15,7 @@ from pipeline.domain import Case, Problem, Submission
 from pipeline.errors import ConfigurationError, TriageError, UsageError
 from pipeline.files import printable, unused_name
 from pipeline.intake.folder import NOT_RECEIVED, left_out, receive, submissions_in
+from pipeline.wording import OUTCOMES
 
 Process = Callable[[Submission], Case]
 
@@ -51,12 +52,12 @@ def told(case: Case, problems: Sequence[Problem]) -> Case:
     return replace(case, status=status, problems=(*problems, *case.problems))
 
 
-def reasons(worked: Worked) -> Iterator[str]:
-    """Why a case is not complete, a line for each reason; none for one that is."""
-    if worked.case.status == "complete":
-        return
-    yield f"{worked.name}: {worked.case.status}"
-    for problem in worked.case.problems:
+def account(worked: Worked) -> Iterator[str]:
+    """What came of an entry: its outcome, and why its case is not complete, a line for each reason."""
+    status = "" if worked.case.status == "complete" else worked.case.status
+    outcome = OUTCOMES[worked.case.evaluation.outcome] if worked.case.evaluation else ""
+    yield f"{worked.name}: {', '.join(filter(None, (status, outcome)))}"
+    for problem in worked.case.problems if status else ():
         place = ", ".join(
             filter(None, (problem.file, f"page {problem.page}" if problem.page is not None else ""))
         )

@@ -82,12 +82,12 @@ def _run_one(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
 
 def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
-    from pipeline.batch import reasons, work_each
+    from pipeline.batch import account, work_each
     from pipeline.catalog import Catalog
     from pipeline.information_request import case_with_request
 
     catalog = Catalog(settings.models_dir)
-    statuses, why = [], list[str]()
+    statuses, accounts = [], list[str]()
     with progress(options, "Submissions") as step, _processor(options, settings) as process:
         works = work_each(options.each, process, received=_received(options), on_bug=report_bug)
         for done, (worked, in_all) in enumerate(works, 1):
@@ -95,12 +95,12 @@ def _run_each(options: argparse.Namespace, settings: Settings) -> ExitCode:
             _write(folder / "case.json", case_with_request(worked.case, catalog))
             _show(worked.case, worked.submission, options, settings, folder)
             statuses.append(worked.case.status)
-            why += reasons(worked)
+            accounts += account(worked)
             step(done, in_all)
     if not options.quiet:
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in ("complete", "partial", "parked"))
         told = f"{len(statuses)} submissions: {counts}. Cases are in {options.output_dir}."
-        sys.stdout.write("\n".join((*why, told)) + "\n")
+        sys.stdout.write("\n".join((*accounts, told)) + "\n")
     return ExitCode.DONE if all(status == "complete" for status in statuses) else ExitCode.PARKED
 
 

@@ -28,13 +28,16 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> ExitCode:
     from pipeline.information_request import case_with_request
     from pipeline.summary import summarize
 
-    case = reopened(_case(options.case))
-    if case.status == "parked":
+    former = reopened(_case(options.case))
+    if former.status == "parked":
         raise UsageError(
-            f"{options.case} is parked for another reason than the evaluator: {_reasons(case)}",
+            f"{options.case} is parked for another reason than the evaluator: {_reasons(former)}",
             next_step="Run the submission again.",
         )
-    case = evaluate_case(replace(case, evaluation=None), settings)
+    case = evaluate_case(replace(former, evaluation=None), settings)
+    if case.evaluation is None and former.evaluation is not None and not options.output:
+        sys.stderr.write(f"triage: {_reasons(case)} {options.case} keeps the evaluation that it has.\n")
+        return ExitCode.PARKED
     content = case_with_request(case, Catalog(settings.models_dir))
     written = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     if options.output == "-":

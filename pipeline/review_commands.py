@@ -39,6 +39,9 @@ def add_commands(
     disable = users.add_parser("disable", parents=[shared], help="close an account, its sessions with it")
     disable.add_argument("name")
     disable.set_defaults(function=disable_user)
+    enable = users.add_parser("enable", parents=[shared], help="open a closed account again")
+    enable.add_argument("name")
+    enable.set_defaults(function=enable_user)
     listed = users.add_parser("list", parents=[shared], help="all accounts")
     listed.set_defaults(function=list_users)
     token = users.add_parser("token", parents=[shared], help="a token for a program that works as the user")
@@ -113,6 +116,16 @@ def disable_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
 
     with open_ledger(settings) as ledger:
         disable(ledger, options.name, actor=operator())
+    return ExitCode.DONE
+
+
+def enable_user(options: argparse.Namespace, settings: Settings) -> ExitCode:
+    """`triage user enable`."""
+    from pipeline.ledger import open_ledger
+    from pipeline.review.accounts import enable
+
+    with open_ledger(settings) as ledger:
+        enable(ledger, options.name, actor=operator())
     return ExitCode.DONE
 
 

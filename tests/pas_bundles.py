@@ -1,12 +1,18 @@
-"""A prior-authorization request as a Da Vinci PAS bundle, about an invented person."""
+"""A prior-authorization request as a Da Vinci PAS bundle, about an invented person.
+
+python tests/pas_bundles.py FILE.pdf ...     one with these documents inside, on standard output
+"""
 
 from __future__ import annotations
 
 import base64
 import copy
+import json
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition"
@@ -148,3 +154,8 @@ def changed(bundle: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 def _coded(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
+
+
+if __name__ == "__main__":
+    documents = [Path(name).read_bytes() for name in sys.argv[1:]]
+    sys.stdout.write(json.dumps(pas_bundle(*documents), indent=2) + "\n")

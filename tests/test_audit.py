@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline import audit
 from pipeline.audit import audit as table
+from pipeline.errors import UsageError
 from pipeline.ledger import Ledger
 
 ROWS = 7
@@ -130,6 +131,20 @@ def test_rows_cut_off_at_the_end_are_missed_by_the_head(ledger: Ledger, gone: in
     assert (verdict.whole, verdict.broken) == (False, ROWS - gone + 1)
     audit.write(ledger, "nora", "login")  # what is added later does not hide it
     assert not audit.verify(ledger, head=head).whole
+
+
+@pytest.mark.parametrize("head", ["HEAD", "", "k1", "k1:", "k1:9f3c...", "k1:" + "0" * 63, "k1:" + "0" * 65])
+def test_a_mistyped_head_is_no_broken_trail(ledger: Ledger, head: str) -> None:
+    with pytest.raises(UsageError, match="no head"):
+        audit.verify(ledger, head=head)
+    assert audit.verify(ledger, head="k1:" + "0" * 64).broken == ROWS + 1  # one that it could have printed
+
+
+def test_the_head_of_an_empty_trail_is_one(tmp_path: Path) -> None:
+    with open_test_ledger("sqlite", tmp_path) as ledger:
+        head = audit.verify(ledger).head
+        audit.write(ledger, "nora", "login")
+        assert audit.verify(ledger, head=head) == audit.Verdict(1, None, audit.verify(ledger).head)
 
 
 def test_rows_that_are_written_at_once_are_one_chain(ledger: Ledger) -> None:

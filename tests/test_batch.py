@@ -52,6 +52,7 @@ def test_what_holds_no_file_is_parked_with_the_reason(
     }
     told = capsys.readouterr().out
     assert "5 submissions: 1 complete, 0 partial, 4 parked." in told
+    assert "good: More information is needed before a review\n" in told
     assert "nothing: parked\n    There is no file in it that can be read." in told
     assert "Monday: This folder inside the submission was not opened; files in it: 1." in told
 

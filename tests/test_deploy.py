@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from flows.local_api import environment_replaced, prefect_environment
-from pipeline.errors import ConfigurationError, UsageError
+from pipeline.errors import ConfigurationError, ExitCode, UsageError
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {"TRIAGE_LEDGER_URL": "postgresql://triage@db/triage", "TRIAGE_KEYS_FILE": "/run/secrets/triage/k"}
@@ -37,6 +39,32 @@ def pools(flows_: tuple[ModuleType, ModuleType]) -> ModuleType:
 def defaults(template: dict[str, Any]) -> dict[str, Any]:
     properties = template["variables"]["properties"]
     return {name: one["default"] for name, one in properties.items() if one.get("default")}
+
+
+def test_without_an_address_no_server_is_started(tmp_path: Path) -> None:
+    """Prefect would start one that ends with the command, and sends its heartbeat out of the house."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect")}
+    environ["TRIAGE_HOME"] = str(tmp_path / "home")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "deploy"], env=environ, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (ExitCode.CONFIGURATION, "")
+    assert "No Prefect API is named" in done.stderr
+    assert not list((tmp_path / "prefect").glob("*.db"))
+
+
+@pytest.mark.parametrize("module", ["flows.deploy", "flows.triage", "flows.serve"])
+def test_prefect_finds_itself_told_to_be_quiet(module: str, tmp_path: Path) -> None:
+    """Whoever imports it: a command of ours, or a worker of Prefect's own."""
+    told = (
+        f"import {module}, os; from prefect.settings import get_current_settings as now; "
+        "print(now().server.analytics_enabled, now().logging.to_api.enabled, os.environ['DO_NOT_TRACK'])"
+    )
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", told], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False False 1\n"
 
 
 def test_a_process_pool_leaves_the_settings_to_the_machines(pools: ModuleType) -> None:

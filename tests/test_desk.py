@@ -238,6 +238,19 @@ def test_a_weak_password_is_refused(shared: TestDesk, password: str) -> None:
     assert password not in str(refusal.value)
 
 
+def test_a_closed_account_can_be_opened_again(own: TestDesk) -> None:
+    """With its password, but without the sessions that it had."""
+    client = own.client("nora")
+    for act in (accounts.disable, accounts.enable):
+        act(own.ledger, "nora", actor="operator:test")
+    assert client.get("/").status_code == 303
+    assert own.client("nora").get("/").status_code == 200
+    rows = [(row.action, row.data) for row in audit.entries(own.ledger, actor="operator:test", most=2)]
+    assert rows == [("user_enabled", {"user": "nora"}), ("user_disabled", {"user": "nora"})]
+    with pytest.raises(UsageError, match="no user"):
+        accounts.enable(own.ledger, "nobody", actor="operator:test")
+
+
 def test_a_disabled_user_is_out_at_once(own: TestDesk) -> None:
     client = own.client("nora")
     assert client.get("/").status_code == 200
@@ -501,6 +514,7 @@ def test_the_commands(
     assert told.startswith("2 rows, all whole. Head: ")
     assert main(["user", "disable", "nora"], environ) == ExitCode.DONE
     assert main(["audit", "verify", "--head", told.split()[-1]], environ) == ExitCode.DONE
+    assert main(["audit", "verify", "--head", "HEAD"], environ) == ExitCode.USAGE
     from pipeline.settings import load_settings
 
     with open_ledger(load_settings(environ)) as ledger:

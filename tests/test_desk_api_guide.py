@@ -32,14 +32,19 @@ def test_the_client_example_runs(tmp_path: Path) -> None:
         assert user is not None
         token = sessions.begin(desk.ledger, user, program=True)
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "DESK_URL": url, "DESK_TOKEN": token}
-        done = subprocess.run(
-            [sys.executable, "-c", CLIENT], env=environ, capture_output=True, text=True, timeout=120
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("curative ")
-        file = open_case(desk.ledger, desk.submission_id)
-        assert file is not None
-        assert [one.subject for one in file.corrections] == ["findings.intent"]
+        for reviewed, corrected in (("", []), (desk.submission_id, ["findings.intent"])):
+            done = subprocess.run(
+                [sys.executable, "-c", CLIENT],
+                env=environ | {"REVIEWED": reviewed},
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith("curative ")
+            file = open_case(desk.ledger, desk.submission_id)
+            assert file is not None
+            assert [one.subject for one in file.corrections] == corrected
 
 
 def test_the_check_of_a_webhook_tells_ours_from_others() -> None:

@@ -66,8 +66,33 @@ def test_every_command_of_the_documents_is_one(guide: str, command: str, no_exit
         pytest.fail(f"{guide}: `triage {command}`: {error}")
 
 
+def _mentioned() -> list[tuple[str, str]]:
+    """Every `triage ...` in the text of a document; `triage user add|list` is each of them."""
+    told = []
+    for guide in GUIDES:
+        text = _BLOCK.sub("", guide.read_text(encoding="utf-8")).replace("\n", " ")
+        for code in re.findall(r"`(?:[A-Z_]+=\S+ )*triage ([^`]+)`", text):
+            first, *more = re.split(r"\|(?=\w)", code)
+            told += [
+                (guide.name, one) for one in (first, *(f"{first.rsplit(' ', 1)[0]} {sub}" for sub in more))
+            ]
+    return told
+
+
+@pytest.mark.parametrize(("guide", "command"), _mentioned())
+def test_every_command_in_the_text_is_one(guide: str, command: str, no_exit: None) -> None:
+    """As far as it is said: a command may be named without all that it needs."""
+    words = ["1" if word == "N" else word for word in _words(command)]
+    try:
+        parser().parse_args(words)
+    except _Refused as error:
+        if not re.search("are required: |expected one argument", str(error)):
+            pytest.fail(f"{guide}: `triage {command}`: {error}")
+
+
 def test_the_documents_have_commands() -> None:
     assert len(_commands("triage")) > 30
+    assert len(_mentioned()) > 60
 
 
 def _told() -> set[str]:
@@ -98,6 +123,30 @@ def test_every_target_of_the_documents_is_one() -> None:
             if found := re.match(r"make ([a-z-]+)", code):
                 told.add((guide.name, found[1]))
     assert {(guide, target) for guide, target in told if target not in targets} == set()
+
+
+def _programs() -> list[tuple[str, list[str]]]:
+    """Every `python FILE` and `python -m MODULE` of a document, in a block or in its text."""
+    told = [(guide, f"python {command}") for guide, command in _commands("python")]
+    for guide in GUIDES:
+        text = guide.read_text(encoding="utf-8").replace("\n", " ")
+        told += [(guide.name, code) for code in re.findall(r"`(python (?:-m |\S+\.py)[^`]*)`", text)]
+    return [(guide, _words(command)[1:]) for guide, command in told]
+
+
+@pytest.mark.parametrize(("guide", "words"), _programs())
+def test_every_program_of_the_documents_is_one(guide: str, words: list[str]) -> None:
+    """Its file is there and knows the options; a reader has no other way to it."""
+    named = words[1].replace(".", "/") + ".py" if words[0] == "-m" else words[0]
+    found = [path for path in (ROOT / named, ROOT / named[:-3] / "__main__.py") if path.is_file()]
+    assert found, guide
+    source = found[0].read_text(encoding="utf-8")
+    for option in (word for word in words if word.startswith("--")):
+        assert f'"{option}"' in source, guide
+
+
+def test_the_documents_have_programs() -> None:
+    assert len(_programs()) > 10
 
 
 def test_every_setting_of_the_documents_is_one() -> None:

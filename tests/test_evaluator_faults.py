@@ -130,6 +130,12 @@ def test_an_evaluator_that_is_down(tmp_path: Path) -> None:
     assert len(again.problems) == 1  # the reason stands there once, however often it is replayed
     assert main(["evaluate", str(path), "--quiet"], {}) == ExitCode.DONE
     assert loaded(path).evaluation == evaluate(CASE, load_settings({})).evaluation
+    kept = path.read_bytes()  # what it answered once is not lost because it is away now
+    assert main(["evaluate", str(path), "--quiet"], environ_for(url)) == ExitCode.PARKED
+    assert path.read_bytes() == kept
+    asked = tmp_path / "asked.json"
+    assert main(["evaluate", str(path), "--output", str(asked)], environ_for(url)) == ExitCode.PARKED
+    assert loaded(asked).evaluation is None
 
 
 @pytest.mark.parametrize("fault", ["is slow", "trickles"])

@@ -235,7 +235,13 @@ def test_a_token_ends_with_its_account(tmp_path: Path, capsys: pytest.CaptureFix
         intake.tokens["web"] = token
         assert intake.client("web").get(f"/v1/submissions/{'0' * 16}").status_code == 404
         assert main(["user", "disable", "web"], environ) == ExitCode.DONE
+        assert main(["user", "enable", "web"], environ) == ExitCode.DONE  # its tokens have ended all the same
         assert intake.client("web").get(f"/v1/submissions/{'0' * 16}").status_code == 401
+        capsys.readouterr()
+        assert main(["user", "token", "web"], environ) == ExitCode.DONE
+        intake.tokens["web"] = capsys.readouterr().out.split()[-1]
+        intake.clients.pop("web").close()
+        assert intake.client("web").get(f"/v1/submissions/{'0' * 16}").status_code == 404
 
 
 # --------------------------------------------------------------------------- hostile, half, too large

@@ -17,7 +17,8 @@ from fixtures.printing import print_packet
 from pipeline.__main__ import main
 from pipeline.errors import ExitCode
 
-GUIDE = Path(__file__).parent.parent / "docs" / "quick-start.md"
+ROOT = Path(__file__).parent.parent
+GUIDE = ROOT / "docs" / "quick-start.md"
 BLOCK = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -39,7 +40,9 @@ def test_its_commands_do_what_it_says(
     told = {}
     for line in "".join(BLOCK.findall(GUIDE.read_text(encoding="utf-8"))).splitlines():
         program, *arguments = shlex.split(line)
-        if program == "triage":
+        if program == ".":
+            assert not told, "it stands before the first command that needs it"
+        elif program == "triage":
             assert main(arguments, environ) == ExitCode.DONE, line
             told[line] = capsys.readouterr().out
         else:
@@ -47,8 +50,32 @@ def test_its_commands_do_what_it_says(
     assert "Policy criteria appear to be met" in told["triage run demo-output/packet --report case.html"]
     assert "no physical examination" in told["triage request preview cases/second/case.json"]
     assert Path("letter.pdf").read_bytes().startswith(b"%PDF-")
+    assert told["triage run --each inbox --output-dir cases --report case.html"].splitlines() == [
+        "first: Policy criteria appear to be met",
+        "second: More information is needed before a review",
+        "2 submissions: 2 complete, 0 partial, 0 parked. Cases are in cases.",
+    ]
     for path in ("case.html", "cases/first/case.json", "cases/second/case.html"):
         assert Path(path).is_file()
+    # Patients' pages in the project's folder: Git takes nothing of them up.
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    left = {path.name for path in tmp_path.iterdir()} - {"home"}
+    assert {name for name in left if not {f"/{name}", f"/{name}/", f"{name}/"} & set(ignored)} == set()
+
+
+@pytest.mark.parametrize("guide", ["README.md", "docs/quick-start.md"])
+def test_it_says_how_the_program_is_found(guide: str) -> None:
+    """Its command, in a shell that knows nothing, in the project's folder after `make setup`."""
+    (activate,) = re.findall(
+        r"^\. \S+/bin/activate$", (ROOT / guide).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    venv = re.findall(r"^VENV := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert activate == f". {venv[0]}/bin/activate"
+    if not (ROOT / venv[0]).exists():
+        pytest.skip(f"the project is not set up in {venv[0]}")
+    shell = ["sh", "-c", f"command -v triage && exit 9; {activate} && command -v triage"]
+    done = subprocess.run(shell, cwd=ROOT, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.endswith("/bin/triage\n")) == (0, True)
 
 
 def test_it_names_the_outcomes_as_the_summary_does() -> None:

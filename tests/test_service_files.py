@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -13,14 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import guides
 import pytest
 import yaml
 from ledgers import open_test_ledger
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.__main__ import parser
+from pipeline.errors import ExitCode
 from pipeline.monitoring.metrics import exposition
-from pipeline.settings import PREFIX, Settings, is_secret
+from pipeline.sealing import keyring
+from pipeline.settings import PREFIX, Settings, is_secret, load_settings
 from tools.lock_for_use import blocks, needed
 
 ROOT: Final = Path(__file__).parent.parent
@@ -209,6 +213,133 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit.write_text(text.replace("NoNewPrivileges=", "NoNewPrivilege="))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert "NoNewPrivilege" in done.stderr
+
+
+def test_root_s_commands_find_what_the_service_has(tmp_path: Path) -> None:
+    """deploy/triage gives a command the state, the keys and the settings that the unit gives the service."""
+    script = (ROOT / "deploy" / "triage").read_text()
+    unit = (ROOT / "deploy" / "triage.service").read_text()
+    (home,) = re.findall(r"^Environment=TRIAGE_HOME=(\S+)$", unit, re.M)
+    (keys,) = re.findall(r"^LoadCredential=keys:(\S+)$", unit, re.M)
+    (settings,) = re.findall(r"^EnvironmentFile=-(\S+)$", unit, re.M)
+    (program,) = re.findall(r"^ExecStart=(\S+)", unit, re.M)
+    assert (f"TRIAGE_HOME={home}\n" in script, f"TRIAGE_KEY_FILE={keys}\n" in script) == (True, True)
+    told = "import os, sys; print([i for i in sorted(os.environ.items()) if 'TRIAGE' in i[0]], sys.argv[1:])"
+    (tmp_path / "settings").write_text(
+        '# of the service\nTRIAGE_WORKERS=4\n\nTRIAGE_KEYS="k1=ab=,k2=cd="\n'
+        "TRIAGE_OIDC_SCOPES='openid profile'\nPATH=/nowhere\nTRIAGE_POLICY=a$b c"  # and no line end
+    )
+    (tmp_path / "program").write_text(f"#!{sys.executable}\n{told}\n")
+    (tmp_path / "program").chmod(0o755)
+    changed = script.replace(settings, str(tmp_path / "settings")).replace(program, str(tmp_path / "program"))
+    assert changed.count(str(tmp_path)) == 2
+    command = ["sh", "-c", changed, "triage", "user", "add", "two words"]
+    done = subprocess.run(
+        command, env={"PATH": "/usr/bin:/bin", "TRIAGE_WORKERS": "1"}, capture_output=True, text=True
+    )
+    wanted = [
+        ("TRIAGE_HOME", home),
+        ("TRIAGE_KEYS", "k1=ab=,k2=cd="),
+        ("TRIAGE_KEY_FILE", keys),
+        ("TRIAGE_OIDC_SCOPES", "openid profile"),
+        ("TRIAGE_POLICY", "a$b c"),
+        ("TRIAGE_WORKERS", "4"),
+    ]
+    assert (done.stdout, done.stderr) == (f"{wanted} ['user', 'add', 'two words']\n", "")
+    (tmp_path / "settings").unlink()
+    assert subprocess.run(command, env={"PATH": "/usr/bin:/bin"}).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves files that the service cannot read")
+def test_what_root_leaves_is_the_service_s(tmp_path: Path) -> None:
+    script = (ROOT / "deploy" / "triage").read_text()
+    home = tmp_path / "home"
+    (home / "vault").mkdir(parents=True)
+    (home / "of another").touch()
+    for path in (home, home / "vault", home / "of another"):
+        os.chown(path, 10001, 10002)
+    os.chown(home / "of another", 10003, 10003)
+    (tmp_path / "program").write_text(f"#!/bin/sh\ntouch {home}/ledger.db {home}/vault/sealed\nexit 3\n")
+    (tmp_path / "program").chmod(0o755)
+    script = script.replace("/opt/clinical-triage/.venv/bin/triage", str(tmp_path / "program"))
+    script = script.replace("/var/lib/clinical-triage/home", str(home))
+    done = subprocess.run(["sh", "-c", script, "triage"], env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode == ExitCode.CONFIGURATION  # the program's own
+    owners = {path.name: path.stat().st_uid for path in home.rglob("*")}
+    assert owners == {"vault": 10001, "of another": 10003, "ledger.db": 10001, "sealed": 10001}
+
+
+# --------------------------------------------------------------------------- the handbook's commands
+
+
+HANDBOOK: Final = ROOT / "docs" / "operations.md"
+
+
+def a_block(word: str) -> str:
+    """The block of the handbook in which a word stands."""
+    (found,) = [text for text in guides.blocks(HANDBOOK) if word in text]
+    return found
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not on this machine")
+def test_the_secrets_are_made_as_the_handbook_says(tmp_path: Path, compose: dict[str, Any]) -> None:
+    """Its block, run as it stands; the image is played by the program that it holds."""
+    played = tmp_path / "bin"
+    played.mkdir()
+    (played / "docker").write_text(
+        f'#!/bin/sh\n[ "$1" = build ] && exit\nshift 6; exec "{sys.executable}" -m pipeline "$@"\n'
+    )
+    (played / "docker").chmod(0o755)
+    secrets = tmp_path / "secrets"
+    block = a_block("install -d -m 0750 -g 10001").replace("/etc/clinical-triage/secrets", str(secrets))
+    block = block.replace("-g 10001", f"-g {os.getgid()}")
+    environ = {"PATH": f"{played}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-euc", block], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / ".env").read_text() == f"TRIAGE_SECRETS={secrets}\n"
+    files = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert files.keys() == compose["secrets"].keys() - {"tls_cert", "tls_key"}
+    assert {oct(path.stat().st_mode & 0o777) for path in secrets.iterdir()} == {"0o640"}
+    assert oct(secrets.stat().st_mode & 0o777) == "0o750"
+    environment = {f"TRIAGE_{name.upper()}_FILE": str(secrets / name) for name in ("ledger_url", "keys")}
+    settings = load_settings(environment)
+    password = files["ledger_password"].strip()
+    assert settings.ledger_url == f"postgresql://triage:{password}@ledger-db/triage"
+    assert files["prefect_database"].count(files["prefect_password"].strip()) == 1
+    assert keyring(settings).current == "k1"
+    again = subprocess.run(["sh", "-uc", block], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert again.stderr != ""
+    assert {path.name: path.read_text() for path in secrets.iterdir()} == files  # a key lost is all lost
+
+
+def test_the_service_is_set_up_as_the_handbook_says(tmp_path: Path) -> None:
+    """The commands of its block, in order; folders of the machine are played by others."""
+    block = a_block("systemctl enable")
+    opt, etc, units, sbin = (tmp_path / name for name in ("opt", "etc", "units", "sbin"))
+    for folder in (opt / ".venv" / "bin", opt / "deploy", units, sbin):
+        folder.mkdir(parents=True)
+    for path in ("deploy/triage", "deploy/triage.service"):
+        shutil.copy(ROOT / path, opt / path)
+    program = f'#!/bin/sh\nPYTHONPATH={ROOT} exec "{sys.executable}" -m pipeline "$@"\n'
+    (opt / ".venv" / "bin" / "triage").write_text(program)
+    (opt / ".venv" / "bin" / "triage").chmod(0o755)
+    for name in ("make", "systemctl"):
+        (sbin / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {tmp_path}/said\n')
+        (sbin / name).chmod(0o755)
+    places = {"/opt/clinical-triage": opt, "/etc/clinical-triage": etc, "/etc/systemd/system": units}
+    for place, played in {**places, "/usr/local/sbin": sbin}.items():
+        block = block.replace(place, str(played))
+    *setup, last = block.strip().splitlines()
+    assert last == "triage doctor"
+    environ = {"PATH": f"{sbin}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-euc", "\n".join(setup)], env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "said").read_text() == "make setup\nsystemctl enable --now triage\n"
+    assert (etc / "keys").read_text().startswith("k1=")
+    assert [oct(path.stat().st_mode & 0o777) for path in (etc, etc / "keys")] == ["0o700", "0o600"]
+    assert (units / "triage.service").is_file()
+    assert os.access(sbin / "triage", os.X_OK)
+    assert subprocess.run(["sh", "-euc", "\n".join(setup)], env=environ, capture_output=True).returncode != 0
 
 
 # --------------------------------------------------------------------------- alerts

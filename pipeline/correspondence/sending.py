@@ -89,8 +89,8 @@ def _channels(knowledge: Knowledge, to: To) -> tuple[str, ...]:
     there = channels_in(knowledge.settings)
     if not there or any(name not in there for name in to.channels):
         raise UsageError(
-            "There is no such channel." if there else "No channel is set up.",
-            next_step=f"Set up: {', '.join(there) or 'none'}. TRIAGE_REQUEST_FOLDER and others set one up.",
+            f"There is no such channel. Set up: {', '.join(there)}." if there else "No channel is set up.",
+            next_step="TRIAGE_REQUEST_FOLDER and others set one up (docs/requests.md).",
         )
     return to.channels or tuple(there)
 

@@ -88,6 +88,17 @@ def disable(ledger: Ledger, name: str, *, actor: str) -> None:
     ledger.write(work, durable=True)
 
 
+def enable(ledger: Ledger, name: str, *, actor: str) -> None:
+    """The user may log in again; sessions that ended stay ended. Raises UsageError."""
+
+    def work(db: Connection) -> None:
+        _must_be(db, name)
+        db.execute(update(users).where(users.c.name == name).values(disabled_at=None))
+        audit.record(ledger, db, actor, "user_enabled", data={"user": name})
+
+    ledger.write(work, durable=True)
+
+
 def listed(ledger: Ledger) -> Sequence[User]:
     """All users by name."""
     rows = ledger.read(lambda db: db.execute(select(users).order_by(users.c.name)).all())
