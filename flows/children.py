@@ -24,7 +24,8 @@ _HEALTHY_S: Final = 60.0
 
 
 class Child:
-    """A Python module run as a process of its own, with `environment` and nothing of the current folder.
+    """The `main` of a Python module as a process of its own, with `environment` and nothing of the current
+    folder.
 
     What it writes goes to `log`, else to where the parent's errors go.
     """
@@ -68,7 +69,7 @@ class Child:
             return
         with self._log.open("ab") if self._log else nullcontext() as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", self.module, *self._arguments],
+                [sys.executable, "-P", "-m", "flows.child", self.module, *self._arguments],
                 env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=log or subprocess.DEVNULL,

@@ -41,7 +41,7 @@ class Part:
     @classmethod
     def command(cls, *arguments: str) -> Part:
         """`triage` with these arguments; needs no Prefect."""
-        return cls("flows.command", arguments, uses_prefect=False)
+        return cls("pipeline.__main__", arguments, uses_prefect=False)
 
 
 def polling(channel: str) -> Part:

@@ -42,8 +42,9 @@ from pipeline.working import FOR_ALL, Worker
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2  # between looks at a submission that another works, or that waits for its evaluator
-_SENDINGS_S = 10.0  # letters, and what is tried again, do not wait until the submissions are all worked
-_SENDINGS_BETWEEN = 10  # of them between two submissions, which an outage's many shall not hold up
+# Letters, and what is tried again, do not wait until the submissions are all worked. Between two of them
+# they get a tenth of the time: a server that hangs, with many letters for it, holds up no submission much.
+_SENDINGS_S, _SENDINGS_SHARE = 10.0, 0.1
 
 WORKER: ContextVar[Worker] = ContextVar("worker")
 
@@ -107,13 +108,19 @@ async def work(submission_id: str) -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-async def deliver(most: int) -> int:
-    """What waits to be sent, evaluator and outputs: up to `most`; returns how many were tried."""
+async def deliver(most: int, seconds: float | None = None) -> int:
+    """What waits to be sent, evaluator and outputs: up to `most`, none begun after `seconds`.
+
+    Returns how many were tried.
+    """
     worker = worker_of_this_process()
+    ends = None if seconds is None else time.monotonic() + seconds
 
     def run() -> int:
         tried = 0
-        while tried < most and (sendings := led.claim_sendings(worker.ledger, worker.name)):
+        while tried < most and (ends is None or time.monotonic() < ends):
+            if not (sendings := led.claim_sendings(worker.ledger, worker.name)):
+                break
             _send_all(worker, sendings)
             tried += len(sendings)
         return tried
@@ -123,18 +130,19 @@ async def deliver(most: int) -> int:
 
 @flow(name="triage", persist_result=False)
 async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
-    """Up to `most` submissions, until none waits or the minutes are over; then what is due to be sent, a few
-    of which are sent every ten seconds in between.
+    """Up to `most` submissions, until none waits or the minutes are over, and what is due to be sent, in
+    between and at the end.
 
     The state's name says how many were worked and how many of them failed.
     """
     worker, ends = worker_of_this_process(), time.monotonic() + 60 * minutes
     done = failed = 0
-    sent_at = time.monotonic()
-    while done < most and time.monotonic() < ends:
-        if time.monotonic() - sent_at > _SENDINGS_S:
-            await _send_due(worker, _SENDINGS_BETWEEN)
-            sent_at = time.monotonic()
+    send_at = time.monotonic() + _SENDINGS_S
+    while done < most and (now := time.monotonic()) < ends:
+        if now > send_at:
+            await _send_due(worker, most, seconds=1.0)
+            took = time.monotonic() - now
+            send_at = time.monotonic() + max(_SENDINGS_S, took / _SENDINGS_SHARE)
         claims = await _beside_the_loop("claim", lambda: led.claim(worker.ledger, worker.name))
         if not claims:
             break
@@ -144,9 +152,9 @@ async def triage(most: int = 100, minutes: float = 60.0) -> State[None]:
     return Completed(name=f"{done} worked, {failed} failed")
 
 
-async def _send_due(worker: Worker, most: int) -> None:
+async def _send_due(worker: Worker, most: int, *, seconds: float | None = None) -> None:
     if await _beside_the_loop("look", lambda: led.sendings_due(worker.ledger)):
-        await deliver(most)
+        await deliver(most, seconds)
 
 
 @flow(name="triage-one", flow_run_name="{submission_id}", persist_result=False)

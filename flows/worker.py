@@ -1,8 +1,8 @@
 """One worker of a service, in a process of its own: runs the triage flow whenever something is to be done.
 
-    python -m flows.worker                                   works the ledger
-    python -m flows.worker --channel NAME [--watch FOLDER]   takes in what comes through a channel
-    python -m flows.worker --requests                        sees to requests for information
+    python -m flows.child flows.worker                                   works the ledger
+    python -m flows.child flows.worker --channel NAME [--watch FOLDER]   takes in what comes through a channel
+    python -m flows.child flows.worker --requests                        sees to requests for information
 
 Prefect's settings are in the environment. Whatever goes wrong with Prefect is waited out: what is to be
 done is in the ledger.
@@ -19,7 +19,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from flows.children import end_with_parent
 from pipeline import ledger as led
 from pipeline.errors import TriageError
 from pipeline.ledger import Ledger, open_ledger, worker_name
@@ -37,7 +36,7 @@ def main(
     make_stages: Callable[[Settings], Stages] = library_stages,
     open_: Callable[[Settings], Ledger] = open_ledger,
 ) -> None:
-    """Work until the parent is gone or interrupts."""
+    """Work until it is interrupted, which ends it without an exception."""
     options = argparse.ArgumentParser()
     options.add_argument("--channel")
     options.add_argument("--watch", type=Path)
@@ -47,7 +46,6 @@ def main(
     chosen = options.parse_args()
     configure_logging(level=chosen.log_level, json=chosen.json_logs)
     try:
-        end_with_parent()
         # Imported now: Prefect would take over logging where it is not set up yet.
         from flows.triage import WORKER, triage
         from flows.upkeep import intake, requests
@@ -105,7 +103,3 @@ def _for_ever(
         except Exception as error:  # Prefect's API went away, or the flow failed: both are told of already
             _log.warning("A flow run ended with %s.", type(error).__name__)
             time.sleep(_AFTER_FAILURE_S)
-
-
-if __name__ == "__main__":
-    main()

@@ -40,7 +40,9 @@ from tests.ledgers import SERVER, WITHOUT, ledger_settings
 
 PATIENCE_S = 600.0  # for the last submissions, once nothing is killed any more
 TWICE = 0.1  # of the packets come a second time
-AHEAD = 30  # so many packets come before the first kill; the others as things are killed, up to the last
+IDLE = 0.05  # of the kills may meet nothing to do
+# So many packets are ahead of the kills: the first come before any, and as many are there at the last.
+AHEAD = 60
 
 
 class Killer(threading.Thread):
@@ -134,7 +136,7 @@ def send(
     last kill something is to be done, however fast the machine is."""
     sent = [*enumerate(packets), *((number, packets[number]) for number in _some(packets, rng))]
     for number, (name, content) in enumerate(sent):
-        while number > AHEAD and killer.share < number / len(sent):
+        while number > AHEAD and killer.share < (number - AHEAD) / len(sent):
             time.sleep(0.05)
         (inbox / f"{number:04}-{name}.pdf").write_bytes(content)
         time.sleep(rng.uniform(0, 0.2))
@@ -253,7 +255,10 @@ def crash(kind: str, folder: Path, *, submissions: int, kills: int, seed: int, w
             f"{len(attempts)} attempts of which {lost} were lost, evaluator asked {len(asked)} times, "
             f"{time.monotonic() - started:.0f} s"
         )
-        return list(wrong(ledger, packets, output, inbox))
+        found = list(wrong(ledger, packets, output, inbox))
+        if killer.idle > IDLE * kills:
+            found.append(f"{killer.idle} kills met nothing to do")
+        return found
 
 
 def main() -> int:

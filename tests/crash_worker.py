@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from flows.worker import main
+from flows import worker
 from pipeline.cases import OnPage
 from pipeline.domain import (
     Box,
@@ -87,5 +87,5 @@ def page_of(file: str, number: int, texts: list[str]) -> Page:
     return Page(file, number, "text", 0, 612.0, 792.0, text, tuple(words))
 
 
-if __name__ == "__main__":
-    main(simulated_stages)
+def main() -> None:
+    worker.main(simulated_stages)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.worker import main
+from flows import worker
 from pipeline.cases import OnPage
 from pipeline.domain import Case, CaseFile, Evaluation, EvaluatorInfo, Problem, Reading, Submission
 from pipeline.errors import EvaluatorError
@@ -127,5 +127,6 @@ def day_stages(settings: Settings) -> Stages:
 
 __all__ = ["BAD", "World", "criterion_of", "open_day_ledger", "world"]
 
-if __name__ == "__main__":
-    main(day_stages, open_day_ledger)
+
+def main() -> None:
+    worker.main(day_stages, open_day_ledger)

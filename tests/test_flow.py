@@ -117,7 +117,7 @@ def test_what_is_due_is_sent(flow: ModuleType, use: Use, ledger: Ledger) -> None
 
 
 @pytest.mark.parametrize(
-    ("every_s", "order"), [(0.0, ["send", "work", "work"]), (3600.0, ["work", "work", "send"])]
+    ("every_s", "order"), [(-1.0, ["send", "work", "work"]), (3600.0, ["work", "work", "send"])]
 )
 def test_what_is_due_does_not_wait_for_all_submissions(
     flow: ModuleType,
@@ -135,9 +135,9 @@ def test_what_is_due_does_not_wait_for_all_submissions(
         done.append("work")
         await work(submission_id)
 
-    async def delivered(most: int) -> int:
+    async def delivered(most: int, seconds: float | None = None) -> int:
         done.append("send")
-        return int(await deliver(most))
+        return int(await deliver(most, seconds))
 
     for name, value in [("work", worked), ("deliver", delivered), ("_SENDINGS_S", every_s)]:
         monkeypatch.setattr(flow, name, value)
@@ -145,6 +145,37 @@ def test_what_is_due_does_not_wait_for_all_submissions(
     asyncio.run(flow.triage.fn(10))
     assert done == order
     assert not led.sendings_due(ledger)
+
+
+def test_what_hangs_when_it_is_sent_holds_up_no_submission_much(
+    flow: ModuleType, use: Use, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty letters for a server that lets each wait: between submissions they get a tenth of the time."""
+    clock, done = [0.0], list[str]()
+    received(ledger, *(b"%d" % number for number in range(20)))
+    worker = use(Recorded())
+    for claim in led.claim(ledger, "w", 10):
+        worker.work(claim)
+
+    async def worked(submission_id: str) -> None:
+        flow._claims.pop(submission_id)
+        clock[0] += 10
+        done.append("work")
+
+    def hanging(worker: Worker, sendings: list[led.Sending]) -> None:
+        clock[0] += 10
+        done.append("send")
+        for sending in sendings:
+            led.undelivered(ledger, sending, "not_taken", can_pass=True)
+
+    monkeypatch.setattr(flow.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(flow, "work", worked)
+    monkeypatch.setattr(flow, "deliver", flow.deliver.fn)
+    monkeypatch.setattr(flow, "_send_all", hanging)
+    monkeypatch.setattr(flow, "_beside_the_loop", lambda what, run: asyncio.sleep(0, run()))
+    asyncio.run(flow.triage.fn(10))
+    assert done[: -done[::-1].index("work")].count("send") <= 1
+    assert done.count("work") == 10
 
 
 def test_an_interrupt_stops_reading_at_the_next_page_and_gives_back(

@@ -200,7 +200,7 @@ def test_a_message_that_may_not_be_moved_is_received_once(
     server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.deliver(letter(b"%PDF-1"))
-    monkeypatch.setattr(ImapSession, "move", lambda *_: "not_moved")
+    monkeypatch.setattr(ImapSession, "move", lambda *_: False)
     box = channel(server)
     assert [box.take_in(ledger) for _ in range(3)] == [1, 0, 0]
     assert box.left == {"not_moved": 1}
@@ -209,7 +209,7 @@ def test_a_message_that_may_not_be_moved_is_received_once(
     assert (box.left, server.found()) == ({}, 0)
 
 
-def test_a_message_that_may_be_copied_and_not_removed_is_copied_once(
+def test_a_message_that_may_be_copied_and_not_removed_is_not_copied(
     server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -220,10 +220,25 @@ def test_a_message_that_may_be_copied_and_not_removed_is_copied_once(
     with monkeypatch.context() as patch:
         patch.setattr(ImapSession, "mark", lambda *_: False)
         assert [box.take_in(ledger) for _ in range(3)] == [1, 0, 0]
-        assert box.left == {"copied": 1}
-    assert (server.found(), server.found("Received")) == (1, 1)
+        assert box.left == {"not_moved": 1}
+        assert channel(server).take_in(ledger) == 1  # somebody new knows only that the ledger has it
+    assert (server.found(), server.found("Received")) == (1, 0)
+    assert led.balance(ledger).deliveries == 1
     assert box.take_in(ledger) == 0
     assert (box.left, server.found(), server.found("Received")) == ({}, 0, 1)
+
+
+def test_a_message_that_cannot_be_copied_stays_as_it_was(
+    server: Imap, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        module.ImapServer, "session", lambda self, client, told: ImapSession(client, ["UIDPLUS"])
+    )
+    server.deliver(letter(b"%PDF-1"))
+    monkeypatch.setattr(ImapSession, "_put", lambda *_: False)
+    box = channel(server)
+    assert box.take_in(ledger) == 1
+    assert (box.left, server.found(criterion="UNDELETED")) == ({"not_moved": 1}, 1)
 
 
 @pytest.mark.parametrize(("can", "stay"), [(["UIDPLUS"], 0), ([], 1)])

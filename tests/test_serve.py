@@ -148,3 +148,33 @@ def test_the_desk_stands_beside_the_workers(tmp_path: Path) -> None:
 def test_the_desk_stands_nowhere_else(place: str, told: ExitCode, tmp_path: Path) -> None:
     environ = {"TRIAGE_HOME": str(tmp_path)}
     assert main(["serve", "--desk", place], environ) == told
+
+
+def _child(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(home), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.child", *arguments],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TRIAGE_HOME": str(home), "PYTHONPATH": path},
+        text=True,
+    )
+
+
+def test_a_child_that_is_interrupted_while_it_loads_ends_quietly(tmp_path: Path) -> None:
+    (tmp_path / "loads.py").write_text("import time\ntime.sleep(60)\n")
+    with _child(tmp_path, "loads") as child:
+        _, told = child.communicate(timeout=_WITHIN_S)  # closes its stdin
+    assert (child.returncode, told) == (0, "")
+
+
+def test_what_a_worker_says_is_not_withheld(tmp_path: Path) -> None:
+    """It was, as a message of the module `__main__`, which may be anybody's."""
+    with _child(tmp_path, "flows.worker", "--log-level", "INFO") as child:
+        until = time.monotonic() + _WITHIN_S
+        while not (tmp_path / "ledger.db").exists():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        _, told = child.communicate(timeout=_WITHIN_S)
+    assert child.returncode == 0
+    assert "INFO flows.worker: Stopped." in told

@@ -119,10 +119,6 @@ class ImapServer:
             )
 
 
-Moved = Literal["moved", "copied", "not_moved"]
-"""What became of a message that is to be in another mailbox; `copied` is there and still here."""
-
-
 class ImapSession:
     """Somebody who was let in. Every method raises ChannelError."""
 
@@ -162,33 +158,35 @@ class ImapSession:
                 return bytes(one[1])
         return b""
 
-    def mark(self, uid: str, flag: str) -> bool:
-        """Set a flag; False where that is not allowed."""
+    def mark(self, uid: str, flag: str, sign: Literal["+", "-"] = "+") -> bool:
+        """Set a flag, or take it away; False where that is not allowed."""
         with _told():
-            return self._client.uid("STORE", uid, "+FLAGS.SILENT", f"({flag})")[0] == "OK"
+            return self._client.uid("STORE", uid, f"{sign}FLAGS.SILENT", f"({flag})")[0] == "OK"
 
-    def move(self, uid: str, mailbox: str) -> Moved:
-        """Into another mailbox, which is made if it is not there."""
-        moves = "MOVE" in self._can
-        verb = "MOVE" if moves else "COPY"
-        if not self._put(verb, uid, mailbox):
-            with _told():
-                made: bool = self._client.create(_quoted(mailbox))[0] == "OK"
-            if not made or not self._put(verb, uid, mailbox):
-                return "not_moved"
-        return "moved" if moves or self.remove(uid) else "copied"
+    def move(self, uid: str, mailbox: str) -> bool:
+        """Into another mailbox, which is made if it is not there; False where that is not allowed, and then
+        it is as it was.
 
-    def _put(self, verb: str, uid: str, mailbox: str) -> bool:
-        with _told():
-            return self._client.uid(verb, uid, _quoted(mailbox))[0] == "OK"
-
-    def remove(self, uid: str) -> bool:
-        """Out of this mailbox; False where that is not allowed."""
+        A server that cannot move copies. First the message is marked as deleted: who may not do that would
+        copy it again at each look.
+        """
+        if "MOVE" in self._can:
+            return self._put("MOVE", uid, mailbox)
         if not self.mark(uid, "\\Deleted"):
+            return False
+        if not self._put("COPY", uid, mailbox):
+            self.mark(uid, "\\Deleted", "-")
             return False
         # Without UIDPLUS, EXPUNGE would also take away what somebody else has only marked.
         with _told():
             return "UIDPLUS" not in self._can or self._client.uid("EXPUNGE", uid)[0] == "OK"
+
+    def _put(self, verb: str, uid: str, mailbox: str) -> bool:
+        with _told():
+            if self._client.uid(verb, uid, _quoted(mailbox))[0] == "OK":
+                return True
+            made: bool = self._client.create(_quoted(mailbox))[0] == "OK"
+            return made and self._client.uid(verb, uid, _quoted(mailbox))[0] == "OK"
 
     def _uid(self, *command: str) -> Sequence[Any]:
         with _told():

@@ -27,7 +27,6 @@ _log = logging.getLogger(__name__)
 CHANNEL: Final = "mailbox"
 _LARGEST: Final = 150 * 2**20  # a message is in memory, several times over; mail systems pass on less
 _CODED: Final = 1.4  # what base64 adds
-_RECEIVED: Final = ("not_moved", "copied")  # and still there
 _OLDEST: Final = timedelta(days=31)  # a server's time of receipt is believed so far back
 
 
@@ -87,7 +86,7 @@ class Mailbox:
 
     def _take(self, ledger: Ledger, session: ImapSession, uid: str) -> int:
         key = session.validity, uid
-        if self._done.get(key) in _RECEIVED:
+        if self._done.get(key) == "not_moved":
             self._acknowledge(session, uid)
             return 0
         if key in self._done:
@@ -123,17 +122,11 @@ class Mailbox:
         return 1
 
     def _acknowledge(self, session: ImapSession, uid: str) -> None:
-        key = session.validity, uid
-        if not self._received:
-            done = "moved" if session.mark(uid, "\\Seen") else "not_moved"
-        elif self._done.get(key) == "copied":  # once is enough
-            done = "moved" if session.remove(uid) else "copied"
+        done = session.move(uid, self._received) if self._received else session.mark(uid, "\\Seen")
+        if done:
+            self._done.pop((session.validity, uid), None)
         else:
-            done = session.move(uid, self._received)
-        if done == "moved":
-            self._done.pop(key, None)
-        else:
-            self._done[key] = done
+            self._done[session.validity, uid] = "not_moved"
 
     def _refuse(self, ledger: Ledger, session: ImapSession, uid: str, why: str, size: int) -> None:
         refused(ledger, self.name, why, f"{session.validity}.{uid}", bytes=size)
