@@ -8,10 +8,12 @@ import pytest
 from spacy.language import Language
 
 from pipeline.catalog.findings import load_findings
-from pipeline.domain import AnnotatedDocument, Document, Page, Request
+from pipeline.domain import Alternative, AnnotatedDocument, Document, Evidence, Field, Page, Request, Status
 from pipeline.findings import extract_findings
 from pipeline.findings.codes import nature_of
+from pipeline.findings.diagnosis import disputed_by_codes
 from pipeline.findings.site import neoplasms
+from pipeline.findings.target import Target
 from pipeline.nlp import annotate, load_nlp
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -96,3 +98,29 @@ def test_what_icd_10_cm_is_told(
 def test_every_site_has_codes() -> None:
     coded = {entry.name for entry in RULES.site_codes.site}
     assert set(RULES.topography) - coded == {"other"}
+
+
+@pytest.mark.parametrize(
+    ("codes", "said", "reason", "status"),
+    [
+        (["D04.71"], "premalignant", "outweighed", Status.CONFLICTING),
+        (["D23.71"], "benign", "outweighed", Status.CONFLICTING),
+        (["D04.71"], "benign", "outweighed", Status.FOUND),
+        (["D04.71"], "premalignant", "other_lesion", Status.FOUND),
+        (["C44.722"], "premalignant", "outweighed", Status.FOUND),
+        (["D04.71", "C44.722"], "premalignant", "outweighed", Status.FOUND),
+        (["D05.11"], "premalignant", "outweighed", Status.FOUND),  # of another organ
+        ([], "premalignant", "outweighed", Status.FOUND),
+    ],
+)
+def test_malignant_against_the_requests_code_and_another_paper_is_a_conflict(
+    codes: list[str], said: str, reason: str, status: Status
+) -> None:
+    """One misread word, "in seit", made an invasive cancer of Bowen disease that three papers called so."""
+    shown = (
+        Evidence(file="f", page=1, boxes=(), quote="x", document="d1", start=0, end=1, extractor="rule:x"),
+    )
+    field = Field("malignant", Status.FOUND, 0.9, evidence=shown, alternatives=(Alternative(said, reason),))
+    request = Request(icd10=tuple(Field(code, Status.FOUND, 0.9, evidence=shown) for code in codes))
+    target = Target(site="skin", side=None, words=frozenset())
+    assert disputed_by_codes(field, request, target, RULES.target).status is status

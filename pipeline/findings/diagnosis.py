@@ -6,6 +6,7 @@ several specimens of one lesion the worst counts. "Negative for carcinoma" is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,11 @@ from pipeline.findings.lesions import Context, Weigher, labelled_in, place_words
 from pipeline.findings.phrases import holds
 from pipeline.findings.target import Target, excluded, hedged, of_target
 
+# ICD-10-CM: in situ neoplasms (D00-D09), benign ones (D10-D36).
+_CODED = (
+    (re.compile(r"D0\d"), "premalignant"),
+    (re.compile(r"D(?:[12]\d|3[0-6])"), "benign"),
+)
 # Of several specimens of one lesion the worst decides.
 _WORST_FIRST = ("malignant", "premalignant", "uncertain", "benign")
 _HEDGED = 5.0
@@ -119,6 +125,23 @@ def find_behavior(statements: Sequence[Reading]) -> Field:
     if _is_disputed(field, candidates):
         return replace(field, status=Status.CONFLICTING, confidence=0.5)
     return field
+
+
+def disputed_by_codes(behavior: Field, request: Request, target: Target, rules: TargetRules) -> Field:
+    """What the papers call malignant is in conflict where the request's own diagnosis codes and another paper
+    say that it is not: one misread word ("in seit") makes an invasive cancer of a carcinoma in situ.
+    """
+    if behavior.value != "malignant" or behavior.status is not Status.FOUND:
+        return behavior
+    coded = {
+        next((said for kind, said in _CODED if kind.match(str(field.value))), "malignant")
+        for field in request.icd10
+        if (place := rules.site_of_icd10(str(field.value))) and place[0] == target.site
+    }
+    said = {str(one.value) for one in behavior.alternatives if one.reason == "outweighed"}
+    if not coded or "malignant" in coded or coded.isdisjoint(said):
+        return behavior
+    return replace(behavior, status=Status.CONFLICTING, confidence=0.5)
 
 
 def _worst_specimen(statements: Sequence[Reading]) -> Reading | None:

@@ -14,6 +14,7 @@ from pipeline.findings.categories import find_category
 from pipeline.findings.codes import with_codes
 from pipeline.findings.diagnosis import (
     Reading,
+    disputed_by_codes,
     find_behavior,
     find_lung_type,
     find_origin,
@@ -157,7 +158,7 @@ def _airway(packet: Packet) -> Field:
 
 def _diagnosis(packet: Packet) -> dict[str, Field]:
     statements, target, rules = packet.readings, packet.target, packet.rules.target
-    behavior = find_behavior(statements)
+    behavior = disputed_by_codes(find_behavior(statements), packet.request, target, rules)
     if behavior.value is None:
         unproven = find_unproven(packet.documents, packet.request, target, packet.rules.treatment, rules)
         behavior = replace(unproven, alternatives=behavior.alternatives) if unproven.value else behavior
