@@ -73,6 +73,8 @@ class House:
         return read_exactly(submission)
 
     def receive(self, content: bytes, name: str = "fax.pdf") -> str:
+        """It comes a second after whatever was sent before."""
+        self.time.pass_(seconds=1)
         [receipt] = led.receive(self.ledger, [Arrival([Incoming(name, content)], channel="test")])
         self.work()
         return receipt.submission_id
@@ -526,6 +528,54 @@ def test_a_doubtful_reply_waits_and_a_person_joins_it(house: House) -> None:
     case = led.load_case(house.ledger, submission)
     assert case is not None
     assert case["completeness"]["identity_conflict"]["value"] is True
+
+
+def test_records_that_came_before_they_were_asked_for_are_no_reply(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    early = house.receive(pdf_of(answering_records(NO_EXAM.recipe)))
+    house.time.pass_(minutes=3)  # the same day
+    house.send(submission)
+    house.run()
+    assert cor.waiting_replies(house.ledger) == []
+    assert "joined" not in house.kinds(early)
+    [entry] = house.entries()
+    assert (entry.state, house.outcome(submission)) == ("open", "needs_information")
+    late = house.receive(pdf_of([*answering_records(NO_EXAM.recipe)] * 2))
+    house.run()
+    assert "joined" in house.kinds(late)
+    assert house.entries()[0].state == "answered"
+
+
+def test_our_sheet_is_a_reply_whatever_the_channels_clock_says(house: House) -> None:
+    request = house.send(house.receive(packet_bytes(NO_EXAM)))
+    content = pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS))
+    said = house.time.now - timedelta(minutes=30)
+    arrival = Arrival([Incoming("fax.pdf", content)], channel="test", received_at=said)
+    [receipt] = led.receive(house.ledger, [arrival])
+    house.work()
+    house.run()
+    assert "joined" in house.kinds(receipt.submission_id)
+    assert house.entries()[0].state == "answered"
+
+
+def test_a_reply_that_holds_another_patients_pages_waits_unless_our_sheet_lies_on_it(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    records = answering_records(NO_EXAM.recipe)
+    mixed = [*records, *answering_records(recipe_of("prostate_focal", "no_area"))]
+    bare = house.receive(pdf_of(mixed))
+    house.run()
+    [waiting] = cor.waiting_replies(house.ledger)
+    assert (waiting.submission_id, waiting.reason) == (bare, "another_patient")
+    [event] = [e for e in led.history(house.ledger, bare).events if e.kind == "reply_waits"]
+    assert event.data["candidates"] == [request.reference]
+    assert house.kinds(submission).count("reply_joined") == 0
+    sheeted = house.receive(pdf_of(mixed, letter_pdf(request, LETTERS)))
+    house.run()
+    assert "joined" in house.kinds(sheeted)
+    case = led.load_case(house.ledger, submission)
+    assert case is not None
+    assert case["completeness"]["identity_conflict"]["value"] is True  # and a person sees it
 
 
 def test_two_replies_to_one_request_come_one_after_the_other(house: House) -> None:
