@@ -33,6 +33,7 @@ from pipeline.information_request.as_json import request_from_json
 from pipeline.information_request.fhir import Provider
 from pipeline.information_request.pdf import letter_pdf
 from pipeline.ledger import Arrival, Incoming, Ledger
+from pipeline.ledger.database import Database
 from pipeline.ledger.tables import records
 from pipeline.settings import Settings
 from pipeline.working import Stages, Worker
@@ -482,6 +483,10 @@ def test_a_partial_reply_closes_its_item_and_a_second_request_asks_only_for_the_
     assert (second.number, second.follows, second.codes) == (2, first.reference, ("stage_group",))
     states = {entry.reference: (entry.state, entry.cause) for entry in house.entries()}
     assert states == {first.reference: ("closed", "followed"), second.reference: ("open", None)}
+    rows = audit.entries(house.ledger, action="request_closed")
+    assert [(row.actor, row.submission_id, row.data) for row in rows] == [
+        ("clerk", submission, {"reference": first.reference, "reason": "followed"})
+    ]
     case = led.load_case(house.ledger, submission)
     assert case is not None
     assert len(case["files"]) == 2
@@ -641,6 +646,28 @@ def test_two_who_ask_at_once_ask_once(house: House) -> None:
     assert len(set(sent)) == 1
     assert len(house.entries()) == 1
     assert house.kinds(submission).count("request_sent") == 1
+
+
+def test_a_sending_whose_first_answer_was_lost_is_one_deed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Database.write
+
+    def twice(self: Database, work: Any, *, durable: bool = False) -> Any:
+        write(self, work, durable=durable)
+        return write(self, work, durable=durable)
+
+    def told() -> tuple[int, int]:
+        rows = audit.entries(house.ledger, action="request_sent")
+        return len(rows), house.kinds(submission).count("request_sent")
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", twice)
+        request = house.send(submission)
+    assert told() == (1, 1)
+    assert house.send(submission) == request  # a person sends it again: a deed of its own
+    assert told() == (2, 1)
 
 
 def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> None:
@@ -825,6 +852,10 @@ def test_reminders_and_expiry_come_by_the_policys_days(house: House, tmp_path: P
     [entry] = house.entries()
     assert (entry.state, entry.cause, entry.reminders) == ("expired", "no_answer", len(days.remind_days))
     assert remind() == ([], [])
+    rows = audit.entries(house.ledger, action="request_expired")
+    assert [(row.submission_id, row.data) for row in rows] == [
+        (entry.submission_id, {"reference": request.reference, "reason": "no_answer"})
+    ]
 
 
 def test_a_person_closes_a_request_with_a_reason(house: House) -> None:

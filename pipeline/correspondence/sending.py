@@ -61,12 +61,15 @@ def send(
             request, former = kept
             save(ledger, db, submission_id, REQUEST, request.number, sealed(request, _completed(former, to)))
             _enqueue(db, row, before[-1], to.channels, now)
-            audit.record(ledger, db, actor, SENT, submission_id, _told(request, to))
+            if before[-1].reference != drawn:  # else a try whose answer was lost has written it
+                audit.record(ledger, db, actor, SENT, submission_id, _told(request, to))
             note_pended(db, submission_id, now, cause=SENT, actor=actor)
             return request
         last = load_request(ledger, submission_id, before[-1].number)[0] if before else None
         request = _issued(knowledge, draft, drawn, row, now, last)
-        close_open(db, submission_id, State.CLOSED, _FOLLOWED, now)
+        for reference in close_open(db, submission_id, State.CLOSED, _FOLLOWED, now):
+            told = {"reference": reference, "reason": _FOLLOWED}
+            audit.record(ledger, db, actor, "request_closed", submission_id, told)
         entered = _enter(db, knowledge, request, row)
         save(ledger, db, submission_id, REQUEST, request.number, sealed(request, to))
         _enqueue(db, row, entered, to.channels, now)
