@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ from pipeline.rejoin import Known, Match, Seen, match, portrait_of, references_i
 COUNT = int(os.environ.get("REJOIN_COUNT", "100"))
 MOST = int(os.environ.get("REJOIN_MOST", str(COUNT)))  # so many of the replies, drawn; all requests are open
 _NOTES = 20  # share in percent that come with the office's own sheet, which quotes the reference
+_ISSUED = datetime(2026, 11, 23, 9, tzinfo=UTC)
+_CAME = _ISSUED + timedelta(days=1)
 _GAPS = ("no_plan", "no_area", "no_history", "no_exam", "wrong_patient")
 
 
@@ -88,7 +91,7 @@ def test_round_trip() -> None:
         draft = packet.draft
         assert draft is not None
         reference = new_reference(random.Random(f"reference:{number}").randrange)
-        known.append(Known(sent(draft, reference), portrait_of(packet.case)))
+        known.append(Known(sent(draft, reference), portrait_of(packet.case), _ISSUED))
         replies.append(reply_to(packet, number, reference))
     assert len({one.request.about.name for one in known}) > 0.9 * COUNT
     numbers = random.Random(0).sample(range(COUNT), MOST)
@@ -126,9 +129,12 @@ def _tell(
     )
     alone = build_case(submission, records, KNOWLEDGE)
     answers: list[tuple[str, Match]] = [
-        (top, match(case, seen, known, LETTERS)),
-        (_NAMES[2], match(alone, Seen(), known, LETTERS)),
-        (_NAMES[3], match(alone, Seen(), [one for one in known if one is not own], LETTERS)),
+        (top, match(case, seen, known, LETTERS, received_at=_CAME)),
+        (_NAMES[2], match(alone, Seen(), known, LETTERS, received_at=_CAME)),
+        (
+            _NAMES[3],
+            match(alone, Seen(), [one for one in known if one is not own], LETTERS, received_at=_CAME),
+        ),
     ]
     for name, answer in answers:
         right = answer.request is not None and answer.request.reference == own.reference

@@ -33,6 +33,7 @@ from pipeline.information_request.as_json import request_from_json
 from pipeline.information_request.fhir import Provider
 from pipeline.information_request.pdf import letter_pdf
 from pipeline.ledger import Arrival, Incoming, Ledger
+from pipeline.ledger.database import Database
 from pipeline.ledger.tables import records
 from pipeline.settings import Settings
 from pipeline.working import Stages, Worker
@@ -73,6 +74,8 @@ class House:
         return read_exactly(submission)
 
     def receive(self, content: bytes, name: str = "fax.pdf") -> str:
+        """It comes a second after whatever was sent before."""
+        self.time.pass_(seconds=1)
         [receipt] = led.receive(self.ledger, [Arrival([Incoming(name, content)], channel="test")])
         self.work()
         return receipt.submission_id
@@ -480,6 +483,10 @@ def test_a_partial_reply_closes_its_item_and_a_second_request_asks_only_for_the_
     assert (second.number, second.follows, second.codes) == (2, first.reference, ("stage_group",))
     states = {entry.reference: (entry.state, entry.cause) for entry in house.entries()}
     assert states == {first.reference: ("closed", "followed"), second.reference: ("open", None)}
+    rows = audit.entries(house.ledger, action="request_closed")
+    assert [(row.actor, row.submission_id, row.data) for row in rows] == [
+        ("clerk", submission, {"reference": first.reference, "reason": "followed"})
+    ]
     case = led.load_case(house.ledger, submission)
     assert case is not None
     assert len(case["files"]) == 2
@@ -526,6 +533,54 @@ def test_a_doubtful_reply_waits_and_a_person_joins_it(house: House) -> None:
     case = led.load_case(house.ledger, submission)
     assert case is not None
     assert case["completeness"]["identity_conflict"]["value"] is True
+
+
+def test_records_that_came_before_they_were_asked_for_are_no_reply(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    early = house.receive(pdf_of(answering_records(NO_EXAM.recipe)))
+    house.time.pass_(minutes=3)  # the same day
+    house.send(submission)
+    house.run()
+    assert cor.waiting_replies(house.ledger) == []
+    assert "joined" not in house.kinds(early)
+    [entry] = house.entries()
+    assert (entry.state, house.outcome(submission)) == ("open", "needs_information")
+    late = house.receive(pdf_of([*answering_records(NO_EXAM.recipe)] * 2))
+    house.run()
+    assert "joined" in house.kinds(late)
+    assert house.entries()[0].state == "answered"
+
+
+def test_our_sheet_is_a_reply_whatever_the_channels_clock_says(house: House) -> None:
+    request = house.send(house.receive(packet_bytes(NO_EXAM)))
+    content = pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS))
+    said = house.time.now - timedelta(minutes=30)
+    arrival = Arrival([Incoming("fax.pdf", content)], channel="test", received_at=said)
+    [receipt] = led.receive(house.ledger, [arrival])
+    house.work()
+    house.run()
+    assert "joined" in house.kinds(receipt.submission_id)
+    assert house.entries()[0].state == "answered"
+
+
+def test_a_reply_that_holds_another_patients_pages_waits_unless_our_sheet_lies_on_it(house: House) -> None:
+    submission = house.receive(packet_bytes(NO_EXAM))
+    request = house.send(submission)
+    records = answering_records(NO_EXAM.recipe)
+    mixed = [*records, *answering_records(recipe_of("prostate_focal", "no_area"))]
+    bare = house.receive(pdf_of(mixed))
+    house.run()
+    [waiting] = cor.waiting_replies(house.ledger)
+    assert (waiting.submission_id, waiting.reason) == (bare, "another_patient")
+    [event] = [e for e in led.history(house.ledger, bare).events if e.kind == "reply_waits"]
+    assert event.data["candidates"] == [request.reference]
+    assert house.kinds(submission).count("reply_joined") == 0
+    sheeted = house.receive(pdf_of(mixed, letter_pdf(request, LETTERS)))
+    house.run()
+    assert "joined" in house.kinds(sheeted)
+    case = led.load_case(house.ledger, submission)
+    assert case is not None
+    assert case["completeness"]["identity_conflict"]["value"] is True  # and a person sees it
 
 
 def test_two_replies_to_one_request_come_one_after_the_other(house: House) -> None:
@@ -591,6 +646,28 @@ def test_two_who_ask_at_once_ask_once(house: House) -> None:
     assert len(set(sent)) == 1
     assert len(house.entries()) == 1
     assert house.kinds(submission).count("request_sent") == 1
+
+
+def test_a_sending_whose_first_answer_was_lost_is_one_deed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Database.write
+
+    def twice(self: Database, work: Any, *, durable: bool = False) -> Any:
+        write(self, work, durable=durable)
+        return write(self, work, durable=durable)
+
+    def told() -> tuple[int, int]:
+        rows = audit.entries(house.ledger, action="request_sent")
+        return len(rows), house.kinds(submission).count("request_sent")
+
+    submission = house.receive(packet_bytes(NO_EXAM))
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", twice)
+        request = house.send(submission)
+    assert told() == (1, 1)
+    assert house.send(submission) == request  # a person sends it again: a deed of its own
+    assert told() == (2, 1)
 
 
 def test_a_submission_that_was_rejected_is_reminded_of_no_more(house: House) -> None:
@@ -775,6 +852,10 @@ def test_reminders_and_expiry_come_by_the_policys_days(house: House, tmp_path: P
     [entry] = house.entries()
     assert (entry.state, entry.cause, entry.reminders) == ("expired", "no_answer", len(days.remind_days))
     assert remind() == ([], [])
+    rows = audit.entries(house.ledger, action="request_expired")
+    assert [(row.submission_id, row.data) for row in rows] == [
+        (entry.submission_id, {"reference": request.reference, "reason": "no_answer"})
+    ]
 
 
 def test_a_person_closes_a_request_with_a_reason(house: House) -> None:

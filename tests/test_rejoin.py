@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from pipeline.domain import (
     Box,
     Case,
     CaseDocument,
+    Completeness,
     Field,
+    IdentityConflict,
     Page,
     Reading,
     Request,
@@ -40,6 +43,9 @@ OPEN = [
 ]
 
 
+ISSUED = datetime(2026, 11, 23, 19, 56, 52, tzinfo=UTC)
+
+
 def reference(number: int) -> str:
     return new_reference(random.Random(number).randrange)
 
@@ -48,7 +54,7 @@ def requests() -> list[Known]:
     drafts = [made(*packet).draft for packet in OPEN]
     cases = [made(*packet).case for packet in OPEN]
     return [
-        Known(sent(draft, reference(number)), portrait_of(case))
+        Known(sent(draft, reference(number)), portrait_of(case), ISSUED)
         for number, (draft, case) in enumerate(zip(drafts, cases, strict=True))
         if draft
     ]
@@ -68,8 +74,15 @@ def reply_of(packet: Made, folder: Path) -> tuple[Submission, Reading]:
     return submission, read_exactly(submission)
 
 
-def found(reply: Case, seen: Seen | None = None, known: list[Known] | None = None) -> Match:
-    return match(reply, seen or Seen(), known if known is not None else requests(), LETTERS)
+def found(
+    reply: Case,
+    seen: Seen | None = None,
+    known: list[Known] | None = None,
+    *,
+    received_at: datetime = ISSUED + timedelta(hours=1),
+) -> Match:
+    known = known if known is not None else requests()
+    return match(reply, seen or Seen(), known, LETTERS, received_at=received_at)
 
 
 def test_a_member_number_that_is_not_sure_is_not_looked_for() -> None:
@@ -333,6 +346,67 @@ def test_a_closed_request_is_not_found_by_content() -> None:
     own = first.portrait
     reply = saying(f"{own.last}, {own.first} DOB {born(own)}")
     assert found(reply, known=[replace(first, open=False)]).reason == "unknown"
+
+
+def own_records() -> str:
+    own = who()
+    return f"Patient: {own.last}, {own.first}   DOB {born(own)}"
+
+
+@pytest.mark.parametrize(("seconds", "joined_to"), [(-175, None), (0, None), (1, reference(0))])
+def test_what_came_before_it_was_asked_for_is_no_reply(seconds: int, joined_to: str | None) -> None:
+    came = ISSUED + timedelta(seconds=seconds)
+    answer = found(saying(own_records()), received_at=came)
+    assert (answer.request.reference if answer.request else None) == joined_to
+    assert answer.reason == (None if joined_to else "unknown")
+    # our sheet cannot have come before the request: a channel's clock is wrong
+    seen = Seen(frozenset({reference(0)}))
+    assert found(saying(own_records()), seen, received_at=came).by == "barcode"
+
+
+def test_a_request_of_which_no_moment_is_known_is_found_by_its_reference_alone() -> None:
+    known = [replace(requests()[0], issued_at=None)]
+    assert found(saying(own_records()), known=known).reason == "unknown"
+    assert found(saying(own_records()), Seen(printed=frozenset({reference(0)})), known).by == "reference"
+
+
+def test_a_request_that_was_issued_later_is_none_of_two_that_a_reply_fits_alike() -> None:
+    [first, *_] = requests()
+    asked = replace(first.request, case_id="other", reference=reference(9))
+    later = replace(first, request=asked, issued_at=ISSUED + timedelta(hours=2))
+    assert found(saying(own_records()), known=[first, later]).request == first.request
+
+
+STRANGER = "Patient: Zuckerman, Ottilie   DOB 07/04/1931"
+
+
+@pytest.mark.parametrize(
+    ("second", "belongs", "conflict", "is_joined"),
+    [
+        (own_records(), None, False, True),
+        ("Please find the records attached.", None, False, True),
+        (STRANGER, False, False, False),  # a document that is known not to be the patient's
+        (STRANGER, None, False, False),  # or that says it itself
+        (own_records(), None, True, False),  # or some page of one of them
+    ],
+    ids=["own", "says nobody", "marked", "says another", "conflict"],
+)
+def test_pages_of_another_patient_come_to_no_case_by_what_the_rest_says(
+    second: str, belongs: bool | None, conflict: bool, is_joined: bool
+) -> None:
+    reply = saying(own_records(), "additional records")
+    other = replace(reply.documents[0], id="d2", text=second, belongs_to_patient=belongs)
+    reply = replace(
+        reply,
+        documents=(*reply.documents, other),
+        completeness=Completeness(identity_conflict=IdentityConflict(conflict)),
+    )
+    answer = found(reply)
+    assert (answer.request is not None) is is_joined
+    assert answer.reason == (None if is_joined else "another_patient")
+    assert answer.candidates[0] == reference(0)
+    # under our sheet the office says what it answers
+    assert found(reply, Seen(frozenset({reference(0)}))).by == "barcode"
 
 
 # ------------------------------------------------------------------ joined and worked again

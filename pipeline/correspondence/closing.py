@@ -100,7 +100,7 @@ def _remind_or_expire(
     if row is None:
         return None
     if row.expires_on <= knowledge.catalog.letters.plan.day(now):
-        _expire(db, row, now, actor)
+        _expire(ledger, db, row, now, actor)
         return "expired"
     _remind(ledger, knowledge, db, row, now, actor)
     return "reminded"
@@ -127,10 +127,11 @@ def _rejected() -> Any:
     )
 
 
-def _expire(db: Connection, row: Row[Any], now: datetime, actor: str) -> None:
+def _expire(ledger: Ledger, db: Connection, row: Row[Any], now: datetime, actor: str) -> None:
     close_open(db, row.submission_id, State.EXPIRED, "no_answer", now)
     data = {"reference": row.reference}
     note(db, row.submission_id, "request_expired", at=now, actor=actor, cause="no_answer", data=data)
+    audit.record(ledger, db, actor, "request_expired", row.submission_id, data | {"reason": "no_answer"})
     note_resumed(db, row.submission_id, now, cause="no_answer", actor=actor)
 
 

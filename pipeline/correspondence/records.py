@@ -14,6 +14,8 @@ from pipeline.information_request.record import InformationRequest
 
 REQUEST: Final = "request"
 """Kind of the ledger's sealed record."""
+SENT: Final = "request_sent"
+"""Kind of the event, and name of the deed, that a request was sent; the first has its moment."""
 
 
 class State(StrEnum):

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from pipeline.case_json import from_json
 from pipeline.cases import Knowledge
 from pipeline.correspondence.apart import apart
-from pipeline.correspondence.records import REQUEST, State, Waiting, unsealed
+from pipeline.correspondence.records import REQUEST, SENT, State, Waiting, unsealed
 from pipeline.correspondence.tables import replies, requests
 from pipeline.domain import Case, Reading, SourceFile, Submission
 from pipeline.errors import UsageError
@@ -25,7 +25,7 @@ from pipeline.ledger import ENDED, Ledger, load, load_reading, save, standing_ca
 from pipeline.ledger import State as SubmissionState
 from pipeline.ledger.changes import move, note
 from pipeline.ledger.reading_json import reading_to_json
-from pipeline.ledger.tables import files, submissions
+from pipeline.ledger.tables import events, files, submissions
 from pipeline.ledger.texts import NAMES, READING
 from pipeline.rejoin import Known, Match, Portrait, joined, match, portrait_of, references_in
 
@@ -97,8 +97,15 @@ def _known(ledger: Ledger) -> tuple[list[Known], list[str]]:
     not open any more are known by their reference alone. And the references of those that are broken."""
 
     def work(db: Connection) -> Sequence[Row[Any]]:
+        # The history has the moment at which a request was issued, its own row the day.
+        sent = (
+            (events.c.submission_id == requests.c.submission_id)
+            & (events.c.kind == SENT)
+            & (events.c.data["reference"].as_string() == requests.c.reference)
+        )
+        found = select(requests, events.c.at.label("issued_at")).join(events, sent, isouter=True)
         recent = requests.c.closed_at.is_(None) | (requests.c.closed_at > ledger.now(db) - _KNOWN_FOR)
-        return db.execute(select(requests).where(recent).order_by(requests.c.reference)).all()
+        return db.execute(found.where(recent).order_by(requests.c.reference)).all()
 
     known, broken = list[Known](), list[str]()
     for row in ledger.read(work):
@@ -117,7 +124,7 @@ def _known_of(ledger: Ledger, row: Row[Any]) -> Known | None:
     if record is None or (case is None and is_open):
         return None
     portrait = portrait_of(from_json(case)) if case is not None else Portrait()
-    return Known(unsealed(record)[0], portrait, is_open)
+    return Known(unsealed(record)[0], portrait, row.issued_at, is_open)
 
 
 def _not_looked_at() -> Any:
@@ -134,7 +141,7 @@ def _not_looked_at() -> Any:
     )
     c = submissions.c
     return (
-        select(c.id, c.round)
+        select(c.id, c.round, c.received_at)
         .where(c.state.in_(ENDED), c.state != SubmissionState.REJECTED, c.case_number.is_not(None))
         .where(c.id.not_in(looked_at), c.id.not_in(asked_about), c.duplicate_of.is_(None))
         .where(c.updated_at >= first)
@@ -155,7 +162,7 @@ def _match(ledger: Ledger, knowledge: Knowledge, row: Row[Any], known: Sequence[
     case: Case = from_json(standing_case(ledger, row.id))
     reading = load_reading(ledger, row.id, row.round) or Reading((), (), {})
     seen = references_in(reading, [one.reference for one in known])
-    return match(case, seen, known, knowledge.catalog.letters)
+    return match(case, seen, known, knowledge.catalog.letters, received_at=row.received_at)
 
 
 def _put_aside(

@@ -16,7 +16,7 @@ from pipeline.cases import Knowledge
 from pipeline.correspondence.closing import close_open
 from pipeline.correspondence.listing import load_request
 from pipeline.correspondence.outgoing import targets
-from pipeline.correspondence.records import REQUEST, State, To, sealed
+from pipeline.correspondence.records import REQUEST, SENT, State, To, sealed
 from pipeline.correspondence.tables import request_items, requests
 from pipeline.delivery import channels_in
 from pipeline.errors import UsageError
@@ -61,21 +61,24 @@ def send(
             request, former = kept
             save(ledger, db, submission_id, REQUEST, request.number, sealed(request, _completed(former, to)))
             _enqueue(db, row, before[-1], to.channels, now)
-            audit.record(ledger, db, actor, "request_sent", submission_id, _told(request, to))
-            note_pended(db, submission_id, now, cause="request_sent", actor=actor)
+            if before[-1].reference != drawn:  # else a try whose answer was lost has written it
+                audit.record(ledger, db, actor, SENT, submission_id, _told(request, to))
+            note_pended(db, submission_id, now, cause=SENT, actor=actor)
             return request
         last = load_request(ledger, submission_id, before[-1].number)[0] if before else None
         request = _issued(knowledge, draft, drawn, row, now, last)
-        close_open(db, submission_id, State.CLOSED, _FOLLOWED, now)
+        for reference in close_open(db, submission_id, State.CLOSED, _FOLLOWED, now):
+            told = {"reference": reference, "reason": _FOLLOWED}
+            audit.record(ledger, db, actor, "request_closed", submission_id, told)
         entered = _enter(db, knowledge, request, row)
         save(ledger, db, submission_id, REQUEST, request.number, sealed(request, to))
         _enqueue(db, row, entered, to.channels, now)
         data: dict[str, Any] = {"reference": drawn, "items": list(request.codes), "due": str(request.due)}
         if request.due and request.due > _decision(knowledge, row):
             data["after_clock"] = True  # asked so late that the answer comes after the decision is due
-        note(db, submission_id, "request_sent", at=now, actor=actor, data=data | {"number": request.number})
-        audit.record(ledger, db, actor, "request_sent", submission_id, _told(request, to))
-        note_pended(db, submission_id, now, cause="request_sent", actor=actor)
+        note(db, submission_id, SENT, at=now, actor=actor, data=data | {"number": request.number})
+        audit.record(ledger, db, actor, SENT, submission_id, _told(request, to))
+        note_pended(db, submission_id, now, cause=SENT, actor=actor)
         return request
 
     return ledger.write(work, durable=True)

@@ -1,11 +1,13 @@
 """Which open request a reply answers. Where that is not sure, a person says it: a reply is never joined to
-the case of another patient, and never to one of two that it fits alike.
+the case of another patient, and never to one of two that it fits alike. What bears no reference of ours is a
+reply only to what was asked before it came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from pipeline.catalog.letters import Letters
@@ -24,12 +26,16 @@ _SURE_DIGITS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A request that was sent, and what its case says of the patient; a reply to one that is not open any
-    more is for a person."""
+    """A request that was sent, what its case says of the patient, and the moment at which it was issued (None
+    where that is not known); a reply to one that is not open any more is for a person."""
 
     request: InformationRequest
     portrait: Portrait
+    issued_at: datetime | None
     open: bool = True
+
+    def was_issued_before(self, moment: datetime) -> bool:
+        return self.issued_at is not None and self.issued_at < moment
 
     @property
     def reference(self) -> str:
@@ -50,8 +56,15 @@ class Match:
     candidates: tuple[str, ...] = ()
 
 
-def match(reply: Case, seen: Seen, requests: Sequence[Known], letters: Letters) -> Match:
-    """The request that `reply`, worked as a case of its own, answers. `seen` is what it bears of ours."""
+def match(
+    reply: Case, seen: Seen, requests: Sequence[Known], letters: Letters, *, received_at: datetime
+) -> Match:
+    """The request that `reply`, worked as a case of its own, answers. `seen` is what it bears of ours.
+
+    What bears a reference of ours came after it went out, whatever a channel's clock says. By content alone
+    a reply answers only what was issued before it was received, and is joined only where no page is of
+    another patient: an office that sends our sheet back says what it answers, and nobody says it of these.
+    """
     known = {one.reference: one for one in requests}
     texts = [document.text for document in reply.documents if document.belongs_to_patient is not False]
     reader = Reader(texts, Telling([one.portrait for one in requests]))
@@ -64,7 +77,8 @@ def match(reply: Case, seen: Seen, requests: Sequence[Known], letters: Letters) 
         named = [known[reference] for reference in sorted(references) if reference in known]
         if named:
             return _named(named, by, reader)
-    return _by_content(reply, reader, [one for one in requests if one.open], letters)
+    asked = [one for one in requests if one.open and one.was_issued_before(received_at)]
+    return _by_content(reply, reader, asked, letters)
 
 
 def _named(named: list[Known], by: By, reader: Reader) -> Match:
@@ -86,18 +100,29 @@ def _named(named: list[Known], by: By, reader: Reader) -> Match:
 def _by_content(reply: Case, reader: Reader, requests: Sequence[Known], letters: Letters) -> Match:
     """The request whose patient and records the reply has, where it is far enough ahead of all others."""
     scored = sorted(
-        ((_score(reply, reader, one, letters), one.reference, one.request) for one in requests),
+        ((_score(reply, reader, one, letters), one.reference, one) for one in requests),
         key=lambda row: (-row[0], row[1]),
     )
     likely = [row for row in scored if row[0] > 0]
     if not likely:
         return Match(None, reason="unknown")
-    score, _, request = likely[0]
+    score, _, best = likely[0]
     rules, candidates = letters.rejoin, tuple(reference for _, reference, _ in likely[:5])
-    others = [row for row in likely[1:] if row[2].case_id != request.case_id]
+    others = [row for row in likely[1:] if row[2].request.case_id != best.request.case_id]
     if score < rules.enough or (others and score - others[0][0] < rules.ahead):
         return Match(None, reason="not_sure", score=score, candidates=candidates)
-    return Match(request, by="content", score=score, candidates=candidates)
+    if _has_pages_of_another(reply, best.portrait):
+        return Match(None, reason="another_patient", score=score, candidates=candidates)
+    return Match(best.request, by="content", score=score, candidates=candidates)
+
+
+def _has_pages_of_another(reply: Case, portrait: Portrait) -> bool:
+    """Whether a document of the reply is not its patient's, or says that it is of somebody else than this."""
+    return (
+        reply.completeness.identity_conflict.value
+        or any(document.belongs_to_patient is False for document in reply.documents)
+        or any(Reader([one.text], Telling([])).is_of_another(portrait) for one in reply.documents)
+    )
 
 
 def _score(reply: Case, reader: Reader, known: Known, letters: Letters) -> float:
