@@ -126,7 +126,7 @@ def serving(environ: dict[str, str]) -> Iterator[str]:
             while time.monotonic() < ends:
                 assert desk.poll() is None
                 try:
-                    httpx.get(f"{url}/health")
+                    httpx.get(f"{url}/health/live").raise_for_status()
                     break
                 except httpx.HTTPError:
                     time.sleep(0.2)

@@ -18,8 +18,9 @@ def operator() -> str:
 
 
 def put(content: bytes, output: Path | None) -> None:
-    """`content` in a file for the owner alone, or on standard output. Raises UsageError."""
-    from pipeline.files import make_private
+    """`content` in a file for the owner alone, also where others could read the one that was there, or on
+    standard output. Raises UsageError."""
+    from pipeline.files import make_private, write_private
 
     if output is None:
         sys.stdout.buffer.write(content)
@@ -27,7 +28,6 @@ def put(content: bytes, output: Path | None) -> None:
         return
     try:
         make_private(output.absolute().parent)
-        output.touch(mode=0o600)
-        output.write_bytes(content)
+        write_private(output, content)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}.") from None

@@ -33,11 +33,27 @@ def write_whole(path: Path, text: str) -> None:
     Raises OSError; then `path` is as it was.
     """
     mode = path.stat().st_mode & 0o777 if path.is_file() else _PRIVATE
+    _replace(path, text.encode(), mode)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """`content` at `path`, readable by the owner alone, whoever might read the file there before; what is no
+    file (a pipe, a device) is written to as it is.
+
+    Raises OSError; then a file at `path` is as it was.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+    else:
+        _replace(path.resolve(), content, _PRIVATE)  # a link stays one
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".triage-")
     beside = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.chmod(mode)

@@ -30,6 +30,7 @@ from pipeline.information_request.pdf import letter_pdf
 from pipeline.information_request.reference import new_reference
 from pipeline.intake.folder import receive
 from pipeline.ocr import load
+from pipeline.orphans import end_with_parent
 from pipeline.pages import read_pages
 from pipeline.rejoin import Known, Match, Seen, match, portrait_of, references_in
 
@@ -97,7 +98,7 @@ def test_round_trip() -> None:
     numbers = random.Random(0).sample(range(COUNT), MOST)
     faxes = (fax_reply(replies[n], letter_pdf(known[n].request, LETTERS)) for n in numbers)
     counts: dict[str, Counter[str]] = {}
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, initializer=end_with_parent) as pool:
         for number, reading in zip(numbers, pool.map(read_fax, faxes), strict=True):
             _tell(number, replies[number], reading, known, counts)
     for name, count in counts.items():

@@ -33,6 +33,7 @@ from pipeline import ledger as led
 from pipeline.__main__ import main
 from pipeline.errors import ExitCode, LedgerUnavailable, StorageFull
 from pipeline.health import problems
+from pipeline.intake_server import spool
 from pipeline.intake_server.names import sent_name
 from pipeline.intake_server.refusals import Refused
 from pipeline.intake_server.spool import whole
@@ -367,15 +368,36 @@ def test_a_sender_that_falls_silent_is_let_go() -> None:
     assert (refused.value.status, refused.value.code) == (408, "too_slow")
 
 
-def test_a_sender_of_a_byte_now_and_then_is_let_go() -> None:
-    async def trickling() -> dict[str, Any]:
-        await asyncio.sleep(0.02)
-        return {"type": "http.request", "body": b"x", "more_body": True}
+def trickling(pieces: int) -> Request:
+    """A byte now and then, for half a second or longer."""
+    left = iter(range(pieces, 0, -1))
 
-    request = Request({"type": "http", "method": "POST", "headers": []}, trickling)
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": next(left) > 1}
+
+    return Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+
+def test_a_sender_of_a_byte_now_and_then_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "_GRACE_S", 0.1)
+    monkeypatch.setattr(spool, "_LEAST_RATE", 1000)
     with pytest.raises(Refused) as refused:
-        asyncio.run(whole(request, 10**6, idle_s=10, longest_s=0.2))
+        asyncio.run(whole(trickling(1000), 100, idle_s=10))
     assert (refused.value.status, refused.value.code) == (408, "too_slow")
+
+
+def test_where_more_may_come_it_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "_GRACE_S", 0.1)
+    monkeypatch.setattr(spool, "_LEAST_RATE", 1000)
+    assert asyncio.run(whole(trickling(25), 10**5, idle_s=10)) == b"x" * 25
+    with pytest.raises(Refused):
+        asyncio.run(whole(trickling(25), 100, idle_s=10))
+
+
+def test_a_gibibyte_comes_over_a_slow_line() -> None:
+    at_2_mbit_s = 2**30 / 250_000
+    assert at_2_mbit_s < spool._longest_s(2**30) < 3 * 3600
 
 
 def test_a_zip_is_taken_and_parked_with_its_reason(tmp_path: Path) -> None:

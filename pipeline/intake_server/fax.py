@@ -33,7 +33,6 @@ WINDOW: Final = timedelta(seconds=300)
 """By so much clocks may differ, and a notice may be old."""
 _LARGEST: Final = 256 * 1024
 _IDLE_S: Final = 20.0
-_LONGEST_S: Final = 60.0
 _LONGEST_ADDRESS: Final = 4000
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9._:-]{1,120}")
 _OLDEST: Final = timedelta(days=366)
@@ -78,7 +77,7 @@ def fax_notices(
     ) -> Noted:
         """A provider tells, signed, that a fax came and from where it is to be had."""
         too_often(asked, request.client.host if request.client else "")
-        body = await whole(request, _LARGEST, idle_s=_IDLE_S, longest_s=_LONGEST_S)
+        body = await whole(request, _LARGEST, idle_s=_IDLE_S)
         known = providers.get(provider)
         if known is None:
             raise Refused(404, "no_such_provider", "No provider of that name is set up.")

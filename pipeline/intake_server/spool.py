@@ -1,5 +1,6 @@
 """A request's body onto the disk as it comes: one file, or the parts of a form; bounded in size, number and
-time. The folder is private and goes with the request; nothing of a body is held in memory or in /tmp.
+time. The folder is private, in the vault's work place (TRIAGE_HOME), and goes with the request. Files pass
+through the program piece by piece; only `whole` holds a body, for who parses it as one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from pipeline.intake_server.refusals import Refused
 
 _LONGEST_FIELD: Final = 200  # bytes
 _MOST_FIELDS: Final = 10
-_LONGEST_S: Final = 3600.0
+_GRACE_S: Final = 60.0
+_LEAST_RATE: Final = 128 * 1024  # bytes a second, over a whole body
 _BETWEEN_FILES: Final = 16_384
 
 
@@ -81,24 +83,28 @@ async def form(request: Request, folder: Path, bounds: Bounds) -> tuple[list[Spo
     return _some(writer.files), parts.fields
 
 
-async def whole(request: Request, most: int, *, idle_s: float = 60.0, longest_s: float = _LONGEST_S) -> bytes:
+async def whole(request: Request, most: int, *, idle_s: float = 60.0) -> bytes:
     """A body that is held in memory, of at most so many bytes. Raises Refused."""
     body = bytearray()
-    async for chunk in _chunks(request, most, idle_s, longest_s):
+    async for chunk in _chunks(request, most, idle_s):
         body += chunk
     return bytes(body)
 
 
-async def _chunks(
-    request: Request, most: int, idle_s: float, longest_s: float = _LONGEST_S
-) -> AsyncIterator[bytes]:
+def _longest_s(most: int) -> float:
+    """What a body of at most so many bytes may take in all: a byte now and then holds nothing for ever, and
+    the largest body comes over a slow line."""
+    return _GRACE_S + most / _LEAST_RATE
+
+
+async def _chunks(request: Request, most: int, idle_s: float) -> AsyncIterator[bytes]:
     """The body as it comes, refused before it is read where it says that it is longer than `most`, and later
-    where nothing comes for `idle_s` or the whole takes `longest_s`: a byte now and then holds nothing."""
+    where nothing comes for `idle_s` or the whole takes too long."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length[:18]) > most:
         raise _too_large()
     stream, came = aiter(request.stream()), 0
-    ends = time.monotonic() + longest_s
+    ends = time.monotonic() + _longest_s(most)
     while True:
         try:
             chunk = await asyncio.wait_for(anext(stream, None), min(idle_s, ends - time.monotonic()))

@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 from pipeline.domain import SourceFile
 from pipeline.errors import ConfigurationError, UnreadableFile
 from pipeline.ocr import Engine, load
+from pipeline.orphans import end_with_parent
 from pipeline.pages.limits import Limits
 from pipeline.pages.reading import is_cut_off, open_file, read_page
 from pipeline.pages.stored import Carried, StoredPages
@@ -129,6 +130,7 @@ def limit_memory(megabytes: int) -> None:
 def main(descriptor: int) -> None:
     os.environ["OMP_THREAD_LIMIT"] = "1"
     connection = Connection(descriptor)
+    end_with_parent(descriptor)  # a page that hangs would keep it: nobody is left to see the time
     engine_name, limits = connection.recv()
     reader = Reader(engine_name, limits)
     limit_memory(limits.worker_memory_mb)

@@ -13,6 +13,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from pipeline.ledger import Ledger, opened_file
+from pipeline.orphans import end_with_parent
 from pipeline.pages.limits import Limits
 from pipeline.review.drawing import Images, drawn, ready
 from pipeline.settings import Settings
@@ -113,6 +114,7 @@ class Pictures:
                 self._pool = ProcessPoolExecutor(
                     max_workers=self._workers,
                     mp_context=get_context("spawn"),
+                    initializer=end_with_parent,
                     max_tasks_per_child=_TASKS,
                 )
             return self._pool

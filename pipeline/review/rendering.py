@@ -17,12 +17,11 @@ from jinja2 import Environment
 from pipeline.cases import Knowledge
 from pipeline.catalog.desk import DeskReasons
 from pipeline.domain import Case
-from pipeline.errors import TriageError, UsageError
+from pipeline.errors import UsageError
 from pipeline.ledger import Ledger, item
 from pipeline.report.templates import templates_in
 from pipeline.report.titles import Titles, titles_in
-from pipeline.review.casefile import CaseErased, CaseFile, VersionChanged, open_case
-from pipeline.review.correcting import Change, correct
+from pipeline.review.casefile import CaseErased, CaseFile, open_case
 from pipeline.review.oidc import Oidc
 from pipeline.review.pictures import Pictures
 from pipeline.review.roles import Permission
@@ -144,20 +143,6 @@ class Desk:
         if file is None:
             raise HTTPException(404, "There is no case of it, or not yet.")
         return file
-
-    def correct(self, session: Session, submission_id: str, change: Change, *, version: str) -> None:
-        """Correct a case. Raises 409 where someone else changed it, 410 where it was erased, 422 where the
-        change cannot be made."""
-        try:
-            correct(
-                self.ledger, self.settings, submission_id, change, version=version, actor=session.user.name
-            )
-        except VersionChanged as error:
-            raise HTTPException(409, str(error)) from None
-        except CaseErased as error:
-            raise HTTPException(410, str(error)) from None
-        except TriageError as error:
-            raise HTTPException(422, str(error)) from None
 
 
 def time_left(left: timedelta) -> str:

@@ -18,6 +18,7 @@ from pipeline.review.corrections import Kind
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
 from pipeline.review.roles import Permission
+from pipeline.review.routes.change import make_change
 from pipeline.review.sessions import Session
 
 _NO_MARKS: Final = "The marks on the page were not understood."
@@ -90,7 +91,7 @@ def add_corrections(app: FastAPI, shared: Desk, who: Asker) -> None:
             said=_said(file, words, on) if words.strip() else None,
         )
         allowed(ledger, session, permission_for(file, change), id)
-        shared.correct(session, id, change, version=version)
+        make_change(shared, session, id, change, version=version)
         anchor = f"#{row}" if re.fullmatch(r"r\d{1,4}", row) else ""
         return RedirectResponse(f"/cases/{id}?said=corrected{anchor}", 303)
 

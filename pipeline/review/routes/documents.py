@@ -11,6 +11,7 @@ from pipeline.review.corrections import OF_DOCUMENTS, Kind
 from pipeline.review.guard import allowed, own_form
 from pipeline.review.rendering import Desk
 from pipeline.review.roles import Permission
+from pipeline.review.routes.change import make_change
 from pipeline.review.sessions import Session
 from pipeline.review.strip import paging
 
@@ -52,5 +53,5 @@ def add_documents(app: FastAPI, shared: Desk, who: Asker) -> None:
             raise HTTPException(422, "Choose what is to be done with the page.")
         after = {Kind.MOVE: to, Kind.RETYPE: type}.get(Kind(kind))
         asked = Change(kind=Kind(kind), subject=subject, after=after, why=why)
-        shared.correct(session, id, asked, version=version)
+        make_change(shared, session, id, asked, version=version)
         return RedirectResponse(f"/cases/{id}?said=documents{'#' + sheet if sheet else ''}", 303)
