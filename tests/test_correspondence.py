@@ -551,6 +551,19 @@ def test_records_that_came_before_they_were_asked_for_are_no_reply(house: House)
     assert house.entries()[0].state == "answered"
 
 
+def test_a_reply_to_a_request_that_ended_before_it_was_looked_at_waits_for_a_person(house: House) -> None:
+    submission = house.receive(packet_bytes(TWO_ITEMS))
+    request = house.send(submission)
+    assert request.reference
+    reply = house.receive(pdf_of(answering_records(TWO_ITEMS.recipe), letter_pdf(request, LETTERS)))
+    house.time.pass_(days=2)
+    cor.close(house.ledger, request.reference, reason="answered_by_phone", actor=ACTOR)
+    house.run()  # no request is open
+    assert [(one.submission_id, one.reason) for one in cor.waiting_replies(house.ledger)] == [
+        (reply, "closed")
+    ]
+
+
 def test_our_sheet_is_a_reply_whatever_the_channels_clock_says(house: House) -> None:
     request = house.send(house.receive(packet_bytes(NO_EXAM)))
     content = pdf_of(answering_records(NO_EXAM.recipe), letter_pdf(request, LETTERS))

@@ -8,7 +8,7 @@ case and history. Nothing of either is moved or lost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def find_replies(ledger: Ledger, knowledge: Knowledge, *, actor: str) -> dict[st
     What answers one is joined to it; what may answer one waits for a person (`waiting_replies`). A record
     that cannot be opened holds up nothing but its own.
     """
-    rows = ledger.read(lambda db: db.execute(_not_looked_at()).all())
+    rows = ledger.read(lambda db: _not_looked_at(ledger, db))
     known, broken = _known(ledger) if rows else ([], [])
     if not known and not broken:
         return {}
@@ -104,8 +104,7 @@ def _known(ledger: Ledger) -> tuple[list[Known], list[str]]:
             & (events.c.data["reference"].as_string() == requests.c.reference)
         )
         found = select(requests, events.c.at.label("issued_at")).join(events, sent, isouter=True)
-        recent = requests.c.closed_at.is_(None) | (requests.c.closed_at > ledger.now(db) - _KNOWN_FOR)
-        return db.execute(found.where(recent).order_by(requests.c.reference)).all()
+        return db.execute(found.where(_recent(ledger, db)).order_by(requests.c.reference)).all()
 
     known, broken = list[Known](), list[str]()
     for row in ledger.read(work):
@@ -127,26 +126,29 @@ def _known_of(ledger: Ledger, row: Row[Any]) -> Known | None:
     return Known(unsealed(record)[0], portrait, row.issued_at, is_open)
 
 
-def _not_looked_at() -> Any:
-    """Submissions that ended with a case, since the first open request, and that no request is about; none
-    where no request is open."""
+def _recent(ledger: Ledger, db: Connection) -> Any:
+    """Which requests a reply may be about: what is open, and what was until not long ago."""
+    return requests.c.closed_at.is_(None) | (requests.c.closed_at > ledger.now(db) - _KNOWN_FOR)
+
+
+def _not_looked_at(ledger: Ledger, db: Connection) -> Sequence[Row[Any]]:
+    """Submissions that ended with a case, since the first request that a reply may be about, and that no
+    request is about."""
+    first = db.execute(select(func.min(requests.c.issued_on)).where(_recent(ledger, db))).scalar()
+    if first is None:
+        return []
+    # The plan's day: wherever the plan is, it has not begun a day before it begins in UTC.
+    since = datetime.combine(first, time(), UTC) - timedelta(days=1)
     looked_at = select(replies.c.submission_id)
     asked_about = select(requests.c.submission_id)
-    first = (
-        select(requests.c.issued_on)
-        .where(requests.c.state == State.OPEN)
-        .order_by(requests.c.issued_on)
-        .limit(1)
-        .scalar_subquery()
-    )
     c = submissions.c
-    return (
+    found = (
         select(c.id, c.round, c.received_at)
         .where(c.state.in_(ENDED), c.state != SubmissionState.REJECTED, c.case_number.is_not(None))
         .where(c.id.not_in(looked_at), c.id.not_in(asked_about), c.duplicate_of.is_(None))
-        .where(c.updated_at >= first)
-        .order_by(c.received_at)
+        .where(c.updated_at >= since)
     )
+    return db.execute(found.order_by(c.received_at)).all()
 
 
 def _bears(ledger: Ledger, row: Row[Any], references: Sequence[str]) -> list[str]:
