@@ -32,8 +32,10 @@ _ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
 # Letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed. A
-# shorter one is asked about beside such a word, of which it may be a part ("30077514 01").
-_LONG = 3
+# shorter one is asked about beside such a word, of which it may be a part ("30077514 01"); the time that it
+# takes is not spent on what has the form of a date or a telephone number.
+_LONG = 5
+_NOT_ASKED = re.compile(r"\W*(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|(?:\d{3}[.-])?\d{3}[.-]\d{4})\W*")
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -70,7 +72,8 @@ def _has_digit(word: OcrWord) -> bool:
 
 
 def _is_long(word: OcrWord) -> bool:
-    return _has_digit(word) and sum(map(str.isalnum, word.text)) >= _LONG
+    is_long = sum(map(str.isalnum, word.text)) >= _LONG
+    return is_long and _has_digit(word) and not _NOT_ASKED.fullmatch(word.text)
 
 
 class _Readings:
