@@ -426,7 +426,7 @@ def test_who_made_a_token_is_on_the_record(own: TestDesk) -> None:
 
 def test_a_file_that_keeps_a_process_busy_leaves_none_behind(own: TestDesk) -> None:
     others = set(active_children())
-    hasty = Pictures(own.ledger, replace(own.settings, page_timeout_s=0.2))
+    hasty = Pictures(own.ledger, replace(own.settings, page_timeout_s=0.001))
     try:
         assert hasty.picture(own.submission_id, 0, 1, 0, "page") is None
         for process in set(active_children()) - others:
