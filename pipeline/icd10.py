@@ -79,6 +79,25 @@ def load_icd10() -> Icd10:
     )
 
 
+def nature_of(code: str) -> str | None:
+    """`malignant`, `in_situ`, `benign`, `uncertain` or `unspecified`; None of a code of no neoplasm.
+
+    By the blocks of chapter 2 of ICD-10-CM.
+    """
+    category = code[:3]
+    if "C00" <= category <= "C96" or category in ("C4A", "C7A", "C7B"):
+        return "malignant"
+    for first, last, nature in (
+        ("D00", "D09", "in_situ"),
+        ("D10", "D36", "benign"),
+        ("D37", "D48", "uncertain"),
+        ("D49", "D49", "unspecified"),
+    ):
+        if first <= category <= last:
+            return nature
+    return None
+
+
 def _data_file(pattern: str) -> Path:
     spec = find_spec(_PACKAGE)  # finds the package without running it
     folders = spec.submodule_search_locations if spec else None

@@ -6,7 +6,6 @@ several specimens of one lesion the worst counts. "Negative for carcinoma" is no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +15,10 @@ from pipeline.findings.choose import Candidate, choose
 from pipeline.findings.lesions import Context, Weigher, labelled_in, place_words
 from pipeline.findings.phrases import holds
 from pipeline.findings.target import Target, excluded, hedged, of_target
+from pipeline.icd10 import nature_of
 
-# ICD-10-CM: in situ neoplasms (D00-D09), benign ones (D10-D36).
-_CODED = (
-    (re.compile(r"D0\d"), "premalignant"),
-    (re.compile(r"D(?:[12]\d|3[0-6])"), "benign"),
-)
+# What a tumour is called whose code is of such a nature; any other is no word against a malignant one.
+_CODED = {"in_situ": "premalignant", "benign": "benign"}
 # Of several specimens of one lesion the worst decides.
 _WORST_FIRST = ("malignant", "premalignant", "uncertain", "benign")
 _HEDGED = 5.0
@@ -134,7 +131,7 @@ def disputed_by_codes(behavior: Field, request: Request, target: Target, rules: 
     if behavior.value != "malignant" or behavior.status is not Status.FOUND:
         return behavior
     coded = {
-        next((said for kind, said in _CODED if kind.match(str(field.value))), "malignant")
+        _CODED.get(nature_of(str(field.value)) or "", "malignant")
         for field in request.icd10
         if (place := rules.site_of_icd10(str(field.value))) and place[0] == target.site
     }

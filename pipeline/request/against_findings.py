@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from pipeline.catalog.request import RequestRules
 from pipeline.domain import NOT_FOUND, Field, Problem, Request, Status
-from pipeline.icd10 import load_icd10
-from pipeline.request.beside import nature_of, side_of
+from pipeline.icd10 import load_icd10, nature_of
+from pipeline.request.beside import side_of
 
 SiteOf = Callable[[str], tuple[str, bool] | None]
 

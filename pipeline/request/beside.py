@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.catalog.request import RequestRules
 from pipeline.domain import AnnotatedDocument, Evidence
 from pipeline.evidence import evidence_for
-from pipeline.icd10 import load_icd10
+from pipeline.icd10 import load_icd10, nature_of
 from pipeline.request.lines import is_misread, words_beside
 from pipeline.request.meaning import words_differ, words_fit
 from pipeline.spelling import tokenize
@@ -160,22 +160,3 @@ def side_of(meaning: str) -> str | None:
     """The one side that a code's meaning names."""
     sides = {"left", "right"} & set(meaning.lower().replace(",", " ").split())
     return sides.pop() if len(sides) == 1 else None
-
-
-def nature_of(code: str) -> str | None:
-    """`malignant`, `in_situ`, `benign`, `uncertain` or `unspecified`; None of a code of no neoplasm.
-
-    By the blocks of chapter 2 of ICD-10-CM.
-    """
-    category = code[:3]
-    if "C00" <= category <= "C96" or category in ("C4A", "C7A", "C7B"):
-        return "malignant"
-    for first, last, nature in (
-        ("D00", "D09", "in_situ"),
-        ("D10", "D36", "benign"),
-        ("D37", "D48", "uncertain"),
-        ("D49", "D49", "unspecified"),
-    ):
-        if first <= category <= last:
-            return nature
-    return None
