@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +135,14 @@ class Browser:
         return answer["result"].get("value")
 
     def follow(self, selector: str) -> None:
-        """Clicks where another page is to come; what the window shows on the way is of no interest, and a
-        screenshot that is asked for while one page goes and the next comes may never be answered."""
-        self._click(selector)
+        """Clicks where another page is to come, and waits until it is loaded."""
+        with self._next_page():
+            self._click(selector)
+
+    def enter(self) -> None:
+        """Presses Enter where another page is to come, and waits until it is loaded."""
+        with self._next_page():
+            self._press("Enter", code=13)
 
     def click(self, selector: str) -> None:
         """Scrolls to an element and clicks into its middle."""
@@ -157,10 +164,13 @@ class Browser:
 
     def press(self, key: str, *, code: int) -> None:
         """Presses a key by its name and Windows key code."""
+        self._press(key, code=code)
+        self.settle()
+
+    def _press(self, key: str, *, code: int) -> None:
         text = {"text": "\r"} if key == "Enter" else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
-        self.settle()
 
     def rectangle(self, selector: str) -> tuple[float, float, float, float]:
         """(left, top, width, height) of an element in the window, in pixels."""
@@ -176,7 +186,10 @@ class Browser:
         return PIL.Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
 
     def settle(self) -> None:
-        """Waits until what was asked for is drawn."""
+        """Waits until what was asked for is drawn.
+
+        Not for while one page goes and the next comes: a screenshot that is asked for then may never come.
+        """
         self.send("Page.captureScreenshot", format="jpeg", quality=1)  # works without script, too
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
@@ -195,14 +208,35 @@ class Browser:
 
     def _wait_until_loaded(self, loader: str) -> None:
         """Until this very page is loaded: the one before may still be on its way."""
-        until, looked = time.monotonic() + _SECONDS, 0
+        self._wait_for_events("the page does not load", 0, lambda told: told == (loader, "load"))
+
+    @contextmanager
+    def _next_page(self) -> Iterator[None]:
+        """What is done within leads to another page; at the end that page is loaded."""
+        before = len(self.events)
+        yield
+        begun: set[str] = set()
+
+        def loaded(told: tuple[str, str]) -> bool:
+            loader, name = told
+            if name == "init":
+                begun.add(loader)
+            return name == "load" and loader in begun
+
+        self._wait_for_events("no other page came", before, loaded)
+
+    def _wait_for_events(
+        self, otherwise: str, looked: int, wanted: Callable[[tuple[str, str]], bool]
+    ) -> None:
+        """Until a (loader, name) of the lifecycle is the wanted one, among the events from `looked` on."""
+        until = time.monotonic() + _SECONDS
         while True:
             for seen in self.events[looked:]:
                 told = seen.get("params", {})
-                if (told.get("loaderId"), told.get("name")) == (loader, "load"):
+                if seen.get("method") == "Page.lifecycleEvent" and wanted((told["loaderId"], told["name"])):
                     return
             looked = len(self.events)
-            assert time.monotonic() < until, "the page does not load"
+            assert time.monotonic() < until, otherwise
             self.events.append(self._receive())
 
     def _receive(self) -> dict[str, Any]:
