@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from pipeline.spelling import misreading_distance
 
 
 class Dated(NamedTuple):
@@ -22,7 +25,9 @@ LATEST_YEAR = 2035  # that a two-digit year may mean where nothing else tells
 _OLDEST_PAPER = "2000-01-01"  # an older day is a birth date, or one that a history tells
 _FEW = 0.03  # share of a packet's dates below which a year is not one of its papers
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = tuple(calendar.month_name[number].lower() for number in range(1, 13))
+_CUT_SHORT = 4  # letters of a month's name at most where it is cut short
+_MISREAD = 2.0  # edits by which the name of a month, written out, may be misread
 
 _DATE = re.compile(
     r"""
@@ -74,5 +79,14 @@ def newest_year(texts: Iterable[str]) -> int | None:
 
 
 def _month(name: str) -> str:
-    short = name[:3].lower()
-    return str(_MONTHS.index(short) + 1) if short in _MONTHS else "0"
+    """The number of a month by its name, cut short or written out and then perhaps misread; "0" for none.
+
+    "Junuary" begins as June does and is January.
+    """
+    word = name.lower()
+    if len(word) > _CUT_SHORT:
+        distances = [misreading_distance(word, month, _MISREAD) for month in _MONTHS]
+        nearest = min(distances)
+        return str(distances.index(nearest) + 1) if nearest <= _MISREAD else "0"
+    numbers = (str(number) for number, month in enumerate(_MONTHS, 1) if month[:3] == word[:3])
+    return next(numbers, "0")

@@ -387,6 +387,12 @@ class Field:
         if has_value and not self.evidence:
             raise ValueError("a field with a value must have evidence")
 
+    @property
+    def likeliest(self) -> Value | None:
+        """The value, or what was read of it where that is not sure enough to be one."""
+        read = (one.value for one in self.alternatives if one.reason == "not_readable")
+        return self.value if self.value is not None else next(read, None)
+
 
 NOT_FOUND = Field()
 

@@ -13,9 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from pipeline.agreement import Print, decided
 from pipeline.catalog.identity import IdentityRules
 from pipeline.dates import LATEST_YEAR, find_dates, newest_year
-from pipeline.domain import NOT_FOUND, Document, Evidence, Field, IdentityConflict, Page, Patient, Status
+from pipeline.domain import (
+    NOT_FOUND,
+    Alternative,
+    Document,
+    Evidence,
+    Field,
+    IdentityConflict,
+    Page,
+    Patient,
+    Status,
+)
 from pipeline.evidence import evidence_for
 from pipeline.labels import Labelled, labelled_values
 from pipeline.member_number import (
@@ -27,7 +38,15 @@ from pipeline.member_number import (
     member_field,
     member_numbers,
 )
-from pipeline.names import PersonName, name_likeness, read_name, treats
+from pipeline.names import (
+    PersonName,
+    name_likeness,
+    part_key,
+    read_name,
+    spelled_alike,
+    treats,
+    turned,
+)
 from pipeline.spelling import fold, tokenize
 
 EXTRACTOR = "rule:identity"
@@ -39,6 +58,9 @@ _AUTHORITY = {"pa_request_form": 6.0, "fax_cover": 3.0, "letter_of_medical_neces
 _PATIENT_LABELS = frozenset(
     {"patient", "patient name", "name of patient", "member", "member name", "pt", "pt name", "patient label"}
 )
+
+_SPREAD = 2  # digits in which two readings of one day may differ
+_SHOWN = 3  # readings of an uncertain value that are shown
 
 # How much a member number counts by how surely its label says what it is (see `pipeline.member_number`).
 _RANK_WEIGHT = {EXPLICIT: 1.0, NAMED: 0.7, BARE: 0.4, UNLABELLED: 0.2}
@@ -109,8 +131,8 @@ def identify(
     evidence = [reading.evidence for reading in (*own, *conflicts)] if conflicts else []
     everything = [reading for readings in seen.values() for reading in readings]
     patient = Patient(
-        name=_field(known.name, everything, rules),
-        dob=_field(known.dob, everything, rules),
+        name=_name_field(known.name, everything, rules),
+        dob=_dob_field(known.dob, _not_of_others(seen, known.name, rules), rules),
         member_id=_member_id(everything, rules),
     )
     return patient, IdentityConflict(bool(conflicts), tuple(evidence)), tuple(marked)
@@ -118,9 +140,22 @@ def identify(
 
 def _known(seen: Mapping[str, Sequence[Seen]], rules: IdentityRules) -> _Known:
     everything = [reading for readings in seen.values() for reading in readings]
-    name, dob = _agreed("name", everything, rules), _agreed("dob", everything, rules)
+    name = _agreed("name", everything, rules)
+    dob = _agreed("dob", _not_of_others(seen, name, rules), rules)
     records = {r.value for r in everything if r.kind == "mrn" and dob and _near(r, seen, dob)}
     return _Known(name, dob, frozenset(records))
+
+
+def _not_of_others(seen: Mapping[str, Sequence[Seen]], name: Seen | None, rules: IdentityRules) -> list[Seen]:
+    """What is read on papers that do not name somebody else; on all, where each does."""
+    everything = [reading for readings in seen.values() for reading in readings]
+    own = [
+        reading
+        for readings in seen.values()
+        if max((_name_score(name, one, rules) for one in readings if one.name), default=0) >= 0
+        for reading in readings
+    ]
+    return own or everything
 
 
 def _parted(documents: Sequence[Document], reader: _Reader) -> Sequence[Document]:
@@ -264,7 +299,7 @@ def _plain(number: str) -> str:
 def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen | None:
     """The reading that form, cover and the other documents support most, in the best document's words."""
     readings = [reading for reading in everything if reading.kind == kind]
-    official = [reading for reading in readings if reading.document.type in _AUTHORITY]
+    official = [reading for reading in readings if _authority(reading, rules) > 1]
     candidates = official or readings
     if not candidates:
         return None
@@ -278,7 +313,7 @@ def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen
             ]
             if agreeing:
                 spelled = any(fold(candidate.value) == fold(reading.value) for reading in agreeing)
-                weight = _AUTHORITY.get(agreeing[0].document.type, 1.0)
+                weight = max(_authority(reading, rules) for reading in agreeing)
                 support[index] += weight * (1.5 if spelled else 1.0) * max(r.weight for r in agreeing)
     best = max(range(len(candidates)), key=lambda index: (round(support[index], 2), -index))
     return candidates[best]
@@ -310,14 +345,81 @@ def _same(reading: Seen, other: Seen, rules: IdentityRules) -> bool:
     return reading.value == other.value
 
 
-def _field(reading: Seen | None, everything: Sequence[Seen], rules: IdentityRules) -> Field:
-    if reading is None:
+def _name_field(name: Seen | None, everything: Sequence[Seen], rules: IdentityRules) -> Field:
+    """The name as the papers print it, part by part; uncertain where they do not agree on a part."""
+    if name is None or name.name is None:
         return NOT_FOUND
+    own = name.name
+    prints: list[tuple[Seen, Print, Print]] = []
+    for reading in _by_authority(everything, "name", rules):
+        assert reading.name is not None
+        last, first = turned(reading.name, own, rules.names)
+        if spelled_alike(own.last, last) and spelled_alike(own.first, first):
+            place = (reading.document, reading.start, reading.end)
+            prints.append((reading, Print(*place, part_key(last)), Print(*place, part_key(first))))
+    if not prints:  # an initial, or one part alone
+        return _found(name, everything, rules)
+    lasts = decided([last for _, last, _ in prints], rules.believed)
+    firsts = decided([first for _, _, first in prints], rules.believed)
+    shown = [
+        reading for reading, last, first in prints if (last.key, first.key) == (lasts.keys[0], firsts.keys[0])
+    ]
+    if shown and lasts.sure and firsts.sure:
+        return _found(shown[0], everything, rules)
+    return _as_read([*shown[:1], *(reading for reading, _, _ in prints)])
+
+
+def _dob_field(dob: Seen | None, everything: Sequence[Seen], rules: IdentityRules) -> Field:
+    """The birth date as the papers print it; uncertain where they do not agree on it."""
+    if dob is None:
+        return NOT_FOUND
+    alike = [
+        reading
+        for reading in _by_authority(everything, "dob", rules)
+        if sum(a != b for a, b in zip(dob.value, reading.value, strict=True)) <= _SPREAD
+    ]
+    days = decided([_print(one) for one in alike], rules.believed)
+    shown = next(reading for reading in alike if reading.value == days.keys[0])
+    return _found(shown, everything, rules) if days.sure else _as_read([shown, *alike])
+
+
+def _print(reading: Seen) -> Print:
+    return Print(reading.document, reading.start, reading.end, reading.value)
+
+
+def _by_authority(everything: Sequence[Seen], kind: str, rules: IdentityRules) -> list[Seen]:
+    """The readings of a kind, those of the papers that say who the patient is first."""
+    readings = [reading for reading in everything if reading.kind == kind]
+    return sorted(readings, key=lambda reading: -_authority(reading, rules))
+
+
+def _authority(reading: Seen, rules: IdentityRules) -> float:
+    """How much its paper says who the patient is; a word that could hardly be read says no more there."""
+    legible = _print(reading).certainty >= rules.believed.word
+    return _AUTHORITY.get(reading.document.type, 1.0) if legible else 1.0
+
+
+def _value(reading: Seen) -> str:
+    return str(reading.name) if reading.name else reading.value
+
+
+def _found(reading: Seen, everything: Sequence[Seen], rules: IdentityRules) -> Field:
     same = [other for other in everything if other.kind == reading.kind and _same(reading, other, rules)]
-    value = str(reading.name) if reading.name else reading.value
     confidence = 0.99 if len({other.document.id for other in same}) > 1 else 0.9
-    evidence = [reading.evidence]
-    return Field(value=value, status=Status.FOUND, confidence=confidence, evidence=tuple(evidence))
+    return Field(_value(reading), Status.FOUND, confidence, evidence=(reading.evidence,))
+
+
+def _as_read(readings: Sequence[Seen]) -> Field:
+    """No value: what was read of it, each once, the likeliest first."""
+    by_value = {_value(reading): reading for reading in reversed(readings)}
+    printed = sorted(by_value.values(), key=readings.index)
+    return Field(
+        status=Status.UNCERTAIN,
+        evidence=(printed[0].evidence,),
+        alternatives=tuple(
+            Alternative(_value(one), "not_readable", (one.evidence,)) for one in printed[:_SHOWN]
+        ),
+    )
 
 
 # --------------------------------------------------------------------------- comparing

@@ -112,6 +112,24 @@ def _ordered(kept: Sequence[str], particles: Sequence[bool]) -> PersonName:
     return PersonName(" ".join(kept[start:]), kept[0])
 
 
+def part_key(part: str) -> str:
+    """A part of a name in small letters without accents and marks, its words joined by hyphens."""
+    return _key(part)
+
+
+def spelled_alike(part: str, other: str) -> bool:
+    """Whether two parts are one as papers may print it, a few letters misread; initials are not."""
+    key, other_key = _key(part), _key(other)
+    limit = _limit(min(len(key), len(other_key)))
+    return min(len(key), len(other_key)) > 1 and misreading_distance(key, other_key, limit) <= limit
+
+
+def turned(name: PersonName, like: PersonName, rules: NameRules) -> PersonName:
+    """`name`, first and last exchanged where it is more like another so: "VANE AGNES" in capitals."""
+    other = PersonName(name.first, name.last)
+    return other if _likeness(like, other, rules) > _likeness(like, name, rules) else name
+
+
 def name_likeness(name: PersonName, other: PersonName, rules: NameRules) -> int:
     """2: one person's name; 1: may be (initials, a nickname, one part shared); 0: alike but not the same,
     as misread or as another person; -2: different."""
@@ -155,11 +173,16 @@ def _part_likeness(part: str, other: str, rules: NameRules) -> int:
     shorter, longer = _own_words(short, rules), _own_words(long, rules)
     if shorter and longer and (shorter <= longer or longer <= shorter):
         return 1  # "Thornbury-Vane" and "Vane", "de la Cruz" and "Cruz"
-    limit = 1.0 if len(short) <= 5 else 2.0
+    limit = _limit(len(short))
     distance = misreading_distance(key, other_key, limit)
     if distance <= 0.7:
         return 2
     return 0 if distance <= limit else -2
+
+
+def _limit(length: int) -> float:
+    """Edits between two parts of a name, the shorter one so long, that may be misreading."""
+    return 1.0 if length <= 5 else 2.0
 
 
 def _own_words(key: str, rules: NameRules) -> frozenset[str]:

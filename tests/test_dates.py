@@ -18,6 +18,10 @@ from pipeline.dates import find_dates
         ("17-Feb-1954", "1954-02-17"),
         ("1954-02-17", "1954-02-17"),
         ("Feb. 17 1954", "1954-02-17"),
+        ("Sept 17, 1954", "1954-09-17"),
+        ("Junuary 17, 1954", "1954-01-17"),
+        ("Saptember 17, 1954", "1954-09-17"),
+        ("17 Aprii 1954", "1954-04-17"),
     ],
 )
 def test_a_date(text: str, day: str) -> None:
@@ -27,7 +31,16 @@ def test_a_date(text: str, day: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["13/45/2020", "02/30/1954", "call 555-0117", "ratio 1/2", "12/1954", "10/20/30/40", "Gleason 3+4"],
+    [
+        "13/45/2020",
+        "02/30/1954",
+        "call 555-0117",
+        "ratio 1/2",
+        "12/1954",
+        "10/20/30/40",
+        "Gleason 3+4",
+        "Juncture 17, 1954",
+    ],
 )
 def test_no_date(text: str) -> None:
     assert not list(find_dates(text))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from request_packets import KNOWLEDGE, LETTERS, REFERENCE, draft_of, made, sent
 
 from pipeline.catalog.facts import load_facts
-from pipeline.domain import Completeness, Element, Met, Missing, Requirement
+from pipeline.domain import Alternative, Completeness, Element, Field, Met, Missing, Requirement, Status
 from pipeline.errors import CatalogError
 from pipeline.information_request import InformationRequest
 from pipeline.information_request.letter import letter_blocks, letter_html
@@ -336,6 +336,17 @@ def test_a_patient_of_whom_nothing_is_known_gets_a_letter_all_the_same(request_:
     assert "Patient:" not in text
     assert "Date of birth:" not in text
     assert REFERENCE in text
+
+
+def test_a_name_that_could_hardly_be_read_is_told_as_it_was_read() -> None:
+    case = made("kidney_clear_cell", "no_exam").case
+    printed = Alternative("Vane, Ottille", "not_readable", case.patient.name.evidence)
+    unsure = Field(status=Status.UNCERTAIN, evidence=case.patient.name.evidence, alternatives=(printed,))
+    draft = draft_of(replace(case, patient=replace(case.patient, name=unsure)))
+    assert draft is not None
+    assert (draft.about.name, draft.about.name_read) == (None, "Vane, Ottille")
+    text = text_of(letter_pdf(draft, LETTERS))
+    assert "Patient: Vane, Ottille (as we could read it)" in " ".join(text.split())
 
 
 def test_long_letters_break_into_pages_that_each_bear_the_reference(request_: InformationRequest) -> None:

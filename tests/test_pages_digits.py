@@ -59,7 +59,11 @@ def test_what_two_others_say_is_taken_against_the_first(
         ("410227983", "410221983", "410227983", "410227983", True),
         ("410227983", "410227983.", "41()227983", "", True),
         ("0820/1943", "08/20/1943", "08/20/l943", "", True),
-        ("08/20/1943", "08/20/1943", "08/20/1943", "", False),  # nobody asks whether it is confirmed
+        ("08/20/1943", "08/20/1943", "08/20/1943", "", True),  # may be a birth date
+        ("08/20/1943", "08/20/1943", "08/20/1948", "", False),
+        ("8/20/43", "8/20/43", "8/20/43", "", True),
+        ("08/20/2026", "08/20/2026", "08/20/2026", "", False),  # nobody asks whether it is confirmed
+        ("8/20/26", "8/20/26", "8/20/26", "", False),
         ("555-0101", "555-0101", "555-0101", "", False),
         ("410227983", "410227983", "410227933", "410227983", False),
         ("410227983", "410221983", "410227983", "410227933", False),
@@ -87,6 +91,21 @@ def test_a_short_group_is_asked_about_beside_a_long_one() -> None:
     for line, confirmed in (("30077514 01", True), ("age 01", False)):
         *_, short = read_digits_again(PAPER, PAPER, words(*line.split()), both, coarse=True)
         assert (short.text, short.confirmed) == ("01", confirmed)
+
+
+@pytest.mark.parametrize(
+    ("line", "confirmed"),
+    [
+        ("20 Aug 1943", [True, True, True]),
+        ("August 20, 1943", [True, True, True]),
+        ("20 Aug 2026", [False, True, False]),
+    ],
+)
+def test_a_day_is_asked_about_beside_a_year_of_the_last_century(line: str, confirmed: list[bool]) -> None:
+    seen = "20 1943 2026"
+    both = Engine(lambda *_: [], reread=lambda _: seen, reread_by_shape=lambda _: seen)
+    found = read_digits_again(PAPER, PAPER, words(*line.split()), both, coarse=True)
+    assert [word.confirmed for word in found] == confirmed
 
 
 def test_only_digits_are_confirmed_and_by_one_recogniser_alone_never() -> None:

@@ -94,6 +94,21 @@ def test_a_member_number_that_is_not_sure_is_not_looked_for() -> None:
     assert not portrait_of(replace(case, patient=replace(case.patient, member_id=unsure))).numbers
 
 
+def test_a_name_and_a_day_that_are_not_sure_are_looked_for() -> None:
+    """A reply is held against them with misreading in mind."""
+    case = made(*OPEN[0]).case
+    name, dob = (
+        Field(
+            status=Status.UNCERTAIN,
+            evidence=known.evidence,
+            alternatives=(Alternative(str(known.value), "not_readable", known.evidence),),
+        )
+        for known in (case.patient.name, case.patient.dob)
+    )
+    unsure = replace(case, patient=replace(case.patient, name=name, dob=dob))
+    assert portrait_of(unsure) == portrait_of(case)
+
+
 # ------------------------------------------------------------------ as a coarse fax
 
 FAXED = [

@@ -77,13 +77,16 @@ class NumberLabels(Entry):
 
 
 class Believed(Entry):
-    """When a member number that one paper alone has is believed on a recognised page.
+    """When what recognised pages print of a name, a birth date or a member number is believed.
 
-    `page` is the least mean confidence of the page's words, `word` the least confidence of its own.
+    On one paper alone: `page` is the least mean confidence of the page's words, `word` the least confidence
+    of its own. `disputed` is how many papers at least must print a name or a day so, where others print it
+    otherwise.
     """
 
     page: float = Field(ge=0, le=1)
     word: float = Field(ge=0, le=1)
+    disputed: int = Field(ge=2)
 
 
 class IdentityRules(Entry):

@@ -13,7 +13,18 @@ from pipeline.catalog import Catalog
 from pipeline.catalog.documents import DocumentTypes
 from pipeline.catalog.letters import FactItem, Letters
 from pipeline.catalog.policies import Policy, RequiredDocument
-from pipeline.domain import NOT_FOUND, Case, Code, CriterionResult, Evaluation, Field, Met, Missing, Status
+from pipeline.domain import (
+    NOT_FOUND,
+    Case,
+    Code,
+    CriterionResult,
+    Evaluation,
+    Field,
+    Met,
+    Missing,
+    Status,
+    Value,
+)
 from pipeline.errors import UsageError
 from pipeline.information_request.came import Came
 from pipeline.information_request.record import AskedAbout, Found, InformationRequest, Record, RequestItem
@@ -56,13 +67,18 @@ def _about(case: Case) -> AskedAbout:
     """Of the patient, and by no page that names another: what stands on such a page alone is left out."""
     strangers = {document.id for document in case.documents if document.belongs_to_patient is False}
 
+    def own(field: Field, value: Value | None) -> str | None:
+        is_own = any(shown.document not in strangers for shown in field.evidence)
+        return value if is_own and isinstance(value, str) else None
+
     def text(field: Field) -> str | None:
-        own = any(shown.document not in strangers for shown in field.evidence)
-        return field.value if own and isinstance(field.value, str) else None
+        return own(field, field.value)
 
     patient = case.patient
+    name = text(patient.name)
     return AskedAbout(
-        name=text(patient.name),
+        name=name,
+        name_read=None if name else own(patient.name, patient.name.likeliest),
         dob=text(patient.dob),
         member_id=text(patient.member_id),
         services=tuple(dict.fromkeys(code for field in case.request.cpt if (code := text(field)))),

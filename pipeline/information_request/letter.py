@@ -89,6 +89,7 @@ def _values(request: InformationRequest, letters: Letters) -> dict[str, Any]:
         "policy": {"title": request.policy_title, "version": request.policy.version},
         "about": {
             "name": about.name,
+            "name_read": about.name_read,
             "dob": us_day(about.dob) if about.dob else None,
             "member_id": about.member_id,
         },

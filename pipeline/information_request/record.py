@@ -60,12 +60,16 @@ class RequestItem:
 
 @dataclass(frozen=True, slots=True)
 class AskedAbout:
-    """As much of the patient and the request as an office needs to find its chart."""
+    """As much of the patient and the request as an office needs to find its chart.
+
+    `name_read` is what was read of a name that is not sure enough to be one: None where `name` is known.
+    """
 
     name: str | None = field(default=None, repr=False)
     dob: str | None = field(default=None, repr=False)
     member_id: str | None = field(default=None, repr=False)
     services: tuple[str, ...] = ()
+    name_read: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,12 @@ _ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
 # Letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed. A
-# shorter one is asked about beside such a word, of which it may be a part ("30077514 01"); the time that it
-# takes is not spent on what has the form of a date or a telephone number.
+# shorter one is asked about beside such a word, of which it may be a part ("30077514 01"), and so is the day
+# beside a year of the last century; the time that it takes is not spent on what has the form of a telephone
+# number, or of a date of this one: papers have many, and they were all written lately.
 _LONG = 5
-_NOT_ASKED = re.compile(r"\W*(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|(?:\d{3}[.-])?\d{3}[.-]\d{4})\W*")
+_NOT_ASKED = re.compile(r"\W*(?:\d{1,2}[/.-]\d{1,2}[/.-](?:20)?[012]\d|(?:\d{3}[.-])?\d{3}[.-]\d{4})\W*")
+_YEAR = re.compile(r"\W*19\d\d\W*")
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -58,7 +60,10 @@ def read_digits_again(
         if sum(map(str.isalnum, word.text)) > 1 and _has_digit(word):
             readings = _Readings(_cut_out(sharp, word), _cut_out(blurred, word), engine)
             text = _agreed(word.text, readings)
-            asked = coarse and any(map(_is_long, words[max(0, index - 1) : index + 2]))
+            asked = coarse and (
+                any(map(_is_long, words[max(0, index - 1) : index + 2]))
+                or any(_YEAR.fullmatch(beside.text) for beside in words[index : index + 3])
+            )
             confirmed = not coarse or (asked and _is_confirmed(text, readings))
             result[index] = word._replace(text=text, confirmed=confirmed)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):

@@ -59,10 +59,13 @@ class Said:
 
 
 def portrait_of(case: Case) -> Portrait:
-    """The portrait of a case, from the documents that are the patient's."""
-    name = case.patient.name.value
+    """The portrait of a case, from the documents that are the patient's.
+
+    What was read of a name or a day serves, sure or not: a reply is held against it with misreading in mind.
+    """
+    name = case.patient.name.likeliest
     last, _, first = (name if isinstance(name, str) else "").partition(", ")
-    dob = case.patient.dob.value
+    dob = case.patient.dob.likeliest
     member = case.patient.member_id.value
     texts = [document.text for document in case.documents if document.belongs_to_patient is not False]
     numbers = {_digits(member)} if isinstance(member, str) else set()

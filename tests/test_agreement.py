@@ -1,0 +1,162 @@
+"""What several recognised papers print of a name or a birth date, and when that is sure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.agreement import Print, decided
+from pipeline.catalog.identity import load_identity
+from pipeline.domain import Box, Document, Field, Page, Patient, Status, Word
+from pipeline.identity import identify
+
+RULES = load_identity(Path(__file__).parents[1] / "models")
+
+
+def paper(
+    number: int,
+    text: str,
+    *,
+    kind: str = "progress_note",
+    source: str = "ocr",
+    legible: float = 0.9,
+    unsure: str = "",
+    confirmed: bool = True,
+) -> Document:
+    """A paper of one page; the word `unsure` was read with next to no certainty."""
+    words = tuple(
+        Word(
+            match.group(),
+            Box(0, 0, 9, 9),
+            match.start(),
+            match.end(),
+            0.1 if match.group() == unsure else 0.9,
+            confirmed or not any(map(str.isdigit, match.group())),
+        )
+        for match in re.finditer(r"\S+", text)
+    )
+    page = Page("fax.pdf", number, source, 0, 612, 792, text, words, mean_confidence=legible)  # type: ignore[arg-type]  # a literal
+    return Document(f"d{number}", kind, "", (page,))
+
+
+def patient_of(*papers: Document) -> Patient:
+    return identify(papers, RULES)[0]
+
+
+def told(field: Field) -> tuple[Status, object, list[object]]:
+    return field.status, field.value, [other.value for other in field.alternatives]
+
+
+def named(*names: str, form: str = "Vane, Ottilie") -> Field:
+    """The patient's name, of a recognised request form and notes, each with its name."""
+    notes = [paper(number, f"Patient: {name}     MRN 700123") for number, name in enumerate(names, 2)]
+    return patient_of(paper(1, f"Patient: {form}     MRN 700123", kind="pa_request_form"), *notes).name
+
+
+FOUND, UNCERTAIN = Status.FOUND, Status.UNCERTAIN
+OTTILIE, OTTILLE = "Vane, Ottilie", "Vane, Ottille"
+
+
+@pytest.mark.parametrize(
+    ("form", "notes", "expected"),
+    [
+        (OTTILIE, [], (FOUND, OTTILIE, [])),
+        (OTTILIE, [OTTILIE], (FOUND, OTTILIE, [])),
+        (OTTILIE, [OTTILLE], (UNCERTAIN, None, [OTTILIE, OTTILLE])),
+        (OTTILLE, [OTTILIE, OTTILIE], (UNCERTAIN, None, [OTTILIE, OTTILLE])),
+        (OTTILLE, [OTTILIE, OTTILIE, "VANE, OTTILIE"], (FOUND, OTTILIE, [])),
+        (OTTILLE, [OTTILLE, OTTILIE, OTTILIE, OTTILIE], (UNCERTAIN, None, [OTTILIE, OTTILLE])),
+        (
+            OTTILIE,
+            ["Vane, O", "Vane, Bertha", "Ruth Pell"],
+            (FOUND, OTTILIE, []),
+        ),  # none is a misreading of it
+        # each part is voted on, and some paper must print both as they were voted
+        ("Vame, Ottilie", [OTTILLE, OTTILIE, "Vane, Ottilie", OTTILIE], (FOUND, OTTILIE, [])),
+    ],
+)
+def test_papers_vote_on_a_name(form: str, notes: list[str], expected: object) -> None:
+    assert told(named(*notes, form=form)) == expected
+
+
+def test_a_name_that_was_voted_stands_where_it_is_printed_so() -> None:
+    field = named(OTTILIE, OTTILIE, OTTILIE, form=OTTILLE)
+    assert [(shown.document, shown.quote) for shown in field.evidence] == [("d2", OTTILIE)]
+
+
+def test_in_capitals_without_a_comma_last_and_first_are_told_by_the_other_papers() -> None:
+    assert told(named("VANE OTTILIE", "VANE OTTILIE")) == (FOUND, OTTILIE, [])
+
+
+def test_a_text_layer_decides_over_recognised_pages() -> None:
+    form = paper(1, f"Patient: {OTTILLE}     MRN 700123", kind="pa_request_form")
+    notes = [paper(number, f"Patient: {OTTILLE}     MRN 700123") for number in (2, 3)]
+    typed = paper(4, f"Patient: {OTTILIE}     MRN 700123", source="text")
+    assert told(patient_of(form, *notes, typed).name) == (FOUND, OTTILIE, [])
+
+
+@pytest.mark.parametrize(("legible", "unsure"), [(0.5, ""), (0.9, "Ottilie")])
+def test_a_name_that_one_paper_alone_has_and_hardly_shows_is_for_a_person(
+    legible: float, unsure: str
+) -> None:
+    field = patient_of(paper(1, "Patient: Vane, Ottilie", legible=legible, unsure=unsure)).name
+    assert told(field) == (UNCERTAIN, None, [OTTILIE])
+    assert [other.reason for other in field.alternatives] == ["not_readable"]
+    assert field.likeliest == OTTILIE
+
+
+def test_a_form_that_hardly_shows_a_name_does_not_say_who_the_patient_is() -> None:
+    form = paper(1, "Patient: Fanwardeo, Oeiie     MRN 700123", kind="pa_request_form", unsure="Oeiie")
+    notes = [paper(number, f"Patient: {OTTILIE}     MRN 700123") for number in (2, 3)]
+    assert told(patient_of(form, *notes).name) == (FOUND, OTTILIE, [])
+
+
+def born(*days: str) -> Field:
+    """The birth date, of papers that print these; "?" behind one tells that its digits are not confirmed."""
+    papers = [
+        paper(number, f"Patient: {OTTILIE}     DOB {day.rstrip('?')}", confirmed=not day.endswith("?"))
+        for number, day in enumerate(days, 1)
+    ]
+    return patient_of(*papers).dob
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        (["07/15/1946"], (FOUND, "1946-07-15", [])),
+        (["07/15/1946?"], (UNCERTAIN, None, ["1946-07-15"])),
+        (["07/15/1946", "15 Jul 1946"], (FOUND, "1946-07-15", [])),
+        # papers of one fax are misread alike
+        (["07/15/1948?", "15 Jul 1948?"], (UNCERTAIN, None, ["1948-07-15"])),
+        (["07/15/1948?", "15 Jul 1948?", "07/15/1946"], (FOUND, "1946-07-15", [])),
+        (["07/15/1946?", "15 Jul 1946?", "7/15/46?"], (FOUND, "1946-07-15", [])),
+        (
+            ["07/15/1946?", "15 Jul 1946?", "7/15/46?", "7/15/48?"],
+            (UNCERTAIN, None, ["1946-07-15", "1948-07-15"]),
+        ),
+        (["07/15/1948", "07/15/1946", "07/15/1946"], (UNCERTAIN, None, ["1946-07-15", "1948-07-15"])),
+        (["07/18/1948", *["07/15/1946"] * 3], (FOUND, "1946-07-15", [])),
+        (["07/15/1946", "15 Jul 1946", "11/30/1921"], (FOUND, "1946-07-15", [])),  # no misreading of it
+    ],
+)
+def test_papers_vote_on_a_birth_date(days: list[str], expected: object) -> None:
+    assert told(born(*days)) == expected
+
+
+def test_the_birth_date_on_a_paper_of_somebody_else_is_not_the_patients() -> None:
+    stranger = paper(1, "Patient: Vane, Orville     DOB 07/04/1953")
+    own = [
+        paper(2, f"Patient: {OTTILIE}     DOB 08/18/1969"),
+        paper(3, f"Patient: {OTTILIE}", kind="pa_request_form"),
+    ]
+    assert told(patient_of(stranger, *own).dob) == (FOUND, "1969-08-18", [])
+
+
+def test_a_paper_has_one_vote_however_often_it_prints_a_thing() -> None:
+    often = paper(1, "A A A A")
+    prints = [Print(often, start, start + 1, "a") for start in (0, 2, 4, 6)]
+    other = paper(2, "B")
+    verdict = decided([*prints, Print(other, 0, 1, "b")], RULES.believed)
+    assert (verdict.keys, verdict.sure) == (("a", "b"), False)
