@@ -1,13 +1,13 @@
-"""What several papers print of one fact, and whether that is sure although recognition has read it.
+"""What several recognised pages print of one fact, and whether that is sure.
 
 A coarse fax makes an "Ottilie" of "Ottille" and a 1948 of 1946, with the confidence of a good word: what one
-paper says surely another may say otherwise. So papers vote, each once for what it prints.
+paper says surely another may say otherwise. So papers vote, each once. A text layer needs no vote.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pipeline.catalog.identity import Believed
@@ -15,22 +15,19 @@ from pipeline.domain import Document
 
 
 class Print(NamedTuple):
-    """One paper's print of a fact, or of a part of it. `key` is what is compared."""
+    """One paper's print of a fact, or of a part of it. `key` is what is compared; `confirmed` is False where
+    it has digits that nothing confirms (see `Word.confirmed`)."""
 
     document: Document
     start: int
     end: int
     key: str
+    confirmed: bool = True
 
     @property
     def is_text(self) -> bool:
         """Whether it stands in a text layer."""
         return self.document.page_at(self.start).source == "text"
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether nothing speaks against its digits: see `Word.confirmed`."""
-        return all(word.confirmed for word in self.document.words_at(self.start, self.end))
 
     @property
     def certainty(self) -> float:
@@ -51,26 +48,44 @@ class Verdict(NamedTuple):
 
 
 def decided(prints: Sequence[Print], rules: Believed) -> Verdict:
-    """What the papers print, the weightiest first among `prints`; one at least.
+    """What recognised pages print, the weightiest first among `prints`; one at least.
 
-    A text layer is sure, and then recognised pages are not asked; nor are digits of a coarse fax that nothing
-    confirms where others are confirmed: papers of one fax are misread alike. Else it is sure what a paper
-    alone prints and is believed; what several print and none otherwise (`rules.disputed` of them where no
-    digit is confirmed); and what `rules.disputed` papers print, more than twice as many as print any other.
+    A print that can hardly be read has no vote beside others, and one whose digits nothing confirms none
+    beside confirmed ones: papers of one fax are misread alike. It is sure
+
+    - what one paper alone prints and is believed;
+    - what several print, none of those that vote otherwise, and something confirms;
+    - what `rules.papers` print and nothing confirms, none otherwise;
+    - what `rules.papers` print and more than twice as many as print any other.
+
+    Nothing is where `rules.papers` without a vote for want of confirmation print another.
     """
-    asked = [one for one in prints if one.is_text] or [one for one in prints if one.confirmed] or list(prints)
-    papers: dict[str, set[str]] = defaultdict(set)
-    for one in asked:
-        papers[one.key].add(one.document.id)
-    keys = sorted(papers, key=lambda key: -len(papers[key]))
-    most, *others = (len(papers[key]) for key in keys)
+    legible = [one for one in prints if one.certainty >= rules.word] or list(prints)
+    asked = [one for one in legible if one.confirmed] or legible
+    papers = _papers(asked)
+    keys = sorted(papers, key=lambda key: -papers[key])
+    most, *others = (papers[key] for key in keys)
     best = [one for one in asked if one.key == keys[0]]
-    many = most >= rules.disputed
-    if best[0].is_text:
-        sure = True
-    elif others:
-        sure = many and best[0].confirmed and most > 2 * others[0]
+    confirmed, many = best[0].confirmed, most >= rules.papers
+    if others:
+        sure = confirmed and many and most > 2 * others[0]
+    elif most > 1:
+        sure = (confirmed or many) and any(one.certainty >= rules.word for one in best)
     else:
-        agreed = most > 1 and best[0].confirmed
-        sure = many or agreed or any(one.is_believed(rules) for one in best)
-    return Verdict(tuple(keys), sure)
+        sure = any(one.is_believed(rules) for one in best)
+    silent = _papers(one for one in legible if not one.confirmed) if confirmed else {}
+    contradicted = any(count >= rules.papers for key, count in silent.items() if key != keys[0])
+    return Verdict(tuple(keys), sure and not contradicted)
+
+
+def _papers(prints: Iterable[Print]) -> dict[str, int]:
+    """How many papers print each key: a paper has its say for the one that it prints most."""
+    printed: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in prints:
+        printed[one.document.id][one.key] += 1
+    papers: dict[str, int] = {}
+    for counts in printed.values():
+        most = max(counts.values())
+        for key in (key for key, count in counts.items() if count == most):
+            papers[key] = papers.get(key, 0) + 1
+    return papers

@@ -26,7 +26,7 @@ _OLDEST_PAPER = "2000-01-01"  # an older day is a birth date, or one that a hist
 _FEW = 0.03  # share of a packet's dates below which a year is not one of its papers
 
 _MONTHS = tuple(calendar.month_name[number].lower() for number in range(1, 13))
-_CUT_SHORT = 4  # letters of a month's name at most where it is cut short
+_LONG = 6  # letters of the name of a month from which it may be misread and is still told from other words
 _MISREAD = 2.0  # edits by which the name of a month, written out, may be misread
 
 _DATE = re.compile(
@@ -84,9 +84,16 @@ def _month(name: str) -> str:
     "Junuary" begins as June does and is January.
     """
     word = name.lower()
-    if len(word) > _CUT_SHORT:
-        distances = [misreading_distance(word, month, _MISREAD) for month in _MONTHS]
-        nearest = min(distances)
-        return str(distances.index(nearest) + 1) if nearest <= _MISREAD else "0"
-    numbers = (str(number) for number, month in enumerate(_MONTHS, 1) if month[:3] == word[:3])
-    return next(numbers, "0")
+    for number, month in enumerate(_MONTHS, 1):
+        if month.startswith(word) or (_is_long(word, month) and _is_misread(word, month)):
+            return str(number)
+    return next((str(n) for n, month in enumerate(_MONTHS, 1) if month[:3] == word[:3]), "0")
+
+
+def _is_long(word: str, month: str) -> bool:
+    """Whether two words are so long that a few misread letters make no other word of them."""
+    return min(len(word), len(month)) >= _LONG
+
+
+def _is_misread(word: str, month: str) -> bool:
+    return word[0] == month[0] and misreading_distance(word, month, _MISREAD) <= _MISREAD

@@ -127,12 +127,14 @@ def identify(
         belongs, against = _belongs(seen[document.id], known, rules)
         marked.append(replace(document, belongs_to_patient=belongs))
         conflicts += against
-    own = [reading for reading in (known.name, known.dob) if reading is not None]
-    evidence = [reading.evidence for reading in (*own, *conflicts)] if conflicts else []
+    told = [reading for reading in (known.name, known.dob) if reading is not None]
+    evidence = [reading.evidence for reading in (*told, *conflicts)] if conflicts else []
     everything = [reading for readings in seen.values() for reading in readings]
+    strangers = {document.id for document in marked if document.belongs_to_patient is False}
+    own = [reading for reading in everything if reading.document.id not in strangers]
     patient = Patient(
-        name=_name_field(known.name, everything, rules),
-        dob=_dob_field(known.dob, _not_of_others(seen, known.name, rules), rules),
+        name=_name_field(known.name, own, rules),
+        dob=_dob_field(known.dob, own, rules),
         member_id=_member_id(everything, rules),
     )
     return patient, IdentityConflict(bool(conflicts), tuple(evidence)), tuple(marked)
@@ -147,15 +149,15 @@ def _known(seen: Mapping[str, Sequence[Seen]], rules: IdentityRules) -> _Known:
 
 
 def _not_of_others(seen: Mapping[str, Sequence[Seen]], name: Seen | None, rules: IdentityRules) -> list[Seen]:
-    """What is read on papers that do not name somebody else; on all, where each does."""
-    everything = [reading for readings in seen.values() for reading in readings]
+    """The birth dates on papers that do not name somebody else; all, where there is none on such a paper."""
+    dobs = {id_: [one for one in readings if one.kind == "dob"] for id_, readings in seen.items()}
     own = [
-        reading
-        for readings in seen.values()
+        dob
+        for id_, readings in seen.items()
         if max((_name_score(name, one, rules) for one in readings if one.name), default=0) >= 0
-        for reading in readings
+        for dob in dobs[id_]
     ]
-    return own or everything
+    return own or [dob for found in dobs.values() for dob in found]
 
 
 def _parted(documents: Sequence[Document], reader: _Reader) -> Sequence[Document]:
@@ -206,11 +208,19 @@ def _read(document: Document, reader: _Reader) -> Iterable[Seen]:
             document.text, tokens, rules.phrases, misread=misread, sure=rules.sure, joined=rules.joined
         )
     )
+    labelled: list[Seen] = []
     for index, value in enumerate(values):
         kinds = rules.by_label[value.label]
         following = values[index + 1] if index + 1 < len(values) else None
-        yield from _read_value(document, value, following, kinds, reader)
-    yield from _header_names(document, reader)
+        labelled += _read_value(document, value, following, kinds, reader)
+    yield from labelled
+    # a name behind its label may be one of a header, too, with a short label ("Pt") for a part of it
+    names = [reading for reading in labelled if reading.name]
+    for reading in _header_names(document, reader):
+        if reading.name is None or not any(
+            reading.start < one.end and one.start < reading.end for one in names
+        ):
+            yield reading
     yield from _member_numbers(document, rules, misread=misread)
 
 
@@ -299,7 +309,8 @@ def _plain(number: str) -> str:
 def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen | None:
     """The reading that form, cover and the other documents support most, in the best document's words."""
     readings = [reading for reading in everything if reading.kind == kind]
-    official = [reading for reading in readings if _authority(reading, rules) > 1]
+    authority = {id(reading): _authority(reading, rules) for reading in readings}
+    official = [reading for reading in readings if authority[id(reading)] > 1]
     candidates = official or readings
     if not candidates:
         return None
@@ -313,7 +324,7 @@ def _agreed(kind: str, everything: Sequence[Seen], rules: IdentityRules) -> Seen
             ]
             if agreeing:
                 spelled = any(fold(candidate.value) == fold(reading.value) for reading in agreeing)
-                weight = max(_authority(reading, rules) for reading in agreeing)
+                weight = max(authority[id(reading)] for reading in agreeing)
                 support[index] += weight * (1.5 if spelled else 1.0) * max(r.weight for r in agreeing)
     best = max(range(len(candidates)), key=lambda index: (round(support[index], 2), -index))
     return candidates[best]
@@ -345,80 +356,102 @@ def _same(reading: Seen, other: Seen, rules: IdentityRules) -> bool:
     return reading.value == other.value
 
 
-def _name_field(name: Seen | None, everything: Sequence[Seen], rules: IdentityRules) -> Field:
-    """The name as the papers print it, part by part; uncertain where they do not agree on a part."""
+def _name_field(name: Seen | None, own: Sequence[Seen], rules: IdentityRules) -> Field:
+    """The name as the patient's own papers print it.
+
+    A text layer decides, the one that says most who the patient is. Recognised pages vote, on each part of
+    the name; it is uncertain where they do not agree on one, or none of them prints both as they were voted.
+    """
     if name is None or name.name is None:
         return NOT_FOUND
-    own = name.name
-    prints: list[tuple[Seen, Print, Print]] = []
-    for reading in _by_authority(everything, "name", rules):
-        assert reading.name is not None
-        last, first = turned(reading.name, own, rules.names)
-        if spelled_alike(own.last, last) and spelled_alike(own.first, first):
-            place = (reading.document, reading.start, reading.end)
-            prints.append((reading, Print(*place, part_key(last)), Print(*place, part_key(first))))
-    if not prints:  # an initial, or one part alone
-        return _found(name, everything, rules)
-    lasts = decided([last for _, last, _ in prints], rules.believed)
-    firsts = decided([first for _, _, first in prints], rules.believed)
-    shown = [
-        reading for reading, last, first in prints if (last.key, first.key) == (lasts.keys[0], firsts.keys[0])
+    alike = [
+        replace(reading, name=turned(reading.name, name.name, rules.names))
+        for reading in _first(name, _by_authority(own, "name", rules))
+        if reading.name and name_likeness(name.name, reading.name, rules.names) >= 0
     ]
-    if shown and lasts.sure and firsts.sure:
-        return _found(shown[0], everything, rules)
-    return _as_read([*shown[:1], *(reading for reading, _, _ in prints)])
+    lasts = [one for one in alike if one.name and spelled_alike(name.name.last, one.name.last, rules.names)]
+    firsts = [
+        one for one in alike if one.name and spelled_alike(name.name.first, one.name.first, rules.names)
+    ]
+    both = {id(one) for one in lasts} & {id(one) for one in firsts}
+    printed = [one for one in alike if id(one) in both and _print(one).is_text]
+    if printed or not both:  # a text layer; or an initial, or one part alone
+        best = printed[0] if printed else name
+        sure = _print(best).is_believed(rules.believed)
+        return _found(best, own, rules) if sure else _as_read([best])
+    last = decided([_print(one, part_key(one.name.last)) for one in lasts if one.name], rules.believed)
+    first = decided([_print(one, part_key(one.name.first)) for one in firsts if one.name], rules.believed)
+    voted = last.keys[0], first.keys[0]
+    shown = [
+        one for one in alike if one.name and (part_key(one.name.last), part_key(one.name.first)) == voted
+    ]
+    if shown and last.sure and first.sure:
+        return _found(shown[0], own, rules)
+    return _as_read([*shown[:1], *alike])
 
 
-def _dob_field(dob: Seen | None, everything: Sequence[Seen], rules: IdentityRules) -> Field:
-    """The birth date as the papers print it; uncertain where they do not agree on it."""
+def _dob_field(dob: Seen | None, own: Sequence[Seen], rules: IdentityRules) -> Field:
+    """The birth date as the patient's own papers print it: a text layer decides, recognised pages vote."""
     if dob is None:
         return NOT_FOUND
     alike = [
         reading
-        for reading in _by_authority(everything, "dob", rules)
+        for reading in _first(dob, _by_authority(own, "dob", rules))
         if sum(a != b for a, b in zip(dob.value, reading.value, strict=True)) <= _SPREAD
     ]
-    days = decided([_print(one) for one in alike], rules.believed)
-    shown = next(reading for reading in alike if reading.value == days.keys[0])
-    return _found(shown, everything, rules) if days.sure else _as_read([shown, *alike])
+    printed = next((reading for reading in alike if _print(reading).is_text), None)
+    if printed is not None:
+        return _found(printed, own, rules)
+    verdict = decided([_print(reading) for reading in alike], rules.believed)
+    shown = [reading for reading in alike if reading.value == verdict.keys[0]]
+    shown.sort(key=lambda reading: not _print(reading).confirmed)
+    return _found(shown[0], own, rules) if verdict.sure else _as_read([shown[0], *alike])
 
 
-def _print(reading: Seen) -> Print:
-    return Print(reading.document, reading.start, reading.end, reading.value)
+def _first(reading: Seen, readings: Sequence[Seen]) -> list[Seen]:
+    """The readings, this one before the others."""
+    return [reading, *(one for one in readings if one is not reading)]
 
 
-def _by_authority(everything: Sequence[Seen], kind: str, rules: IdentityRules) -> list[Seen]:
+def _print(reading: Seen, key: str | None = None) -> Print:
+    """What a paper prints, for a vote; digits are confirmed or not where it is a day."""
+    words = reading.document.words_at(reading.start, reading.end) if reading.kind == "dob" else ()
+    confirmed = all(word.confirmed for word in words)
+    return Print(reading.document, reading.start, reading.end, key or reading.value, confirmed)
+
+
+def _by_authority(readings: Iterable[Seen], kind: str, rules: IdentityRules) -> list[Seen]:
     """The readings of a kind, those of the papers that say who the patient is first."""
-    readings = [reading for reading in everything if reading.kind == kind]
-    return sorted(readings, key=lambda reading: -_authority(reading, rules))
+    of_kind = (reading for reading in readings if reading.kind == kind)
+    return sorted(of_kind, key=lambda reading: -_authority(reading, rules))
 
 
 def _authority(reading: Seen, rules: IdentityRules) -> float:
     """How much its paper says who the patient is; a word that could hardly be read says no more there."""
-    legible = _print(reading).certainty >= rules.believed.word
-    return _AUTHORITY.get(reading.document.type, 1.0) if legible else 1.0
+    weight = _AUTHORITY.get(reading.document.type, 1.0)
+    return weight if weight == 1.0 or _print(reading).certainty >= rules.believed.word else 1.0
 
 
 def _value(reading: Seen) -> str:
     return str(reading.name) if reading.name else reading.value
 
 
-def _found(reading: Seen, everything: Sequence[Seen], rules: IdentityRules) -> Field:
-    same = [other for other in everything if other.kind == reading.kind and _same(reading, other, rules)]
+def _found(reading: Seen, own: Sequence[Seen], rules: IdentityRules) -> Field:
+    same = [other for other in own if other.kind == reading.kind and _same(reading, other, rules)]
     confidence = 0.99 if len({other.document.id for other in same}) > 1 else 0.9
     return Field(_value(reading), Status.FOUND, confidence, evidence=(reading.evidence,))
 
 
 def _as_read(readings: Sequence[Seen]) -> Field:
-    """No value: what was read of it, each once, the likeliest first."""
-    by_value = {_value(reading): reading for reading in reversed(readings)}
-    printed = sorted(by_value.values(), key=readings.index)
+    """No value: what was read of it, each once, in this order."""
+    printed: dict[str, Seen] = {}
+    for reading in readings:
+        printed.setdefault(_value(reading), reading)
+    shown = tuple(printed.items())[:_SHOWN]
     return Field(
         status=Status.UNCERTAIN,
-        evidence=(printed[0].evidence,),
-        alternatives=tuple(
-            Alternative(_value(one), "not_readable", (one.evidence,)) for one in printed[:_SHOWN]
-        ),
+        evidence=(shown[0][1].evidence,),
+        alternatives=tuple(Alternative(value, "not_readable", (one.evidence,)) for value, one in shown),
     )
 
 

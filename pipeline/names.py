@@ -30,6 +30,8 @@ _LAST = rf"\s*(?P<last>{_LONG}(?: {_LONG}){{0,3}})"
 _FIRST = rf"\s?,\s*(?P<first>{_PART})(?: {_PART}){{0,2}}"
 _LAST_FIRST = re.compile(_LAST + _FIRST)
 _LAST_SUFFIX_FIRST = re.compile(rf"{_LAST}\s?,?\s*(?P<suffix>{_LETTER}{{1,4}}\.?){_FIRST}")
+# Letters that no accent makes, as Americans write them.
+_LIGATURES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ß": "ss"})
 _ABBREVIATED = 5  # characters of a first name cut short ("Chas.", "Thos."), its point included
 _IN_ORDER = re.compile(rf"\s*(?P<parts>{_PART}(?: {_PART}){{1,5}})")
 
@@ -113,15 +115,18 @@ def _ordered(kept: Sequence[str], particles: Sequence[bool]) -> PersonName:
 
 
 def part_key(part: str) -> str:
-    """A part of a name in small letters without accents and marks, its words joined by hyphens."""
-    return _key(part)
+    """The letters of a part of a name, small and without accents, whatever stands between them."""
+    return _key(part).replace("-", "")
 
 
-def spelled_alike(part: str, other: str) -> bool:
-    """Whether two parts are one as papers may print it, a few letters misread; initials are not."""
-    key, other_key = _key(part), _key(other)
-    limit = _limit(min(len(key), len(other_key)))
-    return min(len(key), len(other_key)) > 1 and misreading_distance(key, other_key, limit) <= limit
+def spelled_alike(part: str, other: str, rules: NameRules) -> bool:
+    """Whether two parts are one as papers may print it, a few letters misread; initials and short forms
+    ("Bob" for Robert) are not."""
+    key, other_key = part_key(part), part_key(other)
+    shorter = min(len(key), len(other_key))
+    if key != other_key and any(key in group and other_key in group for group in rules.same_first):
+        return False
+    return shorter > 1 and misreading_distance(key, other_key, _limit(shorter)) <= _limit(shorter)
 
 
 def turned(name: PersonName, like: PersonName, rules: NameRules) -> PersonName:
@@ -191,7 +196,7 @@ def _own_words(key: str, rules: NameRules) -> frozenset[str]:
 
 def _key(part: str) -> str:
     """Letters without accents, words joined by hyphens; "Saint" is written "St." too."""
-    letters = unicodedata.normalize("NFKD", part.lower())
+    letters = unicodedata.normalize("NFKD", part.lower().translate(_LIGATURES))
     words = re.findall(r"[a-z0-9]+", re.sub(r"[^a-z0-9\s-]", "", letters))
     return "-".join("st" if word == "saint" else word for word in words)
 

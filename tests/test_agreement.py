@@ -51,7 +51,10 @@ def told(field: Field) -> tuple[Status, object, list[object]]:
 
 def named(*names: str, form: str = "Vane, Ottilie") -> Field:
     """The patient's name, of a recognised request form and notes, each with its name."""
-    notes = [paper(number, f"Patient: {name}     MRN 700123") for number, name in enumerate(names, 2)]
+    notes = [
+        paper(number, f"Patient: {name.removeprefix('Patient: ')}     MRN 700123")
+        for number, name in enumerate(names, 2)
+    ]
     return patient_of(paper(1, f"Patient: {form}     MRN 700123", kind="pa_request_form"), *notes).name
 
 
@@ -73,6 +76,12 @@ OTTILIE, OTTILLE = "Vane, Ottilie", "Vane, Ottille"
             ["Vane, O", "Vane, Bertha", "Ruth Pell"],
             (FOUND, OTTILIE, []),
         ),  # none is a misreading of it
+        (OTTILLE, ["VANE OTTILIE"] * 3, (FOUND, OTTILIE, [])),  # last and first as the form has them
+        ("McDonald, Ann", ["Mc Donald, Ann"], (FOUND, "McDonald, Ann", [])),
+        ("Vane-Pell, Ann", ["VanePell, Anna"], (FOUND, "Vane-Pell, Ann", [])),  # Anna is as good as Ann
+        ("Møller, Ann", ["Moller, Ann"], (FOUND, "Møller, Ann", [])),
+        # a paper has its say for what it prints most
+        (OTTILIE, ["\n".join([f"Patient: {OTTILIE}"] * 3 + [f"Patient: {OTTILLE}"])], (FOUND, OTTILIE, [])),
         # each part is voted on, and some paper must print both as they were voted
         ("Vame, Ottilie", [OTTILLE, OTTILIE, "Vane, Ottilie", OTTILIE], (FOUND, OTTILIE, [])),
     ],
@@ -95,6 +104,44 @@ def test_a_text_layer_decides_over_recognised_pages() -> None:
     notes = [paper(number, f"Patient: {OTTILLE}     MRN 700123") for number in (2, 3)]
     typed = paper(4, f"Patient: {OTTILIE}     MRN 700123", source="text")
     assert told(patient_of(form, *notes, typed).name) == (FOUND, OTTILIE, [])
+
+
+def test_among_text_layers_the_paper_that_says_who_the_patient_is_decides() -> None:
+    form = paper(1, "Patient: Vane, Bertha   DOB 07/15/1946", kind="pa_request_form", source="text")
+    notes = [paper(number, "Patient: Vane, Berta   DOB 07/15/1948", source="text") for number in (2, 3)]
+    patient = patient_of(form, *notes)
+    assert (patient.name.value, patient.dob.value) == ("Vane, Bertha", "1946-07-15")
+
+
+def test_papers_of_somebody_else_have_no_vote() -> None:
+    form = paper(1, "Patient: Vane, Joan   DOB 07/15/1946", kind="pa_request_form")
+    others = [paper(number, "Patient: Vane, John   DOB 03/02/1939", source="text") for number in (2, 3)]
+    patient, conflict, _ = identify([form, *others], RULES)
+    assert conflict.value
+    assert (patient.name.value, patient.dob.value) == ("Vane, Joan", "1946-07-15")
+
+
+def test_a_birth_date_beside_another_last_name_is_the_patients_where_there_is_no_other() -> None:
+    form = paper(1, "Patient: Pell, Ottilie", kind="pa_request_form", source="text")
+    note = paper(2, f"Patient: {OTTILIE}   DOB 07/15/1946", source="text")
+    patient, conflict, _ = identify([form, note], RULES)
+    assert patient.dob.value == "1946-07-15"
+    assert not conflict.value
+
+
+def test_what_can_hardly_be_read_disputes_nothing() -> None:
+    form = paper(1, f"Patient: {OTTILIE}", kind="pa_request_form")
+    assert told(patient_of(form, paper(2, f"Patient: {OTTILLE}", unsure="Ottille")).name) == (
+        FOUND,
+        OTTILIE,
+        [],
+    )
+
+
+def test_an_initial_that_can_hardly_be_read_is_for_a_person() -> None:
+    assert told(patient_of(paper(1, "Patient: Vane, O")).name) == (FOUND, "Vane, O", [])
+    unsure = patient_of(paper(1, "Patient: Vane, O", unsure="Vane,")).name
+    assert told(unsure) == (UNCERTAIN, None, ["Vane, O"])
 
 
 @pytest.mark.parametrize(("legible", "unsure"), [(0.5, ""), (0.9, "Ottilie")])
@@ -132,6 +179,7 @@ def born(*days: str) -> Field:
         (["07/15/1948?", "15 Jul 1948?"], (UNCERTAIN, None, ["1948-07-15"])),
         (["07/15/1948?", "15 Jul 1948?", "07/15/1946"], (FOUND, "1946-07-15", [])),
         (["07/15/1946?", "15 Jul 1946?", "7/15/46?"], (FOUND, "1946-07-15", [])),
+        (["07/15/1948", *["07/15/1946?"] * 3], (UNCERTAIN, None, ["1948-07-15", "1946-07-15"])),
         (
             ["07/15/1946?", "15 Jul 1946?", "7/15/46?", "7/15/48?"],
             (UNCERTAIN, None, ["1946-07-15", "1948-07-15"]),

@@ -22,6 +22,8 @@ from pipeline.dates import find_dates
         ("Junuary 17, 1954", "1954-01-17"),
         ("Saptember 17, 1954", "1954-09-17"),
         ("17 Aprii 1954", "1954-04-17"),
+        ("Novem 17, 1954", "1954-11-17"),
+        ("Septbr 17, 1954", "1954-09-17"),
     ],
 )
 def test_a_date(text: str, day: str) -> None:
@@ -39,7 +41,8 @@ def test_a_date(text: str, day: str) -> None:
         "12/1954",
         "10/20/30/40",
         "Gleason 3+4",
-        "Juncture 17, 1954",
+        "Remember 12 2020",
+        "Search 5, 2020",
     ],
 )
 def test_no_date(text: str) -> None:

@@ -80,13 +80,13 @@ class Believed(Entry):
     """When what recognised pages print of a name, a birth date or a member number is believed.
 
     On one paper alone: `page` is the least mean confidence of the page's words, `word` the least confidence
-    of its own. `disputed` is how many papers at least must print a name or a day so, where others print it
-    otherwise.
+    of its own. `papers` is how many papers at least must print a name or a birth date so, where others print
+    it otherwise or nothing confirms the digits.
     """
 
     page: float = Field(ge=0, le=1)
     word: float = Field(ge=0, le=1)
-    disputed: int = Field(ge=2)
+    papers: int = Field(ge=2)
 
 
 class IdentityRules(Entry):

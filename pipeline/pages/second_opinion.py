@@ -32,12 +32,14 @@ _ENLARGED, _LARGER_STILL = 1.5, 2.0
 _AROUND, _PAPER = 6, 12  # pixels of the page around a word's box, and of white paper around those
 _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
 # Letters and digits from which it is worth its time to ask whether a coarse fax's word is confirmed. A
-# shorter one is asked about beside such a word, of which it may be a part ("30077514 01"), and so is the day
-# beside a year of the last century; the time that it takes is not spent on what has the form of a telephone
-# number, or of a date of this one: papers have many, and they were all written lately.
+# shorter one is asked about beside such a word, of which it may be a part ("30077514 01"). The time that it
+# takes is not spent on what has the form of a telephone number, nor on the many dates of this century, unless
+# a label says that somebody was born then.
 _LONG = 5
 _NOT_ASKED = re.compile(r"\W*(?:\d{1,2}[/.-]\d{1,2}[/.-](?:20)?[012]\d|(?:\d{3}[.-])?\d{3}[.-]\d{4})\W*")
 _YEAR = re.compile(r"\W*19\d\d\W*")
+_BIRTH = re.compile(r"\W*(?:d\.?o\.?b|born|birth\w*|bdate)\W*", re.IGNORECASE)
+_DATE_WORDS = 3  # words of a date that is written out, and from its label to its end
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -57,13 +59,10 @@ def read_digits_again(
     for index, word in enumerate(words):
         if word.bottom - word.top < _LEAST_HEIGHT:
             continue
-        if sum(map(str.isalnum, word.text)) > 1 and _has_digit(word):
+        if _has_digit(word) and (coarse or not _is_lone(word)):
             readings = _Readings(_cut_out(sharp, word), _cut_out(blurred, word), engine)
-            text = _agreed(word.text, readings)
-            asked = coarse and (
-                any(map(_is_long, words[max(0, index - 1) : index + 2]))
-                or any(_YEAR.fullmatch(beside.text) for beside in words[index : index + 3])
-            )
+            text = word.text if _is_lone(word) else _agreed(word.text, readings)
+            asked = coarse and _is_asked(words, index)
             confirmed = not coarse or (asked and _is_confirmed(text, readings))
             result[index] = word._replace(text=text, confirmed=confirmed)
         elif _ZERO_OR_O.fullmatch(word.text) and _stands_in_stage(words, index):
@@ -74,6 +73,19 @@ def read_digits_again(
 
 def _has_digit(word: OcrWord) -> bool:
     return any(map(str.isdigit, word.text))
+
+
+def _is_lone(word: OcrWord) -> bool:
+    return sum(map(str.isalnum, word.text)) == 1
+
+
+def _is_asked(words: Sequence[OcrWord], index: int) -> bool:
+    """Whether it is worth its time to ask if a word of a coarse fax is confirmed."""
+    if any(_YEAR.fullmatch(word.text) for word in words[index : index + _DATE_WORDS]):
+        return True
+    if any(_BIRTH.fullmatch(word.text) for word in words[max(0, index - _DATE_WORDS) : index]):
+        return True
+    return not _is_lone(words[index]) and any(map(_is_long, words[max(0, index - 1) : index + 2]))
 
 
 def _is_long(word: OcrWord) -> bool:
