@@ -379,8 +379,8 @@ def _name_field(name: Seen | None, own: Sequence[Seen], rules: IdentityRules) ->
         best = printed[0] if printed else name
         sure = _print(best).is_believed(rules.believed)
         return _found(best, own, rules) if sure else _as_read([best])
-    last = decided([_print(one, part_key(one.name.last)) for one in lasts if one.name], rules.believed)
-    first = decided([_print(one, part_key(one.name.first)) for one in firsts if one.name], rules.believed)
+    last = decided([_print_of(one, one.name.last) for one in lasts if one.name], rules.believed)
+    first = decided([_print_of(one, one.name.first) for one in firsts if one.name], rules.believed)
     voted = last.keys[0], first.keys[0]
     shown = [
         one for one in alike if one.name and (part_key(one.name.last), part_key(one.name.first)) == voted
@@ -413,11 +413,18 @@ def _first(reading: Seen, readings: Sequence[Seen]) -> list[Seen]:
     return [reading, *(one for one in readings if one is not reading)]
 
 
-def _print(reading: Seen, key: str | None = None) -> Print:
+def _print(reading: Seen) -> Print:
     """What a paper prints, for a vote; digits are confirmed or not where it is a day."""
     words = reading.document.words_at(reading.start, reading.end) if reading.kind == "dob" else ()
     confirmed = all(word.confirmed for word in words)
-    return Print(reading.document, reading.start, reading.end, key or reading.value, confirmed)
+    return Print(reading.document, reading.start, reading.end, reading.value, confirmed)
+
+
+def _print_of(reading: Seen, part: str) -> Print:
+    """What a paper prints of a part of a name, for a vote."""
+    place = reading.document.text.find(part, reading.start, reading.end)
+    start, end = (place, place + len(part)) if place >= 0 else (reading.start, reading.end)
+    return Print(reading.document, start, end, part_key(part))
 
 
 def _by_authority(readings: Iterable[Seen], kind: str, rules: IdentityRules) -> list[Seen]:

@@ -138,6 +138,14 @@ def test_what_can_hardly_be_read_disputes_nothing() -> None:
     )
 
 
+def test_what_can_be_read_of_a_name_has_its_vote_beside_what_cannot() -> None:
+    form = paper(1, f"Patient: {OTTILIE}", kind="pa_request_form")
+    others = [paper(2, "Patient: Vame, Ottilie"), paper(3, f"Patient: {OTTILIE}")]
+    assert patient_of(form, *others).name.status is UNCERTAIN
+    others.append(paper(4, "Patient: Vane, Ottifie", unsure="Ottifie"))
+    assert told(patient_of(form, *others).name) == (FOUND, OTTILIE, [])
+
+
 def test_an_initial_that_can_hardly_be_read_is_for_a_person() -> None:
     assert told(patient_of(paper(1, "Patient: Vane, O")).name) == (FOUND, "Vane, O", [])
     unsure = patient_of(paper(1, "Patient: Vane, O", unsure="Vane,")).name
