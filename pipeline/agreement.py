@@ -15,8 +15,8 @@ from pipeline.domain import Document
 
 
 class Print(NamedTuple):
-    """One paper's print of a fact, or of a part of it. `key` is what is compared; `confirmed` is False where
-    it has digits that nothing confirms (see `Word.confirmed`)."""
+    """A recognised paper's print of a fact, or of a part of it. `key` is what is compared; `confirmed` is False
+    where it has digits that nothing confirms (see `Word.confirmed`)."""
 
     document: Document
     start: int
@@ -25,26 +25,22 @@ class Print(NamedTuple):
     confirmed: bool = True
 
     @property
-    def is_text(self) -> bool:
-        """Whether it stands in a text layer."""
-        return self.document.page_at(self.start).source == "text"
-
-    @property
     def certainty(self) -> float:
-        """How sure the engine is of its least sure word, in 0..1; 1 for a text layer."""
+        """How sure the engine is of its least sure word, in 0..1."""
         return min((word.confidence for word in self.document.words_at(self.start, self.end)), default=1.0)
 
     def is_believed(self, rules: Believed) -> bool:
         """Whether it is believed with no other paper to say so."""
-        legible = self.is_text or (self.document.page_at(self.start).mean_confidence or 0) >= rules.page
-        return self.confirmed and legible and self.certainty >= rules.word
+        legibility = self.document.page_at(self.start).mean_confidence or 0
+        return self.confirmed and legibility >= rules.page and self.certainty >= rules.word
 
 
 class Verdict(NamedTuple):
-    """The keys by how many papers print them, most first and then as given; `sure` speaks of the first."""
+    """What most papers print, whether that is sure, and whether it is `rules.papers` that do."""
 
-    keys: tuple[str, ...]
+    key: str
     sure: bool
+    many: bool
 
 
 def decided(prints: Sequence[Print], rules: Believed) -> Verdict:
@@ -54,38 +50,33 @@ def decided(prints: Sequence[Print], rules: Believed) -> Verdict:
     beside confirmed ones: papers of one fax are misread alike. It is sure
 
     - what one paper alone prints and is believed;
-    - what several print, none of those that vote otherwise, and something confirms;
-    - what `rules.papers` print and nothing confirms, none otherwise;
-    - what `rules.papers` print and more than twice as many as print any other.
+    - what several print, and no other that votes prints anything else: confirmed, or `rules.papers` of them;
+    - what `rules.papers` print, confirmed, and more than twice as many as print any other.
 
-    Nothing is where `rules.papers` without a vote for want of confirmation print another.
+    One of them must be read with the certainty of `rules.word`. Nothing is sure where `rules.papers`, and as
+    many as print it, print another and have no vote for want of confirmation.
     """
     legible = [one for one in prints if one.certainty >= rules.word] or list(prints)
     asked = [one for one in legible if one.confirmed] or legible
     papers = _papers(asked)
-    keys = sorted(papers, key=lambda key: -papers[key])
-    most, *others = (papers[key] for key in keys)
-    best = [one for one in asked if one.key == keys[0]]
+    key = max(papers, key=lambda one: papers[one])
+    most, others = papers[key], [count for other, count in papers.items() if other != key]
+    best = [one for one in asked if one.key == key]
     confirmed, many = best[0].confirmed, most >= rules.papers
     if others:
-        sure = confirmed and many and most > 2 * others[0]
+        sure = confirmed and many and most > 2 * max(others)
     elif most > 1:
         sure = (confirmed or many) and any(one.certainty >= rules.word for one in best)
     else:
         sure = any(one.is_believed(rules) for one in best)
     silent = _papers(one for one in legible if not one.confirmed) if confirmed else {}
-    contradicted = any(count >= rules.papers for key, count in silent.items() if key != keys[0])
-    return Verdict(tuple(keys), sure and not contradicted)
+    against = max((count for other, count in silent.items() if other != key), default=0)
+    return Verdict(key, sure and not (against >= rules.papers and against >= most), many)
 
 
 def _papers(prints: Iterable[Print]) -> dict[str, int]:
-    """How many papers print each key: a paper has its say for the one that it prints most."""
+    """How many papers print each key: a paper has its say for the one that it prints most, else first."""
     printed: dict[str, Counter[str]] = defaultdict(Counter)
     for one in prints:
         printed[one.document.id][one.key] += 1
-    papers: dict[str, int] = {}
-    for counts in printed.values():
-        most = max(counts.values())
-        for key in (key for key, count in counts.items() if count == most):
-            papers[key] = papers.get(key, 0) + 1
-    return papers
+    return Counter(max(counts, key=lambda key: counts[key]) for counts in printed.values())

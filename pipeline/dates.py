@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime
 import re
 from collections import Counter
@@ -25,9 +24,11 @@ LATEST_YEAR = 2035  # that a two-digit year may mean where nothing else tells
 _OLDEST_PAPER = "2000-01-01"  # an older day is a birth date, or one that a history tells
 _FEW = 0.03  # share of a packet's dates below which a year is not one of its papers
 
-_MONTHS = tuple(calendar.month_name[number].lower() for number in range(1, 13))
-_LONG = 6  # letters of the name of a month from which it may be misread and is still told from other words
-_MISREAD = 2.0  # edits by which the name of a month, written out, may be misread
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_LONG = 6  # letters of the name of a month from which one may be misread, and two from one more letter on
 
 _DATE = re.compile(
     r"""
@@ -85,15 +86,13 @@ def _month(name: str) -> str:
     """
     word = name.lower()
     for number, month in enumerate(_MONTHS, 1):
-        if month.startswith(word) or (_is_long(word, month) and _is_misread(word, month)):
+        if month.startswith(word) or _is_misread(word, month):
             return str(number)
     return next((str(n) for n, month in enumerate(_MONTHS, 1) if month[:3] == word[:3]), "0")
 
 
-def _is_long(word: str, month: str) -> bool:
-    """Whether two words are so long that a few misread letters make no other word of them."""
-    return min(len(word), len(month)) >= _LONG
-
-
 def _is_misread(word: str, month: str) -> bool:
-    return word[0] == month[0] and misreading_distance(word, month, _MISREAD) <= _MISREAD
+    """Whether a word is a month's name with letters misread, both so long that it is no other word."""
+    length = min(len(word), len(month))
+    edits = 1.0 if length == _LONG else 2.0
+    return length >= _LONG and word[0] == month[0] and misreading_distance(word, month, edits) <= edits

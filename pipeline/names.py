@@ -135,6 +135,11 @@ def turned(name: PersonName, like: PersonName, rules: NameRules) -> PersonName:
     return other if _likeness(like, other, rules) > _likeness(like, name, rules) else name
 
 
+def shares_first(name: PersonName, other: PersonName, rules: NameRules) -> bool:
+    """Whether a first name, or what may be one in capitals without a comma, is the other's too."""
+    return any(_first_likeness(name.first, part, rules) >= 0 for part in (other.first, other.last))
+
+
 def name_likeness(name: PersonName, other: PersonName, rules: NameRules) -> int:
     """2: one person's name; 1: may be (initials, a nickname, one part shared); 0: alike but not the same,
     as misread or as another person; -2: different."""

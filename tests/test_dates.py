@@ -43,6 +43,8 @@ def test_a_date(text: str, day: str) -> None:
         "Gleason 3+4",
         "Remember 12 2020",
         "Search 5, 2020",
+        "Adjust 12 1998",
+        "Jaguar 5 1998",
     ],
 )
 def test_no_date(text: str) -> None:

@@ -99,6 +99,8 @@ def test_a_short_group_is_asked_about_beside_a_long_one() -> None:
         ("20 Aug 1943", [True, True, True]),
         ("August 20, 1943", [True, True, True]),
         ("DOB: August 20, 2026", [True, True, True, True]),
+        ("D O B 08/20/2026", [True, True, True, True]),
+        ("Birth Date: August 20, 2026", [True, True, True, True, True]),
         ("20 Aug 2026", [False, True, False]),
         ("born 2 Aug 1943", [True, True, True, True]),
         ("2 mm 2026", [False, True, False]),
@@ -107,7 +109,7 @@ def test_a_short_group_is_asked_about_beside_a_long_one() -> None:
 def test_a_day_is_asked_about_beside_a_year_of_the_last_century_and_behind_a_label_of_birth(
     line: str, confirmed: list[bool]
 ) -> None:
-    seen = "2 20 1943 2026"
+    seen = "2 20 1943 2026 08/20/2026"
     both = Engine(lambda *_: [], reread=lambda _: seen, reread_by_shape=lambda _: seen)
     found = read_digits_again(PAPER, PAPER, words(*line.split()), both, coarse=True)
     assert [word.confirmed for word in found] == confirmed

@@ -38,8 +38,9 @@ _LEAST_HEIGHT = 8  # pixels; lower is a dash or a speck
 _LONG = 5
 _NOT_ASKED = re.compile(r"\W*(?:\d{1,2}[/.-]\d{1,2}[/.-](?:20)?[012]\d|(?:\d{3}[.-])?\d{3}[.-]\d{4})\W*")
 _YEAR = re.compile(r"\W*19\d\d\W*")
-_BIRTH = re.compile(r"\W*(?:d\.?o\.?b|born|birth\w*|bdate)\W*", re.IGNORECASE)
-_DATE_WORDS = 3  # words of a date that is written out, and from its label to its end
+_BIRTH = re.compile(r"\b(?:d\W{0,2}o\W{0,2}b|born|birth\w*|bdate)\b", re.IGNORECASE)
+_DATE_WORDS = 3  # of a date that is written out
+_LABEL_WORDS = 5  # in which the label of a date's last word begins
 # Characters that the recognisers write differently without seeing anything else.
 _SAME = str.maketrans({"l": "1", "I": "1", "|": "1", "!": "1", "O": "0", "o": "0", " ": None})
 _ZERO_OR_O = re.compile(r"(?P<stem>[cpyra]{0,3}[NM])O(?P<rest>[.,;:)]?)")
@@ -83,7 +84,7 @@ def _is_asked(words: Sequence[OcrWord], index: int) -> bool:
     """Whether it is worth its time to ask if a word of a coarse fax is confirmed."""
     if any(_YEAR.fullmatch(word.text) for word in words[index : index + _DATE_WORDS]):
         return True
-    if any(_BIRTH.fullmatch(word.text) for word in words[max(0, index - _DATE_WORDS) : index]):
+    if _BIRTH.search(" ".join(word.text for word in words[max(0, index - _LABEL_WORDS) : index])):
         return True
     return not _is_lone(words[index]) and any(map(_is_long, words[max(0, index - 1) : index + 2]))
 
