@@ -15,8 +15,11 @@ from pipeline.domain import Document
 
 
 class Print(NamedTuple):
-    """A recognised paper's print of a fact, or of a part of it. `key` is what is compared; `confirmed` is False
-    where it has digits that nothing confirms (see `Word.confirmed`)."""
+    """A recognised paper's print of a fact, or of a part of it.
+
+    `key` is what is compared. `confirmed` is False where it has digits that nothing confirms: see
+    `Word.confirmed`.
+    """
 
     document: Document
     start: int
