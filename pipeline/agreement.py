@@ -8,40 +8,47 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from pipeline.catalog.identity import Believed
 from pipeline.domain import Document
 
 
-class Print(NamedTuple):
-    """A recognised paper's print of a fact, or of a part of it.
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A paper's print of a fact, or of a part of it.
 
     `key` is what is compared. `confirmed` is False where it has digits that nothing confirms: see
     `Word.confirmed`.
     """
 
-    document: Document
+    document: Document = field(repr=False)
     start: int
     end: int
-    key: str
+    key: str = field(repr=False)
     confirmed: bool = True
 
     @property
+    def legibility(self) -> float:
+        """How well its page could be read, in 0..1; 1 for a text layer."""
+        page = self.document.page_at(self.start)
+        return 1.0 if page.source == "text" else page.mean_confidence or 0.0
+
+    @property
     def certainty(self) -> float:
-        """How sure the engine is of its least sure word, in 0..1."""
+        """How sure the engine is of its least sure word, in 0..1; 1 for a text layer."""
         return min((word.confidence for word in self.document.words_at(self.start, self.end)), default=1.0)
 
     def is_believed(self, rules: Believed) -> bool:
         """Whether it is believed with no other paper to say so."""
-        legibility = self.document.page_at(self.start).mean_confidence or 0
-        return self.confirmed and legibility >= rules.page and self.certainty >= rules.word
+        return self.confirmed and self.legibility >= rules.page and self.certainty >= rules.word
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """What most papers print, whether that is sure, and whether it is `rules.papers` that do."""
 
-    key: str
+    key: str = field(repr=False)
     sure: bool
     many: bool
 

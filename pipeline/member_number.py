@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pipeline.agreement import Print
 from pipeline.catalog.identity import Believed, NumberLabels
 from pipeline.dates import find_dates
 from pipeline.domain import NOT_FOUND, Alternative, Document, Evidence, Field, Status
@@ -47,16 +48,9 @@ class NumberSeen(NamedTuple):
         return re.sub(r"[^A-Z0-9]", "", self.text.upper())
 
     @property
-    def legibility(self) -> float:
-        """How well its page could be read, in 0..1; 1 for a text layer."""
-        page = self.document.page_at(self.start)
-        return 1.0 if page.source == "text" else page.mean_confidence or 0.0
-
-    @property
-    def certainty(self) -> float:
-        """How sure the engine is of its least sure word, in 0..1; 1 for a text layer."""
-        words = self.document.words_at(self.start, self.end)
-        return min((word.confidence for word in words), default=1.0)
+    def printed(self) -> Print:
+        """As it is believed or not."""
+        return Print(self.document, self.start, self.end, self.plain, self.confirmed)
 
     @property
     def confirmed(self) -> bool:
@@ -216,12 +210,12 @@ def member_field(numbers: Sequence[NumberSeen], rules: Believed) -> Field:
     for number in alike:
         spellings[number.plain].append(number)
     best, *others = sorted(spellings.values(), key=lambda one: _credence(one, rules), reverse=True)
-    shown = max(best, key=lambda number: (number.weight, number.legibility))
+    shown = max(best, key=lambda number: (number.weight, number.printed.legibility))
     papers = {number.document.id for number in best}
     sure = len(papers) > 1
     doubted = [one for one in others if not sure and not _outdone(one, best)]
     # Papers of one clinic and one fax are misread alike: their agreement alone confirms nothing.
-    if not any(one.confirmed if sure else _is_believed(one, rules) for one in best):
+    if not any(one.confirmed if sure else one.printed.is_believed(rules) for one in best):
         printed = (shown, *(one[0] for one in doubted))
         return Field(
             status=Status.UNCERTAIN,
@@ -230,7 +224,7 @@ def member_field(numbers: Sequence[NumberSeen], rules: Believed) -> Field:
         )
     alternatives = tuple(Alternative(one[0].text, "conflicting", (one[0].evidence,)) for one in doubted)
     status = Status.CONFLICTING if doubted else Status.FOUND
-    confidence = 0.99 if sure else 0.6 if doubted else round(min(0.9, shown.legibility), 3)
+    confidence = 0.99 if sure else 0.6 if doubted else round(min(0.9, shown.printed.legibility), 3)
     return Field(shown.text, status, confidence, evidence=(shown.evidence,), alternatives=alternatives)
 
 
@@ -249,18 +243,13 @@ def _support(numbers: Sequence[NumberSeen]) -> float:
     return round(sum(papers.values()), 3)
 
 
-def _is_believed(number: NumberSeen, rules: Believed) -> bool:
-    """Whether a paper is believed alone."""
-    return number.confirmed and number.legibility >= rules.page and number.certainty >= rules.word
-
-
 def _credence(numbers: Sequence[NumberSeen], rules: Believed) -> tuple[bool, int, bool, float, float]:
     """A text layer before a recognised page, two papers before one, then one that is believed alone, the more
     legible, the weightier."""
     papers = {number.document.id for number in numbers}
-    legible = max(number.legibility for number in numbers)
+    legible = max(number.printed.legibility for number in numbers)
     weight = max(number.weight for number in numbers)
-    believed = any(_is_believed(number, rules) for number in numbers)
+    believed = any(number.printed.is_believed(rules) for number in numbers)
     return _is_printed(numbers), len(papers), believed, legible, weight
 
 
@@ -271,4 +260,4 @@ def _outdone(numbers: Sequence[NumberSeen], best: Sequence[NumberSeen]) -> bool:
 
 def _is_printed(numbers: Sequence[NumberSeen]) -> bool:
     """Whether a text layer has it."""
-    return any(number.legibility == 1.0 for number in numbers)
+    return any(number.printed.legibility == 1.0 for number in numbers)

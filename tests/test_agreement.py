@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -20,7 +21,7 @@ def paper(
     text: str,
     *,
     kind: str = "progress_note",
-    source: str = "ocr",
+    source: Literal["text", "ocr"] = "ocr",
     legible: float = 0.9,
     unsure: str = "",
     confirmed: bool = True,
@@ -37,7 +38,7 @@ def paper(
         )
         for match in re.finditer(r"\S+", text)
     )
-    page = Page("fax.pdf", number, source, 0, 612, 792, text, words, mean_confidence=legible)  # type: ignore[arg-type]  # a literal
+    page = Page("fax.pdf", number, source, 0, 612, 792, text, words, mean_confidence=legible)
     return Document(f"d{number}", kind, "", (page,))
 
 

@@ -104,7 +104,7 @@ def name_field(name: Seen | None, own: Sequence[Seen], typed: Sequence[Seen], ru
     votes: list[Verdict | None] = []
     for part, printed in enumerate(known.name):
         prints = [
-            _print_of(one, one.name[part])
+            _printed_part(one, one.name[part])
             for one in pages
             if one.name and spelled_alike(printed, one.name[part], rules.names)
         ]
@@ -117,9 +117,10 @@ def name_field(name: Seen | None, own: Sequence[Seen], typed: Sequence[Seen], ru
     ]
     if answer := _of_text(in_text, known, voted, [vote for vote in votes if vote], own, rules):
         return answer
-    sure = (
-        all(vote.sure for vote in votes if vote) if any(votes) else _print(known).is_believed(rules.believed)
-    )
+    if any(votes):
+        sure = all(vote.sure for vote in votes if vote)
+    else:
+        sure = _printed(known).is_believed(rules.believed)
     return _found(voted[0], own, rules) if sure and voted else _as_read([*voted, *alike])
 
 
@@ -135,9 +136,9 @@ def dob_field(dob: Seen | None, own: Sequence[Seen], typed: Sequence[Seen], rule
     if dob.is_text:
         return _found(dob, own, rules)
     pages = [one for one in alike if not one.is_text]
-    verdict = decided([_print(one) for one in pages], rules.believed)
+    verdict = decided([_printed(one) for one in pages], rules.believed)
     shown = [one for one in pages if one.value == verdict.key]
-    voted = min(shown, key=lambda one: not _print(one).confirmed)
+    voted = min(shown, key=lambda one: not _printed(one).confirmed)
     in_text = [one for one in alike if any(one is other for other in typed)]
     if answer := _of_text(in_text, dob, [voted], [verdict], own, rules):
         return answer
@@ -201,14 +202,14 @@ def _first(reading: Seen, readings: Sequence[Seen]) -> list[Seen]:
     return [reading, *(one for one in readings if one is not reading)]
 
 
-def _print(reading: Seen) -> Print:
+def _printed(reading: Seen) -> Print:
     """What a paper prints, for a vote; digits are confirmed or not where it is a day."""
     words = reading.document.words_at(reading.start, reading.end) if reading.kind == "dob" else ()
     confirmed = all(word.confirmed for word in words)
     return Print(reading.document, reading.start, reading.end, reading.value, confirmed)
 
 
-def _print_of(reading: Seen, part: str) -> Print:
+def _printed_part(reading: Seen, part: str) -> Print:
     """What a paper prints of a part of a name, for a vote."""
     place = reading.document.text.find(part, reading.start, reading.end)
     start, end = (place, place + len(part)) if place >= 0 else (reading.start, reading.end)
@@ -224,7 +225,7 @@ def _by_authority(readings: Iterable[Seen], kind: str, rules: IdentityRules) -> 
 def _authority(reading: Seen, rules: IdentityRules) -> float:
     """How much its paper says who the patient is; a word that could hardly be read says no more there."""
     weight = AUTHORITY.get(reading.document.type, 1.0)
-    return weight if weight == 1.0 or _print(reading).certainty >= rules.believed.word else 1.0
+    return weight if weight == 1.0 or _printed(reading).certainty >= rules.believed.word else 1.0
 
 
 def _value(reading: Seen) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.catalog.identity import IdentityRules
 from pipeline.dates import LATEST_YEAR, find_dates, newest_year
@@ -55,14 +55,14 @@ _BESIDE_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Seen:
-    """One reading of one fact of identity: `value` is its normal form, `raw` as it stands."""
+    """One reading of one fact of identity, `start` to `end` of its document; `value` is its normal form."""
 
     kind: str
-    value: str
-    document: Document
+    value: str = field(repr=False)
+    document: Document = field(repr=False)
     start: int
     end: int
-    name: PersonName | None = None
+    name: PersonName | None = field(default=None, repr=False)
     labelled: bool = False
     weight: float = 1.0
 
